@@ -1,0 +1,14 @@
+//! What the changes inside an op say. Named maps with short keys: a live command must fit the smallest cell.
+
+pub mod device;
+pub mod history;
+
+/// The number in front of a change. Numbers are never reused.
+pub mod kind {
+    /// A command was recorded: [`super::history::Record`].
+    pub const RECORD: u16 = 1;
+    /// A command was deleted, for ever: [`super::history::Delete`].
+    pub const DELETE: u16 = 2;
+    /// A device says what it is called: [`super::device::Name`].
+    pub const DEVICE_NAME: u16 = 6;
+}

@@ -1,0 +1,113 @@
+//! Why the daemon did not do what was asked. `caro` makes the words.
+
+use serde::{Deserialize, Serialize};
+
+/// A reason, with what a person needs to act on it. No fault carries a phrase's words, a key or text from history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Fault {
+    /// The other program speaks another version of the protocol.
+    #[error("protocol {theirs}, this side speaks {ours}")]
+    Protocol {
+        /// What we speak.
+        ours: u32,
+        /// What they speak.
+        theirs: u32,
+    },
+    /// A message that means nothing here.
+    #[error("message not understood")]
+    Malformed,
+    /// A regular expression, with the position and the reason that its parser gives.
+    #[error("the pattern is not valid: {reason}")]
+    BadPattern {
+        /// In the words of the parser.
+        reason: String,
+    },
+    /// A word of the phrase is not in the list.
+    #[error("word {position} is not in the word list")]
+    PhraseWord {
+        /// From 1.
+        position: u32,
+        /// The nearest word of the list.
+        nearest: String,
+    },
+    /// The phrase has a wrong number of words.
+    #[error("the phrase has {words} words")]
+    PhraseLength {
+        /// How many there were.
+        words: u32,
+    },
+    /// All words are in the list, but they are not a phrase.
+    #[error("the phrase's checksum is wrong")]
+    PhraseChecksum,
+    /// The relay has no account for this phrase.
+    #[error("no account for this phrase")]
+    NoAccount,
+    /// This phrase's account is there already; `restore` joins it.
+    #[error("the account exists already")]
+    AccountExists,
+    /// This device is in an account already.
+    #[error("already in an account")]
+    AlreadySynced,
+    /// This device is in no account.
+    #[error("not in an account")]
+    NotSynced,
+    /// There is nothing to confirm.
+    #[error("no phrase is waiting to be confirmed")]
+    NothingBegun,
+    /// The relay's address cannot be understood.
+    #[error("not a relay address: {reason}")]
+    BadAddress {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The relay cannot be reached.
+    #[error("the relay at {host} cannot be reached: {reason}")]
+    Unreachable {
+        /// Host and port.
+        host: String,
+        /// What the connection said.
+        reason: String,
+    },
+    /// The relay has another key than the one that was pinned. Somebody may be in between.
+    #[error("the relay at {host} has another key")]
+    RelayKeyChanged {
+        /// Host and port.
+        host: String,
+    },
+    /// The relay said no.
+    #[error("the relay refused: {code}")]
+    Refused {
+        /// [`crate::relay::ErrorCode`] in words.
+        code: String,
+    },
+    /// Not done within the time asked for; it goes on.
+    #[error("not finished in time")]
+    TimedOut,
+    /// Writing failed. Nothing was lost; it is tried again.
+    #[error("storage: {reason}")]
+    Storage {
+        /// What the system said.
+        reason: String,
+    },
+    /// The key that opens the database cannot be had.
+    #[error("key: {reason}")]
+    Key {
+        /// What the key store said.
+        reason: String,
+    },
+    /// There is not enough memory for the key derivation. It is never done with less.
+    #[error("not enough memory for the key derivation")]
+    Memory,
+    /// The daemon is still reading its database.
+    #[error("still loading")]
+    Loading,
+    /// The daemon is going down.
+    #[error("shutting down")]
+    ShuttingDown,
+    /// Something that should not happen did.
+    #[error("internal: {what}")]
+    Internal {
+        /// Where.
+        what: String,
+    },
+}

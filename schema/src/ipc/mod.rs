@@ -1,0 +1,128 @@
+//! What `caro` and `caro-daemon` say to each other over the local socket: frames ([`crate::frame`]) of named maps.
+//!
+//! The first frame each way is a [`Hello`]. Then each request has an id of the client's choosing, which its answer
+//! carries; answers may come in another order. Errors are [`Fault`]s: codes with fields, and words only at the edge.
+
+pub mod fault;
+pub mod history;
+pub mod status;
+pub mod sync;
+
+pub use fault::Fault;
+use serde::{Deserialize, Serialize};
+
+use self::{
+    history::{Hit, Hits, Import, Imported, Query, Selection, Window},
+    status::{DaemonStatus, Doctor},
+    sync::{Begun, Device, InitRequest, RestoreRequest, SyncStatus},
+};
+
+/// The first frame in both directions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`crate::version::IPC`].
+    pub protocol: u32,
+    /// Package version and build, to notice an upgrade.
+    pub build: String,
+}
+
+/// A request with the client's number for it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Call {
+    /// Comes back in the answer.
+    pub id: u64,
+    /// What is asked.
+    pub request: Request,
+}
+
+/// An answer with the request's number.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Answer {
+    /// From the call.
+    pub id: u64,
+    /// What was asked for, or why not.
+    pub reply: Result<Reply, Fault>,
+}
+
+/// What a client may ask.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Request {
+    /// A window of the records that match, with the total. Answered by [`Reply::Hits`].
+    Search {
+        /// What to look for.
+        query: Query,
+        /// Which part of the answer.
+        window: Window,
+    },
+    /// Take in what is in the spool now, then answer [`Reply::Done`]. For scripts that look right after a command.
+    Flush,
+    /// Delete records. Answered by [`Reply::Count`].
+    Delete {
+        /// Which.
+        selection: Selection,
+        /// Only count.
+        dry_run: bool,
+    },
+    /// Take in a batch of foreign history. Answered by [`Reply::Imported`].
+    Import(Import),
+    /// How the daemon is. Answered by [`Reply::Daemon`].
+    DaemonStatus,
+    /// Check everything that commonly goes wrong. Answered by [`Reply::Doctor`].
+    Doctor {
+        /// Also prove the whole database.
+        verify: bool,
+    },
+    /// Finish what is under way and end. Answered by [`Reply::Done`].
+    Stop,
+    /// How syncing is. Answered by [`Reply::Sync`].
+    SyncStatus,
+    /// Make an account: a new phrase, shown and not kept. Answered by [`Reply::Begun`]. Nothing is written yet.
+    SyncInit(InitRequest),
+    /// The person has written the phrase down: make the account for real. Answered by [`Reply::Sync`].
+    SyncConfirm,
+    /// Forget a phrase that was shown and not confirmed. Answered by [`Reply::Done`].
+    SyncAbandon,
+    /// Join an account with its phrase. Answered by [`Reply::Sync`].
+    SyncRestore(RestoreRequest),
+    /// Push and pull now, and answer when it is done. Answered by [`Reply::Sync`].
+    SyncNow {
+        /// How long to wait.
+        wait_ms: u64,
+    },
+    /// No network from now on. Answered by [`Reply::Sync`].
+    SyncOff,
+    /// Network again. Answered by [`Reply::Sync`].
+    SyncOn,
+    /// The account's devices. Answered by [`Reply::Devices`].
+    SyncDevices,
+    /// Call a device something. Answered by [`Reply::Done`].
+    SyncRename {
+        /// What this device is called from now on.
+        name: String,
+    },
+}
+
+/// What a daemon may answer.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Reply {
+    /// It was done.
+    Done,
+    /// So many.
+    Count(u64),
+    /// A window of results.
+    Hits(Hits),
+    /// Single records.
+    Records(Vec<Hit>),
+    /// What an import batch did.
+    Imported(Imported),
+    /// How the daemon is.
+    Daemon(DaemonStatus),
+    /// What was checked.
+    Doctor(Doctor),
+    /// How syncing is.
+    Sync(SyncStatus),
+    /// A phrase to be shown once.
+    Begun(Begun),
+    /// The account's devices.
+    Devices(Vec<Device>),
+}

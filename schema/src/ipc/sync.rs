@@ -1,0 +1,158 @@
+//! Making, joining and watching an account.
+
+use serde::{Deserialize, Serialize};
+
+use crate::redacted::Redacted;
+
+/// Make an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InitRequest {
+    /// The relay's address, `wss://host:port/#key`.
+    pub relay: String,
+    /// An invitation, where the relay asks for one.
+    pub token: Option<Redacted<String>>,
+    /// What to call this device.
+    pub device_name: String,
+}
+
+/// A phrase to be shown once.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Begun {
+    /// The words.
+    pub phrase: Redacted<Vec<String>>,
+}
+
+/// Join an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreRequest {
+    /// The relay's address.
+    pub relay: String,
+    /// The words as typed.
+    pub phrase: Redacted<String>,
+    /// What to call this device.
+    pub device_name: String,
+}
+
+/// How syncing is, in one screen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SyncStatus {
+    /// Whether this device is in an account.
+    pub joined: bool,
+    /// Whether the network may be used.
+    pub enabled: bool,
+    /// A short fingerprint of the account, the same on all its devices.
+    pub account: String,
+    /// What this device is called.
+    pub device_name: String,
+    /// Each relay.
+    pub remotes: Vec<RemoteStatus>,
+    /// Ops that wait for an earlier one or for a key.
+    pub waiting: u64,
+    /// Things that were refused since the daemon started: bad signatures, unknown authors, and the like.
+    pub refused: u64,
+    /// Commands that stay here because they are above a limit.
+    pub kept_here: u64,
+    /// What the person should know, in order of weight.
+    pub warnings: Vec<Warning>,
+}
+
+/// One relay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteStatus {
+    /// Address without the key.
+    pub address: String,
+    /// How the connection is.
+    pub state: RemoteState,
+    /// Cells that the relay has not acknowledged.
+    pub pending_up: u64,
+    /// Cells that the relay has and this device has not, as far as is known.
+    pub pending_down: u64,
+    /// When both were last zero, in milliseconds since 1970; zero for never.
+    pub last_sync_ms: u64,
+    /// Other devices of the account connected now.
+    pub others_online: u32,
+    /// Bytes that the account may hold there, zero for no limit.
+    pub quota_bytes: u64,
+    /// Bytes that it holds.
+    pub used_bytes: u64,
+}
+
+/// How a connection is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RemoteState {
+    /// Network use is off.
+    Off,
+    /// Connected, and everything is in step or on its way.
+    Connected,
+    /// Trying.
+    Connecting,
+    /// Waiting to try again.
+    Waiting {
+        /// Why the last try failed.
+        reason: String,
+        /// When the next one is, in milliseconds since 1970.
+        retry_ms: u64,
+    },
+    /// Stopped until a person decides.
+    Stopped {
+        /// Why, as a code of [`StopReason`].
+        reason: StopReason,
+    },
+}
+
+/// Why a remote was stopped until a person decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StopReason {
+    /// The relay has another key than before.
+    KeyChanged,
+    /// The relay shows an older or other log than before.
+    RolledBack,
+    /// This device was revoked.
+    Revoked,
+    /// The account is gone there.
+    NoAccount,
+    /// Another program writes under this device's identity: its home was copied.
+    Cloned,
+    /// The relay does not keep to the protocol.
+    Misbehaved,
+}
+
+/// What the person should know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Warning {
+    /// A device joined.
+    DeviceJoined {
+        /// Its name, when known.
+        name: String,
+    },
+    /// Ops of a newer version are kept and passed on, but not shown.
+    UpgradeDue,
+    /// A relay was restored from a backup; what it lost was sent again.
+    RelayRestored {
+        /// Its address.
+        address: String,
+    },
+    /// This device's clock is far from the others'.
+    ClockAhead {
+        /// By how many seconds.
+        seconds: u64,
+    },
+}
+
+/// A device of the account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// Short fingerprint.
+    pub id: String,
+    /// What it is called.
+    pub name: String,
+    /// Operating system and processor.
+    pub platform: String,
+    /// When it was added, in milliseconds since 1970.
+    pub added_ms: u64,
+    /// When it last wrote something, in milliseconds since 1970.
+    pub last_seen_ms: u64,
+    /// Whether it is this one.
+    pub this: bool,
+}
