@@ -41,14 +41,26 @@ pub struct Header {
     pub seq: u64,
     /// The author's previous op, zeroes for the first.
     pub prev: OpId,
-    /// The heads that the author knew, ascending, at most [`PARENTS_MAX`].
-    pub parents: Vec<OpId>,
+    /// The heads of other authors that the author knew, ascending by author, at most one each and [`PARENTS_MAX`] in all.
+    pub parents: Vec<Parent>,
     /// When, by the author's hybrid logical clock.
     pub stamp: Stamp,
     /// One of [`kind`].
     pub kind: u8,
     /// BLAKE3 of the payload, keyed with the salt, so that a header says nothing about a payload that was dropped.
     pub payload_commit: Hash,
+}
+
+/// An op of another author that an op was written after. Author and number are there beside the id so that a device
+/// that began with a snapshot can tell an op it need not have from one that it misses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// Who made it.
+    pub author: DeviceId,
+    /// Its number.
+    pub seq: u64,
+    /// Its id.
+    pub op: OpId,
 }
 
 impl Header {
@@ -61,12 +73,13 @@ impl Header {
     ///
     /// # Errors
     /// When the bytes are not canonical, or a rule that holds for every header is broken: a sequence number from 1,
-    /// parents ascending and at most [`PARENTS_MAX`], a stamp before the year 2200.
+    /// parents ascending, of others, and at most [`PARENTS_MAX`], a stamp before the year 2200.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let header: Self = codec::decode_canonical(bytes)?;
         within("parents", header.parents.len(), PARENTS_MAX)?;
-        let ascending = header.parents.windows(2).all(|pair| pair[0] < pair[1]);
-        if header.seq == 0 || !ascending || !header.stamp.is_plausible() {
+        let ascending = header.parents.windows(2).all(|pair| pair[0].author < pair[1].author);
+        let own = header.parents.iter().any(|parent| parent.author == header.author || parent.seq == 0);
+        if header.seq == 0 || !ascending || own || !header.stamp.is_plausible() {
             return Err(DecodeError::Malformed);
         }
         Ok(header)
@@ -200,13 +213,17 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
 
+    fn parent(author: u8) -> Parent {
+        Parent { author: DeviceId([author; 32]), seq: 9, op: OpId([author; 32]) }
+    }
+
     fn header() -> Header {
         Header {
             dataset: Dataset([1; 32]),
             author: DeviceId([2; 32]),
             seq: 3,
             prev: OpId([4; 32]),
-            parents: vec![OpId([5; 32]), OpId([6; 32])],
+            parents: vec![parent(5), parent(6)],
             stamp: Stamp::from_ms(1_700_000_000_000),
             kind: kind::CHANGES,
             payload_commit: Hash([7; 32]),
@@ -231,9 +248,16 @@ mod tests {
     }
 
     #[test]
+    fn trap_51_a_header_that_is_its_own_parent_is_refused() {
+        let mut cycle = header();
+        cycle.parents = vec![parent(2)];
+        assert_eq!(Header::decode(&cycle.encode()), Err(DecodeError::Malformed));
+    }
+
+    #[test]
     fn trap_51_a_header_with_too_many_parents_is_refused() {
         let mut many = header();
-        many.parents = (0..=PARENTS_MAX as u8).map(|n| OpId([n; 32])).collect();
+        many.parents = (10..=10 + PARENTS_MAX as u8).map(parent).collect();
         assert!(matches!(Header::decode(&many.encode()), Err(DecodeError::Limit { .. })));
     }
 

@@ -73,6 +73,19 @@ pub trait Rows {
     /// # Errors
     /// When the store cannot be read or the row fails its check.
     fn row(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, RowError>;
+
+    /// All rows of a space, as key and value.
+    ///
+    /// # Errors
+    /// When the store cannot be read. A row that fails its check is left out and counted by the store.
+    fn rows(&self, space: Space) -> Result<Vec<(Vec<u8>, Vec<u8>)>, RowError>;
+
+    /// The next cells of a remote's queue after a number, ascending, until `bytes_max` is reached; at least one if
+    /// there is one.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn queue(&self, remote: RemoteNumber, after: u64, bytes_max: usize) -> Result<Vec<(u64, Vec<u8>)>, RowError>;
 }
 
 /// A row could not be read.
