@@ -18,6 +18,7 @@ pub mod ipc;
 pub mod keylog;
 pub mod limits;
 pub mod op;
+pub mod paths;
 pub mod redacted;
 pub mod relay;
 pub mod spool;
