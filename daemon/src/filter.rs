@@ -1,0 +1,131 @@
+//! Which commands are recorded at all: not what the user's patterns refuse, and never a line that carries a recovery
+//! phrase. What a shell hides by itself (a leading blank, `HISTIGNORE`) never gets this far.
+
+use std::path::Path;
+
+use regex::bytes::Regex;
+
+/// The rules of recording.
+#[derive(Default)]
+pub struct Filter {
+    /// Commands that match one of these are not recorded.
+    pub ignore_commands: Vec<Regex>,
+    /// Commands that start in one of these folders, or below it, are not recorded.
+    pub ignore_directories: Vec<Vec<u8>>,
+}
+
+impl Filter {
+    /// Whether a command that starts in this directory is recorded.
+    pub fn records(&self, command: &[u8], directory: &[u8]) -> bool {
+        !self.ignore_commands.iter().any(|pattern| pattern.is_match(command))
+            && !self.ignore_directories.iter().any(|folder| is_within(directory, folder))
+            && !carries_phrase(command)
+    }
+}
+
+fn is_within(directory: &[u8], folder: &[u8]) -> bool {
+    use std::os::unix::ffi::OsStrExt;
+    Path::new(std::ffi::OsStr::from_bytes(directory)).starts_with(std::ffi::OsStr::from_bytes(folder))
+}
+
+/// The fewest words of a phrase.
+const PHRASE_WORDS_MIN: usize = 12;
+
+/// Whether the line gives `caro sync restore` (or another command that reads a phrase) words that it does not take as
+/// arguments, or pipes something like a phrase into it. `caro` reads a phrase from the terminal only, but people try.
+fn carries_phrase(command: &[u8]) -> bool {
+    // Almost every line ends here.
+    if memchr::memmem::find(command, b"caro").is_none() || memchr::memmem::find(command, b"sync").is_none() {
+        return false;
+    }
+    let text = String::from_utf8_lossy(command);
+    let words: Vec<&str> = text
+        .split(|c: char| c.is_whitespace() || "\"'`;|&()<>\\".contains(c))
+        .filter(|word| !word.is_empty())
+        .collect();
+    let is_caro = |word: &&str| word.rsplit('/').next() == Some("caro");
+    words.iter().enumerate().any(|(at, word)| is_caro(word) && gives_words(&words[at + 1..]))
+        || (words.iter().any(is_caro) && longest_run(&words) >= PHRASE_WORDS_MIN)
+}
+
+/// Whether the arguments are `sync restore` and then bare words.
+fn gives_words(arguments: &[&str]) -> bool {
+    let mut bare = arguments.iter().filter(|word| !word.starts_with('-'));
+    if bare.next() != Some(&"sync") || !bare.next().is_some_and(|verb| PHRASE_VERBS.contains(verb)) {
+        return false;
+    }
+    let Some(verb) = arguments.iter().position(|word| PHRASE_VERBS.contains(word)) else { return false };
+    let after = &arguments[verb..];
+    // A word behind an option is its value.
+    let takes_a_value = |word: &str| word.starts_with('-') && !word.contains('=');
+    after.windows(2).any(|pair| looks_like_phrase_word(pair[1]) && !takes_a_value(pair[0]))
+}
+
+/// Commands of `caro sync` that ask for a phrase.
+const PHRASE_VERBS: [&str; 4] = ["restore", "revoke", "rotate", "rotate-identity"];
+
+/// Every word of the list has three to eight small letters.
+fn looks_like_phrase_word(word: &str) -> bool {
+    (3..=8).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase())
+}
+
+fn longest_run(words: &[&str]) -> usize {
+    words.split(|word| !looks_like_phrase_word(word)).map(<[_]>::len).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PHRASE: &str = "legal winner thank year wave sausage worth useful legal winner thank yellow";
+
+    #[test]
+    fn trap_27_a_line_that_carries_a_phrase_is_never_recorded() {
+        for line in [
+            format!("caro sync restore {PHRASE}"),
+            format!("caro sync restore \"{PHRASE}\""),
+            format!("~/.local/bin/caro sync --json restore --relay wss://r.example/#k {PHRASE}"),
+            format!("echo {PHRASE} | caro sync restore"),
+            format!("caro sync restore <<< '{PHRASE}'"),
+            format!("FOO=1 caro sync rotate-identity {PHRASE}"),
+            "caro sync restore legal winner".to_owned(),
+            format!("cd /tmp && caro sync restore \\\n{PHRASE}"),
+        ] {
+            assert!(!Filter::default().records(line.as_bytes(), b"/"), "{line}");
+        }
+    }
+
+    #[test]
+    fn trap_27_lines_without_a_phrase_are_recorded() {
+        for line in [
+            "caro sync restore",
+            "caro sync restore --relay wss://r.example:8443/#abc",
+            "caro sync restore --name laptop",
+            "caro sync restore --name=laptop",
+            "caro sync status",
+            "caro history delete sync",
+            "rsync -a caro/ host:caro",
+            "git commit -m 'caro: sync what was kept'",
+            "echo legal winner thank year wave sausage worth useful legal winner thank yellow",
+        ] {
+            assert!(Filter::default().records(line.as_bytes(), b"/"), "{line}");
+        }
+    }
+
+    #[test]
+    fn ds004_patterns_and_directories_keep_commands_out() {
+        let filter = Filter {
+            ignore_commands: vec![Regex::new("^pass ").expect("a pattern")],
+            ignore_directories: vec![b"/home/ada/private".to_vec()],
+        };
+        let check = |command: &str, directory: &str, kept: bool| {
+            assert_eq!(filter.records(command.as_bytes(), directory.as_bytes()), kept, "{command} in {directory}");
+        };
+        check("pass show bank", "/", false);
+        check("bypass show", "/", true);
+        check("ls", "/home/ada/private", false);
+        check("ls", "/home/ada/private/deep", false);
+        check("ls", "/home/ada/private-not", true);
+        check("ls", "/home/ada", true);
+    }
+}

@@ -1,0 +1,130 @@
+//! Clears away spool files that are not needed any more. Only what has been taken and committed goes: the caller
+//! sweeps when nothing waits to be written.
+//!
+//! A file goes when its shell is gone and every byte is taken. While the shell lives, a file that has grown large is
+//! moved aside, so that the hook's next record begins a new one, and goes once nobody can be writing to it.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs, io,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
+    time::Duration,
+};
+
+use caro_core::step::{Space, Write};
+
+use super::{
+    Spool, Tracked, aside,
+    process::{self, Seen},
+    reader::Spooled,
+    session::Taken,
+};
+use crate::clock::Moment;
+
+/// A file above this size is moved aside when little of it is unread. Smaller would rename for nothing, larger would
+/// leave plain text lying about for longer.
+const ASIDE_BYTES: u64 = 256 * 1024;
+
+/// How long a file that was moved aside stays after its last record, for a shell that is just writing to it.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// How long the file of a shell on another machine (a home on a network) stays after its last record: whether that
+/// shell lives cannot be seen from here.
+const FOREIGN_QUIET: Duration = Duration::from_secs(7 * 86_400);
+
+impl Spool {
+    /// Clears away what is not needed any more. Gives the rows that go with it.
+    pub fn sweep(&mut self, moment: Moment) -> Vec<Write> {
+        let stems: Vec<OsString> = self.sessions.keys().cloned().collect();
+        let mut writes = Vec::new();
+        for stem in stems {
+            match self.sweep_session(&stem, moment) {
+                Ok(row) => writes.extend(row),
+                // Tried again at the next sweep; nothing depends on it.
+                Err(error) => tracing::debug!(kind = ?error.kind(), "a spool file could not be cleared away"),
+            }
+        }
+        writes
+    }
+
+    fn sweep_session(&mut self, stem: &OsStr, moment: Moment) -> io::Result<Option<Write>> {
+        let [old_path, new_path] = self.files(stem);
+        let host = self.host.clone();
+        let tracked = self.tracked(stem);
+        let (old, new) = (Spooled::open(&old_path)?, Spooled::open(&new_path)?);
+        let files: Vec<&Spooled> = old.iter().chain(&new).collect();
+        tracked.note_process(moment, files.iter().copied());
+        let places: Vec<Taken> =
+            files.iter().map(|spooled| spooled.place(&tracked.session)).collect::<io::Result<_>>()?;
+        let all_taken = files.iter().zip(&places).all(|(spooled, place)| place.offset == spooled.meta.len());
+        if tracked.shell_is_gone(moment, &host, files.iter().copied()) {
+            if !all_taken {
+                return Ok(None);
+            }
+            for path in [old_path, new_path] {
+                remove(&path)?;
+            }
+            self.sessions.remove(stem);
+            return Ok(Some(row(stem, None)));
+        }
+        if let (Some(old), Some(place)) = (&old, places.first()) {
+            let pid = tracked.session.header.pid;
+            let quiet = is_quiet(old, moment, QUIET) && !process::holds_open(pid, old.meta.dev(), old.meta.ino());
+            if place.offset == old.meta.len() && quiet {
+                remove(&old_path)?;
+                return Ok(tracked.keep_places(&places[1..]).then(|| row(stem, Some(tracked.session.encode()))));
+            }
+        } else if let (Some(new), Some(place)) = (&new, places.first())
+            && new.meta.len() >= ASIDE_BYTES
+            && place.offset >= new.meta.len() / 4 * 3
+        {
+            fs::rename(&new_path, self.folder.join(aside(stem)))?;
+            return Ok(None);
+        }
+        Ok(tracked.keep_places(&places).then(|| row(stem, Some(tracked.session.encode()))))
+    }
+}
+
+impl Tracked {
+    /// Whether the shell that wrote these files has ended.
+    pub(super) fn shell_is_gone<'a>(
+        &self,
+        moment: Moment,
+        own_host: &str,
+        files: impl IntoIterator<Item = &'a Spooled>,
+    ) -> bool {
+        let header = &self.session.header;
+        if !header.host.is_empty() && !own_host.is_empty() && header.host != own_host {
+            return files.into_iter().all(|spooled| is_quiet(spooled, moment, FOREIGN_QUIET));
+        }
+        match process::look(header.pid) {
+            Seen::Gone => true,
+            // The number belongs to another process by now.
+            Seen::Runs(ticks) => ticks > 0 && ticks != self.session.started_ticks,
+        }
+    }
+
+    /// Forgets the places of files that are not there any more. Whether there were any.
+    fn keep_places(&mut self, places: &[Taken]) -> bool {
+        let before = self.session.files.len();
+        self.session.files.retain(|taken| places.contains(taken));
+        self.session.files.len() != before
+    }
+}
+
+fn is_quiet(spooled: &Spooled, moment: Moment, least: Duration) -> bool {
+    // A clock that was set back must not make a file look fresh for years, nor old.
+    let age_us = (moment.now_us - spooled.modified_us()).unsigned_abs();
+    u128::from(age_us) >= least.as_micros()
+}
+
+fn row(stem: &OsStr, value: Option<Vec<u8>>) -> Write {
+    Write::Row(Space::Spool, stem.as_bytes().to_vec(), value)
+}
+
+fn remove(path: &std::path::Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,248 @@
+//! Makes history records of spool records: one start and one end per command, paired per session.
+//!
+//! Reads no file and no clock; what time it is and where the bytes lay comes in with [`Source`]. Keeps the promise
+//! that reading the same bytes twice gives the same record ids, so that even a store that was put back to an earlier
+//! state cannot double a command. Grammar: `caro_schema::spool`; what each shell writes and why: `docs/shell-hooks.md`.
+
+use caro_schema::{body::history::Record, id::RecordId, spool};
+
+use super::{
+    history_line::{self, Entry},
+    session::{Open, SeenEntry, Session, short_hash},
+};
+use crate::{clock::Moment, filter::Filter};
+
+/// What a spool record does to history.
+pub enum Change {
+    /// A command began.
+    Start(Record),
+    /// A command ended.
+    End {
+        /// Which.
+        id: RecordId,
+        /// How.
+        end: End,
+    },
+    /// The shell's own filter refused the command after it had been written.
+    Retract(RecordId),
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// How long it ran, in microseconds, where that is known.
+    pub duration_us: Option<u64>,
+    /// Exit status.
+    pub exit: Option<i32>,
+    /// A better start than the first one, in microseconds since 1970.
+    pub start_us: Option<i64>,
+}
+
+/// Where and when the bytes were read.
+pub(super) struct Source<'a> {
+    /// Which commands are not recorded.
+    pub(super) filter: &'a Filter,
+    /// The file's name without what the daemon adds: part of every record's id.
+    pub(super) stem: &'a [u8],
+    /// Now.
+    pub(super) moment: Moment,
+    /// When the file was last written, in microseconds since 1970.
+    pub(super) modified_us: i64,
+    /// The wall clock at the start of the system that the shell ran on.
+    pub(super) boot_us: Option<i64>,
+    /// Who to name when the header is gone.
+    pub(super) host: &'a str,
+    /// The same for the user.
+    pub(super) user: &'a str,
+}
+
+/// A file written less than this long ago is read as it is written, so "now" says more than a clock of seconds does.
+const LIVE_US: i64 = 1_500_000;
+
+/// A step back of the clock up to this size is a matter of precision, and order is kept; a greater one is somebody
+/// setting the clock, and is shown as it is.
+const JITTER_US: i64 = 2_000_000;
+
+const SECOND_US: i64 = 1_000_000;
+
+/// Takes one spool record that began at `offset` of its file.
+pub(super) fn translate(
+    record: &spool::Record<'_>,
+    offset: u64,
+    session: &mut Session,
+    source: &Source<'_>,
+    changes: &mut Vec<Change>,
+) {
+    match record.kind() {
+        b'H' => take_header(record, session),
+        b'S' => changes.extend(take_start(record, offset, session, source).map(Change::Start)),
+        b'E' => changes.extend(take_end(record, session, source)),
+        b'X' => {
+            session.open = None;
+            changes.extend(session.last.take().map(Change::Retract));
+        }
+        // A newer hook's record. What it means is for a newer daemon.
+        _ => {}
+    }
+}
+
+fn take_header(record: &spool::Record<'_>, session: &mut Session) {
+    let text = |tag| record.field(tag).map(|value| String::from_utf8_lossy(value).into_owned());
+    let header = &mut session.header;
+    if let Some(name) = text(b's').filter(|name| !name.is_empty()) {
+        header.session = name;
+    }
+    if let Some(pid) = text(b'p').and_then(|pid| pid.parse().ok()) {
+        header.pid = pid;
+    }
+    // `bash 5.2.15(1)-release`: what is in parentheses counts builds.
+    header.shell = text(b'k').map(|shell| shell.split('(').next().unwrap_or_default().to_owned()).unwrap_or_default();
+    header.host = text(b'h').unwrap_or_default();
+    header.user = text(b'u').unwrap_or_default();
+    // The newest entry before this shell recorded anything, where the hook tells.
+    session.entry = record.field(b'i').map(|raw| seen(&history_line::timed(raw), 0)).or(session.entry);
+}
+
+fn take_start(record: &spool::Record<'_>, offset: u64, session: &mut Session, source: &Source<'_>) -> Option<Record> {
+    session.open = None;
+    let (start_us, estimated) = start_time(record, session, source);
+    let command = match entry(record) {
+        Some(entry) => {
+            let hidden = was_hidden(&entry, record.field(b'f').unwrap_or_default(), session.entry, start_us);
+            session.entry = Some(seen(&entry, start_us));
+            if hidden {
+                return None;
+            }
+            entry.text
+        }
+        None => record.field(b'c')?,
+    };
+    session.last = None;
+    let directory = record.field(b'd').unwrap_or_default();
+    if command.trim_ascii().is_empty() || !source.filter.records(command, directory) {
+        return None;
+    }
+    let id = record_id(record, offset, source.stem);
+    session.open = Some(Open { id, start_us, estimated });
+    session.last = Some(id);
+    session.last_start_us = start_us;
+    let or = |known: &str, otherwise: &str| if known.is_empty() { otherwise.to_owned() } else { known.to_owned() };
+    Some(Record {
+        id,
+        command: command.to_vec().into(),
+        directory: directory.to_vec().into(),
+        host: or(&session.header.host, source.host),
+        user: or(&session.header.user, source.user),
+        shell: session.header.shell.clone(),
+        session: session.header.session.clone(),
+        start_us,
+        duration_us: None,
+        exit: None,
+        assistant: None,
+    })
+}
+
+fn take_end(record: &spool::Record<'_>, session: &mut Session, source: &Source<'_>) -> Option<Change> {
+    let open = session.open.take()?;
+    let exit = number(record.field(b'x')).and_then(|exit| i32::try_from(exit).ok());
+    let measured = number(record.field(b'n')).and_then(|ms| u64::try_from(ms).ok()).map(|ms| ms.saturating_mul(1000));
+    let between = || {
+        let end_us = exact_time(record, source)?;
+        // A clock of seconds may seem to run back by one; a greater step is a clock that was set, and tells nothing.
+        let ran_us = end_us - open.start_us;
+        (ran_us > -JITTER_US).then_some(ran_us.max(0).unsigned_abs())
+    };
+    // fish without a boot clock: the file's time before this record is the second of the start.
+    let written_us = number(record.field(b'm')).filter(|_| open.estimated).map(|seconds| seconds * SECOND_US);
+    let start_us = written_us.filter(|written| (open.start_us - written).abs() > JITTER_US);
+    Some(Change::End { id: open.id, end: End { duration_us: measured.or_else(between), exit, start_us } })
+}
+
+/// When a command began, and whether that is only when it was noticed.
+fn start_time(record: &spool::Record<'_>, session: &Session, source: &Source<'_>) -> (i64, bool) {
+    let (start_us, estimated) = match exact_time(record, source).or_else(|| boot_time(record, source)) {
+        Some(start_us) => (start_us, false),
+        None if is_live(source) => (source.moment.now_us, true),
+        None => (source.modified_us, true),
+    };
+    let last = session.last_start_us;
+    // Clocks of hundredths and of seconds give several commands one time; their order must not be lost.
+    let start_us = if start_us <= last && last - start_us < JITTER_US { last + 1 } else { start_us };
+    (start_us, estimated)
+}
+
+/// The shell's own clock. One of whole seconds is refined by the time at which the record was seen.
+fn exact_time(record: &spool::Record<'_>, source: &Source<'_>) -> Option<i64> {
+    let time_us = number(Some(record.head())).filter(|time| *time > 0)?;
+    let late_us = source.moment.now_us - time_us;
+    if time_us % SECOND_US == 0 && is_live(source) && (0..LIVE_US).contains(&late_us) {
+        return Some(time_us + late_us.min(SECOND_US - 1));
+    }
+    Some(time_us)
+}
+
+/// Seconds since the system started, with hundredths: the first word of `/proc/uptime`.
+fn boot_time(record: &spool::Record<'_>, source: &Source<'_>) -> Option<i64> {
+    Some(source.boot_us? + boot_seconds_us(record.field(b'b')?)?)
+}
+
+/// The first word of `/proc/uptime`, in microseconds.
+pub(super) fn boot_seconds_us(value: &[u8]) -> Option<i64> {
+    let word = std::str::from_utf8(value).ok()?.split_ascii_whitespace().next()?;
+    let seconds: f64 = word.parse().ok().filter(|seconds: &f64| (0.0..1e10).contains(seconds))?;
+    Some((seconds * 1e6) as i64)
+}
+
+fn is_live(source: &Source<'_>) -> bool {
+    (source.moment.now_us - source.modified_us).abs() < LIVE_US
+}
+
+fn number(value: Option<&[u8]>) -> Option<i64> {
+    std::str::from_utf8(value?).ok()?.trim().parse().ok()
+}
+
+/// The entry of bash's history that a record carries.
+fn entry<'a>(record: &spool::Record<'a>) -> Option<Entry<'a>> {
+    record.field(b'h').map(history_line::plain).or_else(|| record.field(b'i').map(history_line::timed))
+}
+
+fn seen(entry: &Entry<'_>, start_us: i64) -> SeenEntry {
+    SeenEntry {
+        number: entry.number.unwrap_or(0),
+        time_s: entry.time_s.unwrap_or(start_us.div_euclid(SECOND_US)),
+        text: short_hash(entry.text),
+    }
+}
+
+/// Whether the line that was run is one that bash's settings keep out of history, so that the newest entry is an
+/// older line. Under `e` (erasedups) and `n` (bash before 4.4) the hook cannot tell, because the number may stay where
+/// it is; `r` says that the line is a repeat, which is recorded.
+fn was_hidden(entry: &Entry<'_>, flags: &[u8], last: Option<SeenEntry>, start_us: i64) -> bool {
+    let undecided = flags.contains(&b'e') || flags.contains(&b'n');
+    if !undecided || flags.contains(&b'r') || entry.number.is_none() {
+        return false;
+    }
+    let now = seen(entry, start_us);
+    match last {
+        // The first line of this shell: a new entry was made just now, an old one was loaded or made earlier.
+        None => now.time_s + 2 < start_us.div_euclid(SECOND_US),
+        Some(last) if now.number != last.number => false,
+        Some(last) => now.time_s <= last.time_s && now.text == last.text,
+    }
+}
+
+/// The id of a command recorded live: from where and when its start was written, never from its text, so that the
+/// mark of a deleted command gives nothing to guess the command from.
+fn record_id(record: &spool::Record<'_>, offset: u64, stem: &[u8]) -> RecordId {
+    let mut hasher = blake3::Hasher::new_derive_key("caro/v1/spool-record");
+    for part in [stem, &offset.to_be_bytes(), record.head(), record.field(b'b').unwrap_or_default()] {
+        hasher.update(&(part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    let mut id = [0; RecordId::LEN];
+    id.copy_from_slice(&hasher.finalize().as_bytes()[..RecordId::LEN]);
+    RecordId(id)
+}
+
+#[cfg(test)]
+mod tests;
