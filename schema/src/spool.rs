@@ -90,7 +90,7 @@ pub fn parse(data: &[u8]) -> Parsed<'_> {
     } else {
         consumed = consumed.max(open_at);
     }
-    let tail = (!open.is_empty()).then(|| Record { fields: open, whole: false, end: at });
+    let tail = (!open.is_empty()).then_some(Record { fields: open, whole: false, end: at });
     Parsed { records, consumed, tail }
 }
 

@@ -9,6 +9,8 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod history;
+pub mod oplog;
 pub mod search;
 pub mod step;
+pub mod sync;
 pub mod vault;

@@ -141,7 +141,7 @@ pub enum Selection {
     /// These.
     Ids(Vec<RecordId>),
     /// All that match.
-    Matching(Query),
+    Matching(Box<Query>),
 }
 
 /// A batch of foreign history. Ids come from the content, so that a batch can be sent twice.

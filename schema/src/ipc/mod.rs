@@ -50,7 +50,7 @@ pub enum Request {
     /// A window of the records that match, with the total. Answered by [`Reply::Hits`].
     Search {
         /// What to look for.
-        query: Query,
+        query: Box<Query>,
         /// Which part of the answer.
         window: Window,
     },

@@ -1,1 +1,22 @@
-//! Written next.
+//! The op log of one device: what it has of every author, in which order ops may be applied, and how it makes its own.
+//!
+//! Knows headers, never payloads. Keeps the invariant that an author's ops are applied in order, each after its
+//! parents, and each at most once. Bytes are kept by the store, under the author and number.
+
+mod log;
+mod vector;
+mod waiting;
+
+pub use log::{OpLog, Placement};
+pub use vector::{Tip, Vector};
+pub use waiting::{Need, Waiting};
+
+use caro_schema::id::DeviceId;
+
+/// The key of an op's row: author, then number, so that it can be found from either.
+pub fn row_key(author: &DeviceId, seq: u64) -> Vec<u8> {
+    [&author.0[..], &seq.to_be_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests;

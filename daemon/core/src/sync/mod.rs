@@ -1,1 +1,14 @@
-//! Written next.
+//! What a device says to its remotes, and when it tries again.
+//!
+//! Knows cells by bytes and id only. Each remote has its own cursor, its own queue and its own fate; nothing here lets
+//! one see another's.
+
+mod backoff;
+mod queue;
+mod remote;
+
+pub use backoff::Backoff;
+pub use remote::{Reaction, Remote, RemoteRecord, State};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+//! The cells that one remote has not acknowledged, by number. The bytes are in the store; this remembers how far they
+//! were sent on the present connection. A cell leaves the queue by an acknowledgement and in no other way.
+
+use std::collections::VecDeque;
+
+use caro_link::proof;
+use caro_schema::id::CellId;
+
+use crate::step::{RemoteNumber, RowError, Rows};
+
+/// What was sent and what was queued.
+#[derive(Default)]
+pub(super) struct Queue {
+    /// The number that the next queued cell gets.
+    next: u64,
+    /// How many are queued.
+    len: u64,
+    /// The last number sent on this connection.
+    sent: u64,
+    in_flight: VecDeque<(u64, CellId)>,
+}
+
+/// Cells in one push. Fewer costs round trips on a first sync; more makes the acknowledgement of the first wait for the last.
+const PUSH_CELLS_MAX: usize = 256;
+/// Bytes in one push, for the same two reasons.
+const PUSH_BYTES_MAX: usize = 512 * 1024;
+/// Cells sent and not acknowledged. Keeps a fast link busy over a long round trip; bounds what is sent twice after a cut.
+const IN_FLIGHT_MAX: usize = 1024;
+
+impl Queue {
+    /// From what the store holds.
+    pub(super) fn load(rows: &dyn Rows, remote: RemoteNumber) -> Result<Self, RowError> {
+        let mut queue = Self { next: 1, ..Self::default() };
+        let mut after = 0;
+        loop {
+            let page = rows.queue(remote, after, PUSH_BYTES_MAX)?;
+            let Some((last, _)) = page.last() else { return Ok(queue) };
+            after = *last;
+            queue.next = after + 1;
+            queue.len += page.len() as u64;
+        }
+    }
+
+    /// How many are queued.
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Gives the next number to a cell that is being queued.
+    pub(super) fn add(&mut self) -> u64 {
+        let number = self.next.max(1);
+        self.next = number + 1;
+        self.len += 1;
+        number
+    }
+
+    /// A new connection: everything is to be sent again, the same bytes.
+    pub(super) fn rewind(&mut self) {
+        self.sent = 0;
+        self.in_flight.clear();
+    }
+
+    /// The next cells to push, if there are any and there is room.
+    pub(super) fn next_push(&mut self, rows: &dyn Rows, remote: RemoteNumber) -> Result<Vec<Vec<u8>>, RowError> {
+        let room = IN_FLIGHT_MAX.saturating_sub(self.in_flight.len()).min(PUSH_CELLS_MAX);
+        if room == 0 || self.in_flight.len() as u64 >= self.len {
+            return Ok(Vec::new());
+        }
+        let mut page = rows.queue(remote, self.sent, PUSH_BYTES_MAX)?;
+        page.truncate(room);
+        for (number, cell) in &page {
+            self.sent = *number;
+            self.in_flight.push_back((*number, proof::cell_id(cell)));
+        }
+        Ok(page.into_iter().map(|(_, cell)| cell).collect())
+    }
+
+    /// Numbers of the acknowledged cells, which leave the queue. Others are passed over: a relay cannot make a device
+    /// forget a cell that it did not send.
+    pub(super) fn acknowledged(&mut self, cells: impl Iterator<Item = CellId>) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        for cell in cells {
+            // Nearly always the front one: a relay answers in order.
+            if let Some(at) = self.in_flight.iter().position(|(_, sent)| *sent == cell)
+                && let Some((number, _)) = self.in_flight.remove(at)
+            {
+                numbers.push(number);
+            }
+        }
+        self.len -= numbers.len() as u64;
+        numbers
+    }
+}

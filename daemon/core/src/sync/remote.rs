@@ -1,0 +1,312 @@
+//! One relay, as a device sees it: the session's course, the cursor, the queue, and what is believed of what it says.
+//!
+//! The cursor moves only by a page that was checked against the chain of heads, never by an acknowledgement, and is
+//! saved in the same step as what the page brought. A relay that shows another past than before is stopped, not followed.
+
+use caro_link::proof;
+use caro_schema::{
+    id::{CellId, Generation, Handle, Hash, RelayKey},
+    ipc::sync::StopReason,
+    limits::{PAGE_CELL_BYTES_MAX, PAGE_CELLS_MAX},
+    relay::{Entry, ErrorCode, Page, Position, ToDevice, ToRelay},
+};
+use serde::{Deserialize, Serialize};
+
+use super::queue::Queue;
+use crate::step::{RemoteNumber, RowError, Rows};
+
+/// What a device keeps about a relay.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct RemoteRecord {
+    /// The address as the person gave it, without the key.
+    pub address: String,
+    /// The relay's session key, from the address or pinned at first use.
+    pub relay_key: RelayKey,
+    /// The account's public key there.
+    pub account: Hash,
+    /// The relay's signing key, pinned with the first welcome.
+    pub signer: Option<Hash>,
+    /// Which life of its database was seen last.
+    pub generation: Option<Generation>,
+    /// The last cursor that was applied.
+    pub cursor: u64,
+    /// The chain's head there.
+    pub head: Hash,
+    /// When nothing was left to push or pull, in milliseconds since 1970.
+    pub last_sync_ms: u64,
+}
+
+/// How a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// No connection.
+    Down,
+    /// Connected, hello sent.
+    Opening,
+    /// Welcome, and pulling what is new.
+    CatchingUp,
+    /// Everything pulled; live.
+    Live,
+    /// A person has to decide.
+    Stopped(StopReason),
+}
+
+/// A relay and the session with it.
+pub struct Remote {
+    /// Which one.
+    pub number: RemoteNumber,
+    /// What is kept.
+    pub record: RemoteRecord,
+    state: State,
+    queue: Queue,
+    /// The end of the log as far as the relay has said.
+    end: u64,
+    /// Other devices connected now.
+    pub others_online: u32,
+    /// Bytes that the account may hold, zero for no limit.
+    pub quota_bytes: u64,
+    /// Bytes that it holds, as of the last welcome.
+    pub used_bytes: u64,
+}
+
+/// What follows from a message.
+#[derive(Default)]
+#[must_use]
+pub struct Reaction {
+    /// Cells to apply, in order, before `save`.
+    pub cells: Vec<Vec<u8>>,
+    /// The queue's numbers that were acknowledged.
+    pub acknowledged: Vec<u64>,
+    /// Whether [`Remote::record`] has to be written.
+    pub save: bool,
+    /// To be sent after everything above is durable.
+    pub send: Option<ToRelay>,
+    /// The relay started a new life: it may lack what it had acknowledged.
+    pub reborn: bool,
+    /// The end of the log was reached, for the first time in this session.
+    pub caught_up: bool,
+    /// Close the connection and try again, not before this many milliseconds when the relay said so.
+    pub close: Option<Option<u64>>,
+}
+
+impl Remote {
+    /// A relay as it was left.
+    ///
+    /// # Errors
+    /// When the queue cannot be read.
+    pub fn load(number: RemoteNumber, record: RemoteRecord, rows: &dyn Rows) -> Result<Self, RowError> {
+        let queue = Queue::load(rows, number)?;
+        let end = record.cursor;
+        Ok(Self { number, record, state: State::Down, queue, end, others_online: 0, quota_bytes: 0, used_bytes: 0 })
+    }
+
+    /// How the session stands.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The account's name at this relay.
+    pub fn account_handle(&self) -> Handle {
+        proof::handle_of(&self.record.account)
+    }
+
+    /// Cells that were not acknowledged.
+    pub fn pending_up(&self) -> u64 {
+        self.queue.len()
+    }
+
+    /// Entries that were not pulled, as far as the relay has said.
+    pub fn pending_down(&self) -> u64 {
+        self.end.saturating_sub(self.record.cursor)
+    }
+
+    /// Gives a cell its number in the queue.
+    pub fn enqueue(&mut self) -> u64 {
+        self.queue.add()
+    }
+
+    /// The handshake is done. Gives the first message.
+    pub fn connected(&mut self) -> Option<ToRelay> {
+        if matches!(self.state, State::Stopped(_)) {
+            return None;
+        }
+        self.state = State::Opening;
+        self.queue.rewind();
+        Some(ToRelay::Hello { handle: self.account_handle() })
+    }
+
+    /// The connection is gone.
+    pub fn disconnected(&mut self) {
+        if !matches!(self.state, State::Stopped(_)) {
+            self.state = State::Down;
+        }
+        self.others_online = 0;
+        self.queue.rewind();
+    }
+
+    /// Nothing is said to this relay until a person decides.
+    pub fn stop(&mut self, reason: StopReason) {
+        self.state = State::Stopped(reason);
+        self.queue.rewind();
+    }
+
+    /// A person has decided: try again.
+    pub fn resume(&mut self) {
+        if matches!(self.state, State::Stopped(_)) {
+            self.state = State::Down;
+        }
+    }
+
+    /// The next push, if there is anything to push. Nothing is pushed before everything was pulled: a revocation that
+    /// waits there must be seen before another cell is sealed for the revoked device.
+    ///
+    /// # Errors
+    /// When the queue cannot be read.
+    pub fn next_push(&mut self, rows: &dyn Rows) -> Result<Option<ToRelay>, RowError> {
+        if self.state != State::Live {
+            return Ok(None);
+        }
+        let cells = self.queue.next_push(rows, self.number)?;
+        if cells.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(ToRelay::Push { cells: cells.into_iter().map(Into::into).collect() }))
+    }
+
+    /// Whether both sides have everything.
+    pub fn in_step(&self) -> bool {
+        self.state == State::Live && self.queue.len() == 0 && self.pending_down() == 0
+    }
+
+    /// What follows from a message of the relay.
+    pub fn handle(&mut self, message: ToDevice) -> Reaction {
+        match message {
+            ToDevice::Welcome { position, signer, quota_bytes, used_bytes, list: _ } => {
+                self.quota_bytes = quota_bytes;
+                self.used_bytes = used_bytes;
+                self.welcome(position, signer)
+            }
+            ToDevice::Page(page) => self.page(page),
+            ToDevice::Ack { cells } => {
+                let acknowledged = self.queue.acknowledged(cells.iter().map(|accepted| accepted.cell));
+                let end = cells.iter().map(|accepted| accepted.cursor).max().unwrap_or(0);
+                self.end = self.end.max(end);
+                Reaction { acknowledged, ..Reaction::default() }
+            }
+            ToDevice::Presence { others } => {
+                self.others_online = others;
+                Reaction::default()
+            }
+            ToDevice::Error { code, retry_ms } => self.refused(code, retry_ms),
+            ToDevice::ListAccepted { .. } | ToDevice::Purged { .. } | ToDevice::Pong { .. } => Reaction::default(),
+            ToDevice::Closed => self.stopped(StopReason::NoAccount),
+        }
+    }
+
+    fn welcome(&mut self, position: Position, signer: Hash) -> Reaction {
+        if self.state != State::Opening {
+            return self.stopped(StopReason::Misbehaved);
+        }
+        let pinned = *self.record.signer.get_or_insert(signer);
+        if pinned != signer {
+            return self.stopped(StopReason::KeyChanged);
+        }
+        if proof::verify_position(&pinned, &self.account_handle(), &position).is_err() {
+            return self.stopped(StopReason::Misbehaved);
+        }
+        let reborn = self.record.generation.is_some_and(|known| known != position.generation);
+        if reborn {
+            self.record.cursor = 0;
+            self.record.head = Hash([0; 32]);
+        } else if position.cursor < self.record.cursor
+            || (position.cursor == self.record.cursor && position.head != self.record.head)
+        {
+            return self.stopped(StopReason::RolledBack);
+        }
+        self.record.generation = Some(position.generation);
+        self.end = position.cursor;
+        self.state = State::CatchingUp;
+        Reaction { save: true, reborn, send: Some(ToRelay::Pull { after: self.record.cursor }), ..Reaction::default() }
+    }
+
+    fn page(&mut self, page: Page) -> Reaction {
+        if !matches!(self.state, State::CatchingUp | State::Live) {
+            return self.stopped(StopReason::Misbehaved);
+        }
+        let Some((head, cells)) = self.fold(&page) else { return self.stopped(StopReason::Misbehaved) };
+        let signed = match &self.record.signer {
+            Some(signer) => proof::verify_position(signer, &self.account_handle(), &page.position).is_ok(),
+            None => false,
+        };
+        let last = page.after + page.entries.len() as u64;
+        if !signed || Some(page.position.generation) != self.record.generation || page.position.cursor != last {
+            return self.stopped(StopReason::Misbehaved);
+        }
+        if page.position.head != head {
+            return self.stopped(StopReason::RolledBack);
+        }
+        self.record.cursor = last;
+        self.record.head = head;
+        self.end = if page.more { self.end.max(last + 1) } else { self.end.max(last) };
+        let caught_up = !page.more && self.state == State::CatchingUp;
+        if caught_up {
+            self.state = State::Live;
+        }
+        let moved = !page.entries.is_empty();
+        Reaction {
+            cells,
+            save: moved,
+            send: moved.then_some(ToRelay::Delivered { cursor: last }),
+            caught_up,
+            ..Reaction::default()
+        }
+    }
+
+    /// Checks that a page continues where the last one ended and makes progress, and computes the head after it.
+    fn fold(&self, page: &Page) -> Option<(Hash, Vec<Vec<u8>>)> {
+        let bytes: usize =
+            page.entries.iter().map(|entry| if let Entry::Cell(cell) = entry { cell.len() } else { 0 }).sum();
+        let endless = page.more && page.entries.is_empty();
+        let oversized = page.entries.len() > PAGE_CELLS_MAX || bytes > PAGE_CELL_BYTES_MAX;
+        if page.after != self.record.cursor || endless || oversized {
+            return None;
+        }
+        let mut head = self.record.head;
+        let mut cells = Vec::new();
+        for (at, entry) in page.entries.iter().enumerate() {
+            let cell: CellId = match entry {
+                Entry::Cell(cell) => {
+                    cells.push(cell.to_vec());
+                    proof::cell_id(cell)
+                }
+                Entry::Own(cell) | Entry::Gone(cell) => *cell,
+            };
+            head = proof::chain_head(&head, page.after + 1 + at as u64, &cell);
+        }
+        Some((head, cells))
+    }
+
+    fn refused(&mut self, code: ErrorCode, retry_ms: Option<u64>) -> Reaction {
+        match code {
+            ErrorCode::NotKnown => self.stopped(StopReason::NoAccount),
+            ErrorCode::Removed => self.stopped(StopReason::Revoked),
+            ErrorCode::CursorAhead => self.stopped(StopReason::RolledBack),
+            ErrorCode::Malformed | ErrorCode::BadProof | ErrorCode::Exists | ErrorCode::TooLarge => {
+                self.stopped(StopReason::Misbehaved)
+            }
+            ErrorCode::ListOutOfStep | ErrorCode::RegistrationRefused => Reaction::default(),
+            ErrorCode::QuotaExceeded
+            | ErrorCode::RateLimited
+            | ErrorCode::TooManyConnections
+            | ErrorCode::StorageUnavailable
+            | ErrorCode::ShuttingDown
+            | ErrorCode::Idle
+            | ErrorCode::SessionExpired => Reaction { close: Some(retry_ms), ..Reaction::default() },
+        }
+    }
+
+    fn stopped(&mut self, reason: StopReason) -> Reaction {
+        self.stop(reason);
+        Reaction { close: Some(None), ..Reaction::default() }
+    }
+}
