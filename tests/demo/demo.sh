@@ -38,7 +38,7 @@ wait_for() {  # wait_for WHAT COMMAND…: until it succeeds, at most thirty seco
   shift
   until "$@"; do
     ((++tries < 3000)) || { say "waited thirty seconds for $what"; exit 1; }
-    read -r -t 0.01 <><(:) || true
+    sleep 0.01
   done
 }
 
