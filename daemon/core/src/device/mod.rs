@@ -1,1 +1,218 @@
-//! Written next.
+//! One device: what it records, what it makes of what arrives, and what it says to its remotes.
+//!
+//! Four kinds of methods, as in a protocol without I/O: commands ([`Device::record`], [`Device::delete`], …) and
+//! `handle_*` take an input and return a [`Step`]; `poll_*` gives what can be sent; the rest only looks. A step must be
+//! carried out before the next input. Time and randomness come in with [`Env`]; history is lent by its owner, who
+//! also answers searches from it.
+
+mod account;
+mod backfill;
+mod join;
+mod members;
+mod receive;
+mod record;
+mod state;
+mod status;
+
+pub use account::Account;
+pub use join::{Intent, Joined, Joining, Progress};
+pub use members::{Member, Members};
+pub use record::Rules;
+pub use status::Attempt;
+
+use caro_link::entropy::{Entropy, NoEntropy};
+use caro_schema::{
+    id::RecordId,
+    ipc::sync::StopReason,
+    relay::{ToDevice, ToRelay},
+};
+
+use crate::{
+    history::History,
+    step::{Notice, RemoteNumber, RowError, Rows, Space, Step, Write},
+    sync::Reaction,
+};
+
+/// What the world gives to one input.
+pub struct Env<'a> {
+    /// The wall clock, in milliseconds since 1970. For stamps and pauses; no order depends on it.
+    pub now_ms: u64,
+    /// The system's random generator, or the simulator's.
+    pub entropy: &'a mut dyn Entropy,
+}
+
+/// Why an input could not be worked on. Nothing was written, but what is in memory may be ahead of the store by a part
+/// of the input: the device has to be loaded again before the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceError {
+    /// The store could not be read.
+    #[error(transparent)]
+    Rows(#[from] RowError),
+    /// There is no randomness. Nothing is ever sealed with less.
+    #[error("the system gave no random bytes")]
+    Entropy(#[from] NoEntropy),
+    /// What the store holds is not what this program wrote.
+    #[error("the stored {0} cannot be read")]
+    State(&'static str),
+}
+
+/// One device, in an account or not.
+pub struct Device {
+    account: Option<Account>,
+    rules: Rules,
+}
+
+impl Device {
+    /// The device as it was left.
+    ///
+    /// # Errors
+    /// When the store cannot be read or holds something else.
+    pub fn load(rows: &dyn Rows, rules: Rules) -> Result<Self, DeviceError> {
+        Ok(Self { account: Account::load(rows)?, rules })
+    }
+
+    /// The account, when this device is in one.
+    pub fn account(&self) -> Option<&Account> {
+        self.account.as_ref()
+    }
+
+    /// Joins an account: everything that makes this device a member, and the upload of what is here already.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn adopt(&mut self, joined: Joined, history: &History, env: &mut Env<'_>) -> Result<Step, DeviceError> {
+        let (account, step) = Account::adopt(joined, history, &self.rules, env)?;
+        self.account = Some(account);
+        Ok(step)
+    }
+
+    /// Switches the network on or off for this account.
+    pub fn set_enabled(&mut self, enabled: bool) -> Step {
+        self.account.as_mut().map(|account| account.set_enabled(enabled)).unwrap_or_default()
+    }
+
+    /// Calls this device something.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn rename(&mut self, name: String, env: &mut Env<'_>) -> Result<Step, DeviceError> {
+        match &mut self.account {
+            Some(account) => account.rename(name, env),
+            None => Ok(Step::default()),
+        }
+    }
+
+    /// Deletes records here and on every device.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn delete(&mut self, ids: &[RecordId], history: &mut History, env: &mut Env<'_>) -> Result<Step, DeviceError> {
+        history.delete(ids);
+        let mut step = Step { writes: history.take_writes(), notices: vec![Notice::History], ..Step::default() };
+        if let Some(account) = &mut self.account {
+            step.extend(account.delete(ids, env)?);
+        }
+        Ok(step)
+    }
+
+    /// Does what has become due. When that is, says [`Self::wake_at_ms`].
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn handle_timer(&mut self, history: &History, env: &mut Env<'_>) -> Result<Step, DeviceError> {
+        match &mut self.account {
+            Some(account) => account.handle_timer(history, &self.rules, env),
+            None => Ok(Step::default()),
+        }
+    }
+
+    /// When [`Self::handle_timer`] has something to do, in milliseconds since 1970.
+    pub fn wake_at_ms(&self) -> Option<u64> {
+        self.account.as_ref().and_then(Account::wake_at_ms)
+    }
+
+    /// A session with a relay was opened. Gives the first message, none when the relay is not to be spoken to.
+    pub fn handle_connected(&mut self, remote: RemoteNumber) -> Option<ToRelay> {
+        self.account.as_mut()?.remote_mut(remote)?.connected()
+    }
+
+    /// The session is gone.
+    pub fn handle_disconnected(&mut self, remote: RemoteNumber) {
+        if let Some(remote) = self.account.as_mut().and_then(|account| account.remote_mut(remote)) {
+            remote.disconnected();
+        }
+    }
+
+    /// Says nothing more to a relay until a person decides.
+    pub fn stop_remote(&mut self, remote: RemoteNumber, reason: StopReason) {
+        if let Some(account) = &mut self.account {
+            account.stop_remote(remote, reason);
+        }
+    }
+
+    /// What follows from a relay's message. The second value says that the connection is to be closed, and how long
+    /// the relay asked to be left alone.
+    ///
+    /// # Errors
+    /// When the store cannot be read or there is no randomness.
+    pub fn handle_message(
+        &mut self,
+        number: RemoteNumber,
+        message: ToDevice,
+        history: &mut History,
+        rows: &dyn Rows,
+        env: &mut Env<'_>,
+    ) -> Result<(Step, Option<Option<u64>>), DeviceError> {
+        let Some(account) = &mut self.account else { return Ok((Step::default(), Some(None))) };
+        let Some(remote) = account.remote_mut(number) else { return Ok((Step::default(), Some(None))) };
+        let reaction = remote.handle(message);
+        let close = reaction.close;
+        Ok((account.react(number, reaction, history, rows, env)?, close))
+    }
+
+    /// What can be sent to a relay now. Call again until it gives none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn poll_send(&mut self, remote: RemoteNumber, rows: &dyn Rows) -> Result<Option<ToRelay>, RowError> {
+        match self.account.as_mut().and_then(|account| account.remote_mut(remote)) {
+            Some(remote) => remote.next_push(rows),
+            None => Ok(None),
+        }
+    }
+}
+
+impl Account {
+    fn react(
+        &mut self,
+        number: RemoteNumber,
+        reaction: Reaction,
+        history: &mut History,
+        rows: &dyn Rows,
+        env: &mut Env<'_>,
+    ) -> Result<Step, DeviceError> {
+        let Reaction { cells, acknowledged, save, send, reborn, caught_up, close: _ } = reaction;
+        let mut step = self.receive(cells, history, rows, env)?;
+        step.writes.extend(acknowledged.into_iter().map(|queued| Write::Queue(number, queued, None)));
+        if reborn {
+            self.begin_offering_again(number);
+        }
+        if caught_up {
+            step.extend(self.offer_again(number, rows, env)?);
+        }
+        if self.note_in_step(number, env.now_ms) || save {
+            step.writes.extend(self.remote_row(number));
+        }
+        step.sends.extend(send.map(|message| (number, message)));
+        step.notices.push(Notice::Sync);
+        Ok(step)
+    }
+
+    fn remote_row(&self, number: RemoteNumber) -> Option<Write> {
+        let remote = self.remote(number)?;
+        Some(Write::Row(Space::State, state::remote_key(number), Some(state::encode(&remote.record))))
+    }
+}
+
+#[cfg(test)]
+mod tests;

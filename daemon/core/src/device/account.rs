@@ -1,0 +1,324 @@
+//! A device's membership in an account: its keys, its log, the other members, its remotes, and the one place that
+//! makes, signs, seals and queues an op.
+
+use std::collections::BTreeMap;
+
+use caro_link::proof;
+use caro_schema::{
+    body::{self, device::Name},
+    cell::CellClass,
+    codec,
+    id::{CellId, Dataset, DeviceId, Hash, OpId, RecordId},
+    ipc::sync::StopReason,
+    op::{Body, Payload, RawChange, SignedOp, kind},
+    redacted::Redacted,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    DeviceError, Env, Joined, Rules,
+    backfill::{Backfill, Offer},
+    members::Members,
+    record::Pending,
+    state,
+};
+use crate::{
+    history::History,
+    oplog::{OpLog, Vector, Waiting, row_key},
+    step::{Notice, RemoteNumber, Rows, Space, Step, Write},
+    sync::{Remote, RemoteRecord},
+    vault::{Vault, payload, seal::seal},
+};
+
+/// A device's membership in an account.
+pub struct Account {
+    pub(super) vault: Vault,
+    pub(super) log: OpLog,
+    pub(super) members: Members,
+    pub(super) profile: Profile,
+    pub(super) waiting: Waiting,
+    pub(super) pending: BTreeMap<RecordId, Pending>,
+    pub(super) backfill: Option<Backfill>,
+    pub(super) offers: BTreeMap<RemoteNumber, Offer>,
+    pub(super) remotes: BTreeMap<RemoteNumber, Remote>,
+    /// Things refused since the start: bad signatures, unknown classes, and the like.
+    pub(super) refused: u64,
+    /// Records that stay here because of their size.
+    pub(super) kept_here: u64,
+    /// Devices that joined since the start, for the person to be told.
+    pub(super) joined: Vec<DeviceId>,
+    /// A change of a kind that this version does not know has been seen.
+    pub(super) upgrade_due: bool,
+}
+
+/// What a person decided about this device's membership.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Profile {
+    pub(super) name: Redacted<String>,
+    pub(super) platform: String,
+    pub(super) enabled: bool,
+}
+
+impl Account {
+    /// The account as it was left, or none.
+    pub(super) fn load(rows: &dyn Rows) -> Result<Option<Self>, DeviceError> {
+        let Some(bytes) = rows.row(Space::State, state::VAULT)? else { return Ok(None) };
+        let vault = Vault::decode(&bytes).map_err(|_| DeviceError::State("vault"))?;
+        let mut account = Self {
+            vault,
+            log: state::required(rows, state::LOG, "log")?,
+            members: state::required(rows, state::MEMBERS, "member list")?,
+            profile: state::required(rows, state::PROFILE, "profile")?,
+            waiting: Waiting::default(),
+            pending: BTreeMap::new(),
+            backfill: rows.row(Space::State, state::BACKFILL)?.map(|_| Backfill::from_the_beginning()),
+            offers: BTreeMap::new(),
+            remotes: BTreeMap::new(),
+            refused: 0,
+            kept_here: 0,
+            joined: Vec::new(),
+            upgrade_due: false,
+        };
+        for (key, value) in rows.rows(Space::State)? {
+            if let Some(number) = state::remote_number(&key) {
+                let record = codec::decode(&value).map_err(|_| DeviceError::State("relay"))?;
+                account.remotes.insert(number, Remote::load(number, record, rows)?);
+            } else if let Some(id) = state::pending_id(&key) {
+                account.pending.insert(id, Pending::at_once());
+            }
+        }
+        account.load_waiting(rows)?;
+        Ok(Some(account))
+    }
+
+    /// Becomes a member: keeps the keys, tells the others, and begins to upload what is here.
+    pub(super) fn adopt(
+        joined: Joined,
+        history: &History,
+        rules: &Rules,
+        env: &mut Env<'_>,
+    ) -> Result<(Self, Step), DeviceError> {
+        let Joined { vault, remote, admission, name, platform } = joined;
+        let mut account = Self {
+            log: OpLog::new(vault.dataset(), vault.device_id()),
+            members: Members::default(),
+            profile: Profile { name: Redacted::new(name), platform, enabled: true },
+            waiting: Waiting::default(),
+            pending: BTreeMap::new(),
+            backfill: Some(Backfill::new(history, rules, env.now_ms)),
+            offers: BTreeMap::new(),
+            remotes: BTreeMap::new(),
+            refused: 0,
+            kept_here: 0,
+            joined: Vec::new(),
+            upgrade_due: false,
+            vault,
+        };
+        let mut step = Step::default();
+        account.add_remote(1, remote);
+        account.members.accept(&account.vault.account(), &account.vault.dataset(), &admission);
+        step.writes.push(Write::Row(Space::State, state::VAULT.to_vec(), Some(account.vault.encode().to_vec())));
+        step.writes.push(account.row(state::PROFILE, state::encode(&account.profile)));
+        step.writes.push(account.row(state::BACKFILL, Vec::new()));
+        step.writes.extend(account.entry_writes(&admission, env)?);
+        step.extend(account.say_name(env)?);
+        let record = account.remotes[&1].record.clone();
+        step.writes.push(account.row(&state::remote_key(1), state::encode(&record)));
+        step.notices.push(Notice::Sync);
+        Ok((account, step))
+    }
+
+    fn add_remote(&mut self, number: RemoteNumber, record: RemoteRecord) {
+        if let Ok(remote) = Remote::load(number, record, &Nothing) {
+            self.remotes.insert(number, remote);
+        }
+    }
+
+    pub(super) fn set_enabled(&mut self, enabled: bool) -> Step {
+        self.profile.enabled = enabled;
+        for remote in self.remotes.values_mut() {
+            if enabled {
+                remote.resume();
+            } else {
+                remote.disconnected();
+            }
+        }
+        let writes = vec![self.row(state::PROFILE, state::encode(&self.profile))];
+        Step { writes, notices: vec![Notice::Sync], ..Step::default() }
+    }
+
+    pub(super) fn rename(&mut self, name: String, env: &mut Env<'_>) -> Result<Step, DeviceError> {
+        self.profile.name = Redacted::new(name);
+        let mut step = self.say_name(env)?;
+        step.writes.push(self.row(state::PROFILE, state::encode(&self.profile)));
+        Ok(step)
+    }
+
+    fn say_name(&mut self, env: &mut Env<'_>) -> Result<Step, DeviceError> {
+        let name = Name { name: self.profile.name.reveal().clone(), platform: self.profile.platform.clone() };
+        let change = RawChange(body::kind::DEVICE_NAME, codec::encode(&name).into());
+        let mut step = Step::default();
+        step.writes.extend(self.append(vec![change], env)?);
+        let own = self.vault.device_id();
+        self.members.note_name(&own, self.log.clock(), name);
+        step.writes.push(self.row(state::MEMBERS, state::encode(&self.members)));
+        Ok(step)
+    }
+
+    /// Makes one op of these changes and queues it for every remote. The log's row is among the writes.
+    pub(super) fn append(&mut self, changes: Vec<RawChange>, env: &mut Env<'_>) -> Result<Vec<Write>, DeviceError> {
+        let packed = payload::pack(&Payload { changes });
+        self.append_packed(packed, env)
+    }
+
+    /// As [`Self::append`], for a payload that was packed already.
+    pub(super) fn append_packed(&mut self, packed: Vec<u8>, env: &mut Env<'_>) -> Result<Vec<Write>, DeviceError> {
+        let mut salt = [0; 32];
+        env.entropy.fill(&mut salt)?;
+        let commit = proof::payload_commit(&salt, &packed);
+        let header = self.log.next_header(kind::CHANGES, commit, env.now_ms);
+        let header_bytes = header.encode();
+        let id = proof::op_id(&header_bytes);
+        let signature = proof::sign_op(self.vault.signer(), &header_bytes);
+        let op = SignedOp { header_bytes, signature, body: Some(Body { salt, payload: packed }) }.encode();
+        let cell = self.seal(CellClass::Op, &op, &id, env)?;
+        self.log.advance(&header, id);
+        self.members.note_seen(&header.author, header.stamp);
+        let mut writes = vec![Write::Row(Space::Op, row_key(&header.author, header.seq), Some(op))];
+        writes.extend(self.enqueue_everywhere(&cell));
+        writes.push(self.row(state::LOG, state::encode(&self.log)));
+        Ok(writes)
+    }
+
+    /// Seals for the account. Own ops are made to fit; one that does not is a mistake of this program.
+    pub(super) fn seal(
+        &self,
+        class: CellClass,
+        plain: &[u8],
+        id: &OpId,
+        env: &mut Env<'_>,
+    ) -> Result<Vec<u8>, DeviceError> {
+        let mut random = [0; 32];
+        env.entropy.fill(&mut random)?;
+        let sealed = match class {
+            CellClass::KeyLog => seal(self.vault.keys().key_log(), &self.vault.dataset(), class, plain, &id.0, &random),
+            _ => seal(self.vault.keys().current(), &self.vault.dataset(), class, plain, &id.0, &random),
+        };
+        sealed.map_err(|_| DeviceError::State("size of an op"))
+    }
+
+    pub(super) fn enqueue_everywhere(&mut self, cell: &[u8]) -> Vec<Write> {
+        self.remotes
+            .values_mut()
+            .map(|remote| Write::Queue(remote.number, remote.enqueue(), Some(cell.to_vec())))
+            .collect()
+    }
+
+    /// Keeps an own key-log entry and queues it.
+    fn entry_writes(
+        &mut self,
+        signed: &caro_schema::keylog::SignedEntry,
+        env: &mut Env<'_>,
+    ) -> Result<Vec<Write>, DeviceError> {
+        let hash = proof::entry_hash(&signed.entry);
+        let bytes = codec::encode(signed);
+        let cell = self.seal(CellClass::KeyLog, &bytes, &OpId(hash.0), env)?;
+        let mut writes = vec![self.row(&state::entry_key(&hash), bytes)];
+        writes.extend(self.enqueue_everywhere(&cell));
+        writes.push(self.row(state::MEMBERS, state::encode(&self.members)));
+        Ok(writes)
+    }
+
+    pub(super) fn row(&self, key: &[u8], value: Vec<u8>) -> Write {
+        Write::Row(Space::State, key.to_vec(), Some(value))
+    }
+
+    /// A remote by number.
+    pub fn remote(&self, number: RemoteNumber) -> Option<&Remote> {
+        self.remotes.get(&number)
+    }
+
+    pub(super) fn remote_mut(&mut self, number: RemoteNumber) -> Option<&mut Remote> {
+        self.remotes.get_mut(&number)
+    }
+
+    /// All remotes.
+    pub fn remotes(&self) -> impl Iterator<Item = &Remote> {
+        self.remotes.values()
+    }
+
+    /// Whether the network may be used.
+    pub fn is_enabled(&self) -> bool {
+        self.profile.enabled
+    }
+
+    /// The account, as its devices know it.
+    pub fn dataset(&self) -> Dataset {
+        self.vault.dataset()
+    }
+
+    /// This device.
+    pub fn device_id(&self) -> DeviceId {
+        self.vault.device_id()
+    }
+
+    /// What it has of every author.
+    pub fn vector(&self) -> &Vector {
+        self.log.vector()
+    }
+
+    /// The keys, for opening a session.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// Notes the moment when a remote and this device have the same. Says whether that is news worth a write.
+    pub(super) fn note_in_step(&mut self, number: RemoteNumber, now_ms: u64) -> bool {
+        let Some(remote) = self.remotes.get_mut(&number).filter(|remote| remote.in_step()) else { return false };
+        let before = remote.record.last_sync_ms;
+        remote.record.last_sync_ms = now_ms;
+        now_ms.saturating_sub(before) > LAST_SYNC_GRAIN_MS
+    }
+
+    /// Whether everything that is to be sent has been made into ops.
+    pub fn is_sealed(&self) -> bool {
+        self.pending.is_empty() && self.backfill.is_none()
+    }
+
+    /// Stops a remote until a person decides.
+    pub(super) fn stop_remote(&mut self, number: RemoteNumber, reason: StopReason) {
+        if let Some(remote) = self.remotes.get_mut(&number) {
+            remote.stop(reason);
+        }
+    }
+}
+
+/// How old the saved moment of the last sync may be. It is for display after a restart; each save costs an fsync.
+const LAST_SYNC_GRAIN_MS: u64 = 60_000;
+
+/// A store with nothing in it: a new remote's queue is empty.
+struct Nothing;
+
+impl Rows for Nothing {
+    fn row(&self, _: Space, _: &[u8]) -> Result<Option<Vec<u8>>, crate::step::RowError> {
+        Ok(None)
+    }
+
+    fn rows(&self, _: Space) -> Result<Vec<(Vec<u8>, Vec<u8>)>, crate::step::RowError> {
+        Ok(Vec::new())
+    }
+
+    fn queue(&self, _: RemoteNumber, _: u64, _: usize) -> Result<Vec<(u64, Vec<u8>)>, crate::step::RowError> {
+        Ok(Vec::new())
+    }
+}
+
+/// The ids of a batch of cells, for looking one up while its batch is worked on.
+pub(super) fn with_ids(cells: Vec<Vec<u8>>) -> impl DoubleEndedIterator<Item = (CellId, Vec<u8>)> {
+    cells.into_iter().map(|cell| (proof::cell_id(&cell), cell))
+}
+
+/// A hash that names an op-like thing in the nonce's derivation.
+pub(super) fn as_op_id(hash: Hash) -> OpId {
+    OpId(hash.0)
+}

@@ -1,0 +1,231 @@
+//! Uploading what was here before: history from before joining, imports, and, to a relay that began a new life, what it
+//! lacks. Goes in full cells, a bounded piece at a time, so that live commands never wait behind it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use caro_link::proof;
+use caro_schema::{
+    cell::{CELL_OVERHEAD_BYTES, CellClass},
+    codec,
+    id::{DeviceId, Hash, RecordId},
+    limits::{CELL_BYTES_MAX, CHANGES_MAX, COMMAND_SYNC_BYTES_MAX, PAYLOAD_BYTES_MAX},
+    op::{OP_OVERHEAD_BYTES, Payload, RawChange, SignedOp},
+};
+
+use super::{Account, DeviceError, Env, Rules, account::as_op_id, record::put, state};
+use crate::{
+    history::History,
+    oplog::row_key,
+    step::{Notice, RemoteNumber, Rows, Space, Step, Write},
+    vault::payload,
+};
+
+/// Records that are to be uploaded, newest first.
+pub(super) struct Backfill {
+    ids: VecDeque<RecordId>,
+    /// The ids were not kept: begin again from the whole history. Repeating is harmless, records have ids.
+    all: bool,
+}
+
+/// What a relay with a new life has been seen to have.
+#[derive(Default)]
+pub(super) struct Offer {
+    ops: BTreeMap<DeviceId, BTreeSet<u64>>,
+    entries: BTreeSet<Hash>,
+}
+
+/// Records per piece. More would hold up live commands while it is packed; fewer would leave cells unfilled.
+const PIECE: usize = 8192;
+
+/// Bytes of packed payload that fit the largest cell, whatever the header holds (16 parents of 105 bytes, and the rest).
+const FULL_BYTES: usize = CELL_BYTES_MAX - CELL_OVERHEAD_BYTES - OP_OVERHEAD_BYTES - 2048;
+
+impl Backfill {
+    /// Everything within the window.
+    pub(super) fn new(history: &History, rules: &Rules, now_ms: u64) -> Self {
+        let since_us = rules.since_us(now_ms).unwrap_or(i64::MIN);
+        let most = rules.window_count.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
+        let newest = history.newest().take_while(|record| record.start_us >= since_us).take(most);
+        Self { ids: newest.map(|record| record.id).collect(), all: false }
+    }
+
+    /// A backfill that a restart interrupted.
+    pub(super) fn from_the_beginning() -> Self {
+        Self { ids: VecDeque::new(), all: true }
+    }
+}
+
+impl Account {
+    /// Adds records to what is uploaded in the background.
+    pub(super) fn upload_later(&mut self, ids: Vec<RecordId>) -> Option<Write> {
+        if ids.is_empty() {
+            return None;
+        }
+        let backfill = self.backfill.get_or_insert_with(|| Backfill { ids: VecDeque::new(), all: false });
+        backfill.ids.extend(ids);
+        Some(self.row(state::BACKFILL, Vec::new()))
+    }
+
+    pub(super) fn continue_backfill(
+        &mut self,
+        history: &History,
+        rules: &Rules,
+        env: &mut Env<'_>,
+    ) -> Result<Step, DeviceError> {
+        let Some(mut backfill) = self.backfill.take() else { return Ok(Step::default()) };
+        if backfill.all {
+            backfill = Backfill::new(history, rules, env.now_ms);
+        }
+        let since_us = rules.since_us(env.now_ms).unwrap_or(i64::MIN);
+        let piece: Vec<RecordId> = backfill.ids.drain(..backfill.ids.len().min(PIECE)).collect();
+        let records = piece.iter().filter_map(|id| history.record(id));
+        let changes: Vec<RawChange> = records
+            .filter(|record| record.start_us >= since_us && record.command.len() <= COMMAND_SYNC_BYTES_MAX)
+            .map(|record| put(&record))
+            .collect();
+        let mut step = Step::default();
+        for packed in fill(changes, &mut self.kept_here) {
+            step.writes.extend(self.append_packed(packed, env)?);
+        }
+        if backfill.ids.is_empty() {
+            step.writes.push(Write::Row(Space::State, state::BACKFILL.to_vec(), None));
+        } else {
+            self.backfill = Some(backfill);
+        }
+        step.notices.push(Notice::Sync);
+        Ok(step)
+    }
+
+    pub(super) fn begin_offering_again(&mut self, number: RemoteNumber) {
+        self.offers.insert(number, Offer::default());
+    }
+
+    /// Remembers that the relays that are being compared have this op.
+    pub(super) fn note_offered(&mut self, author: DeviceId, seq: u64) {
+        for offer in self.offers.values_mut() {
+            offer.ops.entry(author).or_default().insert(seq);
+        }
+    }
+
+    /// As [`Self::note_offered`], for a key-log entry.
+    pub(super) fn note_entry_offered(&mut self, hash: Hash) {
+        for offer in self.offers.values_mut() {
+            offer.entries.insert(hash);
+        }
+    }
+
+    /// Queues, for a relay that began a new life, whatever it was not seen to have: key-log entries first.
+    pub(super) fn offer_again(
+        &mut self,
+        number: RemoteNumber,
+        rows: &dyn Rows,
+        env: &mut Env<'_>,
+    ) -> Result<Step, DeviceError> {
+        let Some(offer) = self.offers.remove(&number) else { return Ok(Step::default()) };
+        let mut cells = Vec::new();
+        for (key, bytes) in rows.rows(Space::State)? {
+            if !state::is_entry(&key) {
+                continue;
+            }
+            let entry: caro_schema::keylog::SignedEntry =
+                codec::decode(&bytes).map_err(|_| DeviceError::State("key log"))?;
+            let hash = proof::entry_hash(&entry.entry);
+            if !offer.entries.contains(&hash) {
+                cells.push(self.seal(CellClass::KeyLog, &bytes, &as_op_id(hash), env)?);
+            }
+        }
+        let authors: Vec<(DeviceId, u64)> = self.log.vector().iter().map(|(author, tip)| (*author, tip.seq)).collect();
+        for (author, last) in authors {
+            let has = offer.ops.get(&author);
+            for seq in (1..=last).filter(|seq| !has.is_some_and(|has| has.contains(seq))) {
+                let Some(bytes) = rows.row(Space::Op, &row_key(&author, seq))? else { continue };
+                let op = SignedOp::decode(&bytes).map_err(|_| DeviceError::State("op"))?;
+                cells.push(self.seal(CellClass::Op, &bytes, &proof::op_id(&op.header_bytes), env)?);
+            }
+        }
+        let mut step = Step { notices: vec![Notice::Sync], ..Step::default() };
+        if let Some(remote) = self.remote_mut(number) {
+            step.writes = cells.into_iter().map(|cell| Write::Queue(number, remote.enqueue(), Some(cell))).collect();
+        }
+        Ok(step)
+    }
+}
+
+/// Packs changes into as few payloads as fit a full cell each, in order. A change that does not fit alone is left out
+/// and counted: it stays on this device.
+pub(super) fn fill(changes: Vec<RawChange>, kept_here: &mut u64) -> Vec<Vec<u8>> {
+    let mut packed = Vec::new();
+    let mut rest = &changes[..];
+    // How many changes a payload took last; the next one starts there.
+    let mut guess = rest.len();
+    while !rest.is_empty() {
+        let plain_fit = fit_plain(rest).clamp(1, CHANGES_MAX);
+        let mut count = guess.clamp(1, rest.len()).min(plain_fit);
+        loop {
+            let bytes = payload::pack(&Payload { changes: rest[..count].to_vec() });
+            if bytes.len() <= FULL_BYTES {
+                packed.push(bytes);
+                break;
+            }
+            if count == 1 {
+                *kept_here += 1;
+                break;
+            }
+            // Aim a little below the limit: text does not compress evenly.
+            count = (count * FULL_BYTES / bytes.len() * 15 / 16).clamp(1, count - 1);
+        }
+        guess = count + count / 8 + 1;
+        rest = &rest[count..];
+    }
+    packed
+}
+
+/// How many changes stay below the limit on a payload before compression.
+fn fit_plain(changes: &[RawChange]) -> usize {
+    const ENVELOPE: usize = 16;
+    let mut bytes = ENVELOPE;
+    changes
+        .iter()
+        .take_while(|change| {
+            bytes += change.1.len() + ENVELOPE;
+            bytes <= PAYLOAD_BYTES_MAX
+        })
+        .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(bytes: usize) -> RawChange {
+        // Not compressible: a linear congruential sequence.
+        let mut state = bytes as u32;
+        let noise = (0..bytes).map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        });
+        RawChange(1, noise.collect::<Vec<u8>>().into())
+    }
+
+    #[test]
+    fn every_change_is_in_exactly_one_payload_in_order_and_every_payload_fits() {
+        let changes: Vec<RawChange> = (0..3000).map(|n| change(n % 700)).collect();
+        let mut kept = 0;
+        let packed = fill(changes.clone(), &mut kept);
+        assert!(packed.iter().all(|bytes| bytes.len() <= FULL_BYTES));
+        let unpacked: Vec<RawChange> =
+            packed.iter().flat_map(|bytes| payload::unpack(bytes).unwrap().changes).collect();
+        assert!(unpacked == changes);
+        assert_eq!(kept, 0);
+    }
+
+    #[test]
+    fn a_change_that_fits_no_cell_is_counted_and_the_others_go() {
+        let mut kept = 0;
+        let packed = fill(vec![change(10), change(100_000), change(20)], &mut kept);
+        let sizes: Vec<usize> =
+            packed.iter().flat_map(|bytes| payload::unpack(bytes).unwrap().changes).map(|c| c.1.len()).collect();
+        assert_eq!(sizes, [10, 20]);
+        assert_eq!(kept, 1);
+    }
+}

@@ -1,0 +1,170 @@
+//! From a shell's records to ops. A record is in history at once; it becomes an op after a short window, so that a
+//! command and its end, and commands in a burst, share one. What waits is marked in the store, so that a crash in
+//! between costs nothing.
+
+use caro_schema::{
+    body::{
+        self,
+        history::{Delete, Record},
+    },
+    codec,
+    id::RecordId,
+    limits::COMMAND_SYNC_BYTES_MAX,
+    op::RawChange,
+};
+
+use super::{Account, Device, DeviceError, Env, backfill, state};
+use crate::{
+    history::{History, PutOutcome},
+    step::{Notice, Space, Step, Write},
+};
+
+/// What is sent at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Only commands of the last so many days; none for all.
+    pub window_days: Option<u32>,
+    /// Of the history from before joining, only so many of the newest; none for all.
+    pub window_count: Option<u64>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { window_days: Some(90), window_count: Some(10_000) }
+    }
+}
+
+/// A record that is to become an op.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pending {
+    /// When, in milliseconds since 1970.
+    due_ms: u64,
+    /// Whether the op would tell its end.
+    ended: bool,
+}
+
+impl Pending {
+    /// Due now: it was waiting when the daemon ended.
+    pub(super) fn at_once() -> Self {
+        Self { due_ms: 0, ended: true }
+    }
+}
+
+/// How long a command that has ended waits for others to share its op.
+const COALESCE_MS: u64 = 20;
+
+/// How long a command that runs waits for its end. Most end sooner and cost one op instead of two; the others are
+/// still on the other device well within a quarter of a second.
+const RUNNING_MS: u64 = 80;
+
+impl Rules {
+    /// The start of the window in microseconds since 1970.
+    pub(super) fn since_us(&self, now_ms: u64) -> Option<i64> {
+        const DAY_US: i64 = 86_400_000_000;
+        self.window_days.map(|days| (now_ms as i64).saturating_mul(1000).saturating_sub(i64::from(days) * DAY_US))
+    }
+}
+
+impl Device {
+    /// Takes in what a shell recorded, or what is known of it by now. `now_ms` is the wall clock.
+    pub fn record(&mut self, records: Vec<Record>, history: &mut History, now_ms: u64) -> Step {
+        let known: Vec<(RecordId, usize, bool)> =
+            records.iter().map(|record| (record.id, record.command.len(), record.has_ended())).collect();
+        history.put(records);
+        let mut step = Step { writes: history.take_writes(), notices: vec![Notice::History], ..Step::default() };
+        if let Some(account) = &mut self.account {
+            for (id, size, ended) in known {
+                step.writes.extend(account.pend(id, size, ended, now_ms));
+            }
+        }
+        step
+    }
+
+    /// Takes in foreign history. What is new and within the window goes into full cells.
+    pub fn import(&mut self, records: Vec<Record>, history: &mut History) -> (Step, PutOutcome) {
+        let fresh: Vec<RecordId> = records
+            .iter()
+            .map(|record| record.id)
+            .filter(|id| !history.contains(id) && !history.is_deleted(id))
+            .collect();
+        let outcome = history.put(records);
+        let mut step = Step { writes: history.take_writes(), notices: vec![Notice::History], ..Step::default() };
+        if let Some(account) = &mut self.account {
+            step.writes.extend(account.upload_later(fresh));
+        }
+        (step, outcome)
+    }
+}
+
+impl Account {
+    /// Marks a record to become an op. One that was sent before its end is marked again when it ends.
+    fn pend(&mut self, id: RecordId, size: usize, ended: bool, now_ms: u64) -> Option<Write> {
+        if size > COMMAND_SYNC_BYTES_MAX {
+            self.kept_here += u64::from(ended);
+            return None;
+        }
+        let due_ms = now_ms + if ended { COALESCE_MS } else { RUNNING_MS };
+        let known = self.pending.get(&id).copied();
+        let due_ms =
+            known.map_or(due_ms, |known| if known.ended { known.due_ms } else { due_ms.min(now_ms + COALESCE_MS) });
+        self.pending.insert(id, Pending { due_ms, ended });
+        known.is_none().then(|| Write::Row(Space::State, state::pending_key(&id), Some(Vec::new())))
+    }
+
+    pub(super) fn wake_at_ms(&self) -> Option<u64> {
+        let pending = self.pending.values().map(|pending| pending.due_ms).min();
+        if self.backfill.is_some() { Some(0) } else { pending }
+    }
+
+    pub(super) fn handle_timer(
+        &mut self,
+        history: &History,
+        rules: &Rules,
+        env: &mut Env<'_>,
+    ) -> Result<Step, DeviceError> {
+        let mut step = self.flush(history, env)?;
+        step.extend(self.continue_backfill(history, rules, env)?);
+        Ok(step)
+    }
+
+    /// Makes ops of the records that are due, as few as they fit into.
+    fn flush(&mut self, history: &History, env: &mut Env<'_>) -> Result<Step, DeviceError> {
+        let due: Vec<RecordId> =
+            self.pending.iter().filter(|(_, pending)| pending.due_ms <= env.now_ms).map(|(id, _)| *id).collect();
+        if due.is_empty() {
+            return Ok(Step::default());
+        }
+        let changes: Vec<RawChange> =
+            due.iter().filter_map(|id| history.record(id)).map(|record| put(&record)).collect();
+        let mut step = Step::default();
+        for packed in backfill::fill(changes, &mut self.kept_here) {
+            step.writes.extend(self.append_packed(packed, env)?);
+        }
+        for id in due {
+            self.pending.remove(&id);
+            step.writes.push(Write::Row(Space::State, state::pending_key(&id), None));
+        }
+        step.notices.push(Notice::Sync);
+        Ok(step)
+    }
+
+    pub(super) fn delete(&mut self, ids: &[RecordId], env: &mut Env<'_>) -> Result<Step, DeviceError> {
+        let changes = ids.iter().map(|id| RawChange(body::kind::DELETE, codec::encode(&Delete { id: *id }).into()));
+        let mut step = Step::default();
+        for packed in backfill::fill(changes.collect(), &mut self.kept_here) {
+            step.writes.extend(self.append_packed(packed, env)?);
+        }
+        for id in ids {
+            if self.pending.remove(id).is_some() {
+                step.writes.push(Write::Row(Space::State, state::pending_key(id), None));
+            }
+        }
+        step.notices.push(Notice::Sync);
+        Ok(step)
+    }
+}
+
+/// The change that adds a record.
+pub(super) fn put(record: &Record) -> RawChange {
+    RawChange(body::kind::RECORD, codec::encode(record).into())
+}

@@ -1,0 +1,96 @@
+//! How syncing is, for a person to read.
+
+use caro_schema::{
+    id::DeviceId,
+    ipc::sync::{Device as DeviceLine, RemoteState, RemoteStatus, SyncStatus, Warning},
+};
+
+use super::{Account, Member};
+use crate::sync::{Remote, State};
+
+/// How a remote's driver is doing, as far as the core cannot know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attempt {
+    /// Why the last try failed, when it did.
+    pub reason: Option<String>,
+    /// When the next one is, in milliseconds since 1970.
+    pub retry_ms: u64,
+}
+
+impl Account {
+    /// Everything that one screen shows.
+    pub fn status(&self, attempt: impl Fn(&Remote) -> Option<Attempt>) -> SyncStatus {
+        SyncStatus {
+            joined: true,
+            enabled: self.profile.enabled,
+            account: short(&self.vault.dataset().0),
+            device_name: self.profile.name.reveal().clone(),
+            remotes: self.remotes.values().map(|remote| self.remote_line(remote, attempt(remote))).collect(),
+            waiting: self.waiting.len() as u64,
+            refused: self.refused,
+            kept_here: self.kept_here,
+            warnings: self.warnings(),
+        }
+    }
+
+    fn remote_line(&self, remote: &Remote, attempt: Option<Attempt>) -> RemoteStatus {
+        let state = match (self.profile.enabled, remote.state(), attempt) {
+            (_, State::Stopped(reason), _) => RemoteState::Stopped { reason },
+            (false, _, _) => RemoteState::Off,
+            (true, State::CatchingUp | State::Live, _) => RemoteState::Connected,
+            (true, State::Down, Some(Attempt { reason: Some(reason), retry_ms })) => {
+                RemoteState::Waiting { reason, retry_ms }
+            }
+            (true, State::Opening | State::Down, _) => RemoteState::Connecting,
+        };
+        RemoteStatus {
+            address: remote.record.address.clone(),
+            state,
+            pending_up: remote.pending_up(),
+            pending_down: remote.pending_down(),
+            last_sync_ms: remote.record.last_sync_ms,
+            others_online: remote.others_online,
+            quota_bytes: remote.quota_bytes,
+            used_bytes: remote.used_bytes,
+        }
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        let name = |device: &DeviceId| self.members.device(device).map(display_name).unwrap_or_default();
+        let mut warnings: Vec<Warning> =
+            self.joined.iter().map(|device| Warning::DeviceJoined { name: name(device) }).collect();
+        if self.upgrade_due {
+            warnings.push(Warning::UpgradeDue);
+        }
+        warnings
+    }
+
+    /// The account's devices, this one first.
+    pub fn devices(&self) -> Vec<DeviceLine> {
+        let own = self.vault.device_id();
+        let mut lines: Vec<DeviceLine> = self
+            .members
+            .iter()
+            .filter(|(_, member)| member.cut.is_none())
+            .map(|(id, member)| DeviceLine {
+                id: short(&id.0),
+                name: display_name(member),
+                platform: member.name.as_ref().map(|(_, name)| name.platform.clone()).unwrap_or_default(),
+                added_ms: member.added.ms(),
+                last_seen_ms: member.last_seen.ms(),
+                this: *id == own,
+            })
+            .collect();
+        lines.sort_by_key(|line| !line.this);
+        lines
+    }
+}
+
+fn display_name(member: &Member) -> String {
+    member.name.as_ref().map(|(_, name)| name.name.clone()).unwrap_or_default()
+}
+
+/// The first eight hexadecimal digits, enough to tell one's own few devices and accounts apart.
+fn short(bytes: &[u8; 32]) -> String {
+    bytes[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+}
