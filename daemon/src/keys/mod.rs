@@ -1,0 +1,228 @@
+//! The key of the database: where it is kept, and that it is never replaced by another one.
+//!
+//! `file` is a small file in the data folder that says where the key is, and holds it where there is no better place;
+//! `keychain` is the platform's secure store. What the key opens is not known here. The invariant: a new key is made
+//! only where there is no database yet, and the old place is emptied only after the new one has given the key back.
+//! Next: `store`, which refuses a key that does not fit.
+
+mod file;
+mod keychain;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use caro_core::vault::at_rest::DeviceMasterKey;
+use zeroize::Zeroizing;
+
+use crate::{config::KeyStore, store};
+use file::{Content, FormError};
+use keychain::{Id, Keychain, Patience, System, Unavailable};
+
+/// Where the key is, for a person to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the platform's secure store.
+    Keychain,
+    /// In a file of the data folder.
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why it is not in the secure store, where it would rather be.
+        because: Option<Unavailable>,
+    },
+}
+
+impl Place {
+    /// What was found, and what to do about it; nothing when it is as it was asked for.
+    pub fn in_words(&self) -> (String, String) {
+        match self {
+            Self::Keychain => ("in the system's secure store".to_owned(), String::new()),
+            Self::File { path, because: None } => {
+                (format!("in a file that only you can read, {}", path.display()), String::new())
+            }
+            Self::File { path, because: Some(reason) } => (
+                format!("in a file that only you can read, {}: {reason}", path.display()),
+                "whoever copies the whole data folder can read it; to keep the key elsewhere, start a secure store \
+                 (GNOME Keyring, KWallet) and set key.store = \"keychain\", or accept it: key.store = \"file\""
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+/// Why there is no key. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// There is a database, and nothing says where its key is.
+    #[error("{} is gone, which says where the key of the database is", .0.display())]
+    Lost(PathBuf),
+    /// The secure store works and does not have it.
+    #[error("the system's secure store no longer has it")]
+    Absent,
+    /// The secure store does not give it.
+    #[error("the system's secure store has it, and {0}")]
+    Unavailable(Unavailable),
+    /// The secure store was asked for, and there is none that works.
+    #[error("it is to be kept in the system's secure store, and {0}")]
+    NoKeychain(Unavailable),
+    /// Others may have read it.
+    #[error("{} can be read by others", .0.display())]
+    Loose(PathBuf),
+    /// The file is none of this program's.
+    #[error("{}: {}", .0.display(), .1)]
+    Form(PathBuf, FormError),
+    /// The file cannot be read or written.
+    #[error("{}: {}", .0.display(), .1)]
+    Io(PathBuf, io::Error),
+    /// There is no randomness to make one from.
+    #[error("the system gives no random bytes")]
+    Entropy,
+}
+
+impl KeyError {
+    /// What a person can do, in one sentence; empty when there is nothing.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Lost(_) => {
+                "bring that file back from a backup; without it nothing can read the database. To start over: move \
+                 the data folder away, then caro sync restore"
+            }
+            Self::Absent => {
+                "log in to the desktop that was used before, or bring its keyring back from a backup. To start over: \
+                 move the data folder away, then caro sync restore"
+            }
+            Self::Unavailable(_) => "unlock the keyring, or log in to the desktop, then try again",
+            Self::NoKeychain(_) => "start a secure store (GNOME Keyring, KWallet), or set key.store = \"file\"",
+            Self::Loose(_) => "close it (chmod 600) if you trust everybody who could have read it",
+            Self::Form(..) => "bring that file back from a backup; it was not touched",
+            Self::Io(..) => "check who owns the data folder and what is in it",
+            Self::Entropy => "",
+        }
+    }
+}
+
+/// The key of the database in this data folder, from wherever it is. Makes one where there is neither key nor database.
+///
+/// A key that is in the file moves to the secure store when that is asked for and works; one that is in the secure
+/// store moves to the file when that is asked for.
+///
+/// # Errors
+/// When the key cannot be had, or belongs into a place that does not take it.
+pub fn obtain(data: &Path, wanted: KeyStore) -> Result<(DeviceMasterKey, Place), KeyError> {
+    obtain_with(data, wanted, &System)
+}
+
+fn obtain_with(data: &Path, wanted: KeyStore, keychain: &dyn Keychain) -> Result<(DeviceMasterKey, Place), KeyError> {
+    let path = data.join(FILE_NAME);
+    match file::read(&path)? {
+        None if has_database(data) => Err(KeyError::Lost(path)),
+        None => make(&path, wanted, keychain),
+        Some(Content::Here(key)) => from_file(&path, key, wanted, keychain),
+        Some(Content::Keychain(id)) => from_keychain(&path, &id, wanted, keychain),
+    }
+}
+
+/// The file that says where the key is.
+pub const FILE_NAME: &str = "caro.key";
+
+/// Anything at all under the database's name: an empty file is what a crash before the first write leaves.
+fn has_database(data: &Path) -> bool {
+    fs::symlink_metadata(data.join(store::FILE_NAME)).is_ok_and(|meta| meta.len() > 0)
+}
+
+fn make(path: &Path, wanted: KeyStore, keychain: &dyn Keychain) -> Result<(DeviceMasterKey, Place), KeyError> {
+    let key = fresh()?;
+    if wanted == KeyStore::File {
+        file::write(path, &Content::Here(key.clone()))?;
+        return Ok((master(&key), in_file(path, None)));
+    }
+    match (deposit(path, &key, keychain), wanted) {
+        (Ok(()), _) => Ok((master(&key), Place::Keychain)),
+        (Err(DepositError::Keychain(reason)), KeyStore::Keychain) => Err(KeyError::NoKeychain(reason)),
+        (Err(DepositError::Keychain(reason)), _) => {
+            file::write(path, &Content::Here(key.clone()))?;
+            Ok((master(&key), in_file(path, Some(reason))))
+        }
+        (Err(DepositError::File(error)), _) => Err(error),
+    }
+}
+
+fn from_file(
+    path: &Path,
+    key: Key,
+    wanted: KeyStore,
+    keychain: &dyn Keychain,
+) -> Result<(DeviceMasterKey, Place), KeyError> {
+    let place = match wanted {
+        KeyStore::File => in_file(path, None),
+        // It stays where it is, which may be because there was nothing better when it was made.
+        KeyStore::Auto => in_file(path, Some(Unavailable::NotAsked)),
+        KeyStore::Keychain => match deposit(path, &key, keychain) {
+            Ok(()) => Place::Keychain,
+            // It is where it has been all along: no reason not to record.
+            Err(DepositError::Keychain(reason)) => in_file(path, Some(reason)),
+            Err(DepositError::File(error)) => return Err(error),
+        },
+    };
+    Ok((master(&key), place))
+}
+
+fn from_keychain(
+    path: &Path,
+    id: &Id,
+    wanted: KeyStore,
+    keychain: &dyn Keychain,
+) -> Result<(DeviceMasterKey, Place), KeyError> {
+    let key = match keychain.read(id, Patience::ForAPerson) {
+        Ok(Some(key)) => key,
+        Ok(None) => return Err(KeyError::Absent),
+        Err(reason) => return Err(KeyError::Unavailable(reason)),
+    };
+    if wanted != KeyStore::File {
+        return Ok((master(&key), Place::Keychain));
+    }
+    file::write(path, &Content::Here(key.clone()))?;
+    if let Err(reason) = keychain.remove(id, Patience::ForTheSystem) {
+        tracing::warn!(%reason, "the key is in its file now; its old entry could not be removed");
+    }
+    Ok((master(&key), in_file(path, None)))
+}
+
+/// Why a key was not put into the secure store.
+enum DepositError {
+    Keychain(Unavailable),
+    File(KeyError),
+}
+
+/// Puts the key into the secure store, sees that it comes back, and only then says so in the file.
+fn deposit(path: &Path, key: &Key, keychain: &dyn Keychain) -> Result<(), DepositError> {
+    let id = Id::fresh().map_err(|_| DepositError::File(KeyError::Entropy))?;
+    keychain.write(&id, key, Patience::ForTheSystem).map_err(DepositError::Keychain)?;
+    let kept = keychain.read(&id, Patience::ForTheSystem).map_err(DepositError::Keychain)?;
+    if kept.as_ref() != Some(key) {
+        return Err(DepositError::Keychain(Unavailable::Forgets));
+    }
+    file::write(path, &Content::Keychain(id)).map_err(DepositError::File)
+}
+
+fn in_file(path: &Path, because: Option<Unavailable>) -> Place {
+    Place::File { path: path.to_owned(), because }
+}
+
+/// The bytes of a key, wiped when dropped.
+type Key = Zeroizing<[u8; 32]>;
+
+fn fresh() -> Result<Key, KeyError> {
+    let mut key = Key::default();
+    getrandom::fill(key.as_mut_slice()).map_err(|_| KeyError::Entropy)?;
+    Ok(key)
+}
+
+fn master(key: &Key) -> DeviceMasterKey {
+    DeviceMasterKey::from_bytes(key)
+}
