@@ -1,7 +1,7 @@
 //! A device's membership in an account: its keys, its log, the other members, its remotes, and the one place that
 //! makes, signs, seals and queues an op.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use caro_link::proof;
 use caro_schema::{
@@ -49,6 +49,12 @@ pub struct Account {
     pub(super) joined: Vec<DeviceId>,
     /// A change of a kind that this version does not know has been seen.
     pub(super) upgrade_due: bool,
+    /// Relays that began a new life since the start.
+    pub(super) restored: BTreeSet<RemoteNumber>,
+    /// By how much the most advanced clock of another device was ahead of this one's, when that is too much.
+    pub(super) clock_ahead_ms: u64,
+    /// Another copy of this device writes: the home was cloned, or an old backup of it was restored.
+    pub(super) is_cloned: bool,
 }
 
 /// What a person decided about this device's membership.
@@ -78,6 +84,9 @@ impl Account {
             kept_here: 0,
             joined: Vec::new(),
             upgrade_due: false,
+            restored: BTreeSet::new(),
+            clock_ahead_ms: 0,
+            is_cloned: false,
         };
         for (key, value) in rows.rows(Space::State)? {
             if let Some(number) = state::remote_number(&key) {
@@ -112,6 +121,9 @@ impl Account {
             kept_here: 0,
             joined: Vec::new(),
             upgrade_due: false,
+            restored: BTreeSet::new(),
+            clock_ahead_ms: 0,
+            is_cloned: false,
             vault,
         };
         let mut step = Step::default();

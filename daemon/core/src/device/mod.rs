@@ -167,7 +167,12 @@ impl Device {
         let Some(remote) = account.remote_mut(number) else { return Ok((Step::default(), Some(None))) };
         let reaction = remote.handle(message);
         let close = reaction.close;
-        Ok((account.react(number, reaction, history, rows, env)?, close))
+        let step = account.react(number, reaction, history, rows, env)?;
+        if account.is_cloned {
+            account.stop_remote(number, StopReason::Cloned);
+            return Ok((step, Some(None)));
+        }
+        Ok((step, close))
     }
 
     /// What can be sent to a relay now. Call again until it gives none.
@@ -195,6 +200,7 @@ impl Account {
         let mut step = self.receive(cells, history, rows, env)?;
         step.writes.extend(acknowledged.into_iter().map(|queued| Write::Queue(number, queued, None)));
         if reborn {
+            self.restored.insert(number);
             self.begin_offering_again(number);
         }
         if caught_up {

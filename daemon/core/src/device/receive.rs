@@ -93,10 +93,20 @@ impl Account {
                 Opened::Bad => self.refused += 1,
             }
         }
-        Ok(self.finish(batch, history, env))
+        self.note_clock(env.now_ms);
+        Ok(self.finish(batch, history))
     }
 
-    fn finish(&mut self, batch: Batch, history: &mut History, _: &mut Env<'_>) -> Step {
+    /// A device whose clock is far ahead makes stamps that every later one must exceed. Harmless for what is stored,
+    /// and the person should know.
+    fn note_clock(&mut self, now_ms: u64) {
+        let ahead_ms = self.log.clock().ms().saturating_sub(now_ms);
+        if ahead_ms > CLOCK_AHEAD_MS_MAX {
+            self.clock_ahead_ms = self.clock_ahead_ms.max(ahead_ms);
+        }
+    }
+
+    fn finish(&mut self, batch: Batch, history: &mut History) -> Step {
         let Batch { records, deletes, mut writes, log_changed, members_changed, .. } = batch;
         let mut notices = Vec::new();
         if !records.is_empty() || !deletes.is_empty() {
@@ -153,7 +163,10 @@ impl Account {
         }
         match self.log.place(&header, id, rows)? {
             Placement::Known => self.note_offered(header.author, header.seq),
-            Placement::Fork => self.refused += 1,
+            Placement::Fork => {
+                self.is_cloned |= header.author == self.vault.device_id();
+                self.refused += 1;
+            }
             Placement::Waits(need) => {
                 if self.waiting.hold_for_op(need, cell_id) {
                     self.hold(cell_id, cell, batch);
@@ -266,6 +279,9 @@ impl Account {
         Ok(())
     }
 }
+
+/// How far another device's clock may be ahead before the person is told: a day, more than any time zone mistaken for UTC.
+const CLOCK_AHEAD_MS_MAX: u64 = 86_400_000;
 
 /// The class of the cells that carry ops of this kind.
 fn class_of(op_kind: u8) -> CellClass {

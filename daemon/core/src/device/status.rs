@@ -62,6 +62,11 @@ impl Account {
         if self.upgrade_due {
             warnings.push(Warning::UpgradeDue);
         }
+        let restored = self.restored.iter().filter_map(|number| self.remote(*number));
+        warnings.extend(restored.map(|remote| Warning::RelayRestored { address: remote.record.address.clone() }));
+        if self.clock_ahead_ms > 0 {
+            warnings.push(Warning::ClockAhead { seconds: self.clock_ahead_ms / 1000 });
+        }
         warnings
     }
 

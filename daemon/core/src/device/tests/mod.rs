@@ -5,7 +5,7 @@ mod world;
 use caro_schema::{
     body::history::Record,
     id::RecordId,
-    ipc::sync::{RemoteState, Warning},
+    ipc::sync::{RemoteState, StopReason, Warning},
     limits::COMMAND_SYNC_BYTES_MAX,
 };
 use proptest::prelude::*;
@@ -239,6 +239,65 @@ fn nothing_of_a_command_is_in_what_leaves_the_device() {
         assert!(cell.len().is_power_of_two() && cell.len() >= 1024);
     }
     assert!(world.machines[0].disk.count(Space::Op) > 0);
+}
+
+#[test]
+fn trap_15_a_cloned_home_is_noticed_and_stops_before_it_does_harm() {
+    let mut world = World::joined(2);
+    let disk = world.machines[0].disk.clone();
+    world.record(0, "written by the original");
+    world.settle();
+    // The copy writes an op with the same number, offline, and then comes online in the original's place.
+    world.machines[0].disk = disk;
+    world.machines[0].crash();
+    world.machines[0].online = false;
+    world.record(0, "written by the copy");
+    world.settle();
+    world.machines[0].online = true;
+    world.settle();
+    let status = world.machines[0].device.account().unwrap().status(|_| None);
+    assert_eq!(status.remotes[0].state, RemoteState::Stopped { reason: StopReason::Cloned });
+    assert_eq!(world.machines[0].commands(), ["written by the copy"], "nothing that was typed is lost");
+    assert_eq!(world.machines[1].commands(), ["written by the original"]);
+}
+
+#[test]
+fn trap_16_a_restored_backup_takes_up_its_own_later_ops_before_it_writes() {
+    let mut world = World::joined(2);
+    let disk = world.machines[0].disk.clone();
+    world.record(0, "after the backup");
+    world.settle();
+    world.machines[0].disk = disk;
+    world.machines[0].crash();
+    world.settle();
+    world.record(0, "after the restore");
+    world.settle();
+    world.assert_converged();
+    assert_eq!(world.machines[1].commands(), ["after the backup", "after the restore"]);
+}
+
+#[test]
+fn trap_17_a_clock_years_ahead_is_told_of_and_changes_nothing() {
+    const TEN_YEARS_MS: u64 = 10 * 365 * 86_400_000;
+    let mut world = World::joined(2);
+    world.machines[1].online = false;
+    world.turn();
+    let now_ms = world.now_ms;
+    world.now_ms += TEN_YEARS_MS;
+    world.record(0, "from the future");
+    world.settle();
+    world.now_ms = now_ms;
+    world.record(1, "from now");
+    world.machines[1].online = true;
+    world.settle();
+    world.assert_converged();
+    assert_eq!(world.machines[0].history.len(), 2);
+    let warnings = world.machines[1].device.account().unwrap().status(|_| None).warnings;
+    let ahead = warnings.iter().find_map(|warning| match warning {
+        Warning::ClockAhead { seconds } => Some(*seconds),
+        _ => None,
+    });
+    assert!(ahead.is_some_and(|seconds| seconds > TEN_YEARS_MS / 1000 - 60), "{warnings:?}");
 }
 
 /// What can happen to an account of three devices.
