@@ -155,7 +155,8 @@ impl Account {
                 remote.disconnected();
             }
         }
-        let writes = vec![self.row(state::PROFILE, state::encode(&self.profile))];
+        let mut writes = vec![self.row(state::PROFILE, state::encode(&self.profile))];
+        writes.extend(self.remotes.keys().filter_map(|number| self.remote_row(*number)));
         Step { writes, notices: vec![Notice::Sync], ..Step::default() }
     }
 
@@ -298,10 +299,11 @@ impl Account {
     }
 
     /// Stops a remote until a person decides.
-    pub(super) fn stop_remote(&mut self, number: RemoteNumber, reason: StopReason) {
+    pub(super) fn stop_remote(&mut self, number: RemoteNumber, reason: StopReason) -> Step {
         if let Some(remote) = self.remotes.get_mut(&number) {
             remote.stop(reason);
         }
+        Step { writes: self.remote_row(number).into_iter().collect(), notices: vec![Notice::Sync], ..Step::default() }
     }
 }
 

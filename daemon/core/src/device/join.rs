@@ -160,6 +160,7 @@ impl Joining {
             cursor: 0,
             head: Hash([0; 32]),
             last_sync_ms: 0,
+            stopped: None,
         };
         Joined { vault: Vault::new(&self.root, self.keys), remote, admission, name: self.name, platform: self.platform }
     }

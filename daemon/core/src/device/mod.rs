@@ -144,10 +144,8 @@ impl Device {
     }
 
     /// Says nothing more to a relay until a person decides.
-    pub fn stop_remote(&mut self, remote: RemoteNumber, reason: StopReason) {
-        if let Some(account) = &mut self.account {
-            account.stop_remote(remote, reason);
-        }
+    pub fn stop_remote(&mut self, remote: RemoteNumber, reason: StopReason) -> Step {
+        self.account.as_mut().map(|account| account.stop_remote(remote, reason)).unwrap_or_default()
     }
 
     /// What follows from a relay's message. The second value says that the connection is to be closed, and how long
@@ -167,9 +165,9 @@ impl Device {
         let Some(remote) = account.remote_mut(number) else { return Ok((Step::default(), Some(None))) };
         let reaction = remote.handle(message);
         let close = reaction.close;
-        let step = account.react(number, reaction, history, rows, env)?;
-        if account.is_cloned {
-            account.stop_remote(number, StopReason::Cloned);
+        let mut step = account.react(number, reaction, history, rows, env)?;
+        if std::mem::take(&mut account.is_cloned) {
+            step.extend(account.stop_remote(number, StopReason::Cloned));
             return Ok((step, Some(None)));
         }
         Ok((step, close))
@@ -214,7 +212,7 @@ impl Account {
         Ok(step)
     }
 
-    fn remote_row(&self, number: RemoteNumber) -> Option<Write> {
+    pub(super) fn remote_row(&self, number: RemoteNumber) -> Option<Write> {
         let remote = self.remote(number)?;
         Some(Write::Row(Space::State, state::remote_key(number), Some(state::encode(&remote.record))))
     }

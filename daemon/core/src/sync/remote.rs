@@ -34,6 +34,9 @@ pub struct RemoteRecord {
     pub head: Hash,
     /// When nothing was left to push or pull, in milliseconds since 1970.
     pub last_sync_ms: u64,
+    /// Why nothing is said to this relay until a person decides. Kept, because the cursor may have passed what showed it.
+    #[serde(default)]
+    pub stopped: Option<StopReason>,
 }
 
 /// How a session stands.
@@ -97,7 +100,8 @@ impl Remote {
     pub fn load(number: RemoteNumber, record: RemoteRecord, rows: &dyn Rows) -> Result<Self, RowError> {
         let queue = Queue::load(rows, number)?;
         let end = record.cursor;
-        Ok(Self { number, record, state: State::Down, queue, end, others_online: 0, quota_bytes: 0, used_bytes: 0 })
+        let state = record.stopped.map_or(State::Down, State::Stopped);
+        Ok(Self { number, record, state, queue, end, others_online: 0, quota_bytes: 0, used_bytes: 0 })
     }
 
     /// How the session stands.
@@ -147,6 +151,7 @@ impl Remote {
     /// Nothing is said to this relay until a person decides.
     pub fn stop(&mut self, reason: StopReason) {
         self.state = State::Stopped(reason);
+        self.record.stopped = Some(reason);
         self.queue.rewind();
     }
 
@@ -155,6 +160,7 @@ impl Remote {
         if matches!(self.state, State::Stopped(_)) {
             self.state = State::Down;
         }
+        self.record.stopped = None;
     }
 
     /// The next push, if there is anything to push. Nothing is pushed before everything was pulled: a revocation that
@@ -307,6 +313,6 @@ impl Remote {
 
     fn stopped(&mut self, reason: StopReason) -> Reaction {
         self.stop(reason);
-        Reaction { close: Some(None), ..Reaction::default() }
+        Reaction { close: Some(None), save: true, ..Reaction::default() }
     }
 }

@@ -89,6 +89,7 @@ fn record() -> RemoteRecord {
         cursor: 0,
         head: Hash([0; 32]),
         last_sync_ms: 0,
+        stopped: None,
     }
 }
 

@@ -258,6 +258,11 @@ fn trap_15_a_cloned_home_is_noticed_and_stops_before_it_does_harm() {
     let status = world.machines[0].device.account().unwrap().status(|_| None);
     assert_eq!(status.remotes[0].state, RemoteState::Stopped { reason: StopReason::Cloned });
     assert_eq!(world.machines[0].commands(), ["written by the copy"], "nothing that was typed is lost");
+    // A restart does not forget it.
+    world.machines[0].crash();
+    world.settle();
+    let status = world.machines[0].device.account().unwrap().status(|_| None);
+    assert_eq!(status.remotes[0].state, RemoteState::Stopped { reason: StopReason::Cloned });
     assert_eq!(world.machines[1].commands(), ["written by the original"]);
 }
 
