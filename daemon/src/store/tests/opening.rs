@@ -105,6 +105,47 @@ fn refused_or_whole(folder: &TempDir) -> Option<StoreError> {
     Some(error)
 }
 
+/// Above the size that is checked whole, only what history is read from is, unless the file was not closed in order.
+#[test]
+fn a_large_file_is_checked_in_part_and_whole_after_a_crash() {
+    let folder = folder();
+    let mut store = open(&folder);
+    let cells: Vec<Write> = (0..40).map(|n| Write::Queue(1, n, Some(vec![7; 1_000_000]))).collect();
+    store.commit(&cells).unwrap();
+    store.commit(&[Write::Block(1, Some(vec![record(1, "ls")]))]).unwrap();
+    store.checkpoint().unwrap();
+    drop(store);
+    let root = |table: &str| -> i64 {
+        raw(&folder).query_row("SELECT rootpage FROM sqlite_schema WHERE name = ?1", [table], |row| row.get(0)).unwrap()
+    };
+    let (queue, blocks) = (root("queue"), root("blocks"));
+    let good = fs::read(database(&folder)).unwrap();
+    let damaged = |page: i64| {
+        let mut bad = good.clone();
+        bad[usize::try_from(page - 1).unwrap() * 4096] ^= 0x5a;
+        fs::write(database(&folder), bad).unwrap();
+    };
+    damaged(blocks);
+    assert!(matches!(refused(&folder, 1), StoreError::Damaged(_)));
+    damaged(queue);
+    let store = open(&folder);
+    assert!(!matches!(store.verify(), Ok(problems) if problems.is_empty()));
+    drop(store);
+    // A log that was left, whatever is in it, says that the file was not closed in order.
+    fs::write(folder.path().join("caro.db-wal"), [0; 100]).unwrap();
+    assert!(matches!(refused(&folder, 1), StoreError::Damaged(_)));
+}
+
+#[test]
+fn trap_34_a_log_that_was_left_is_on_the_disk_before_anything_else_is_written() {
+    let folder = folder();
+    open(&folder).commit(&[row(Space::State, "a", "1")]).unwrap();
+    let log = || fs::metadata(folder.path().join("caro.db-wal")).unwrap().len();
+    assert!(log() > 0);
+    let store = open(&folder);
+    assert_eq!((log(), value(&store, Space::State, "a").as_deref()), (0, Some("1")));
+}
+
 #[test]
 fn a_file_that_was_cut_is_refused_and_kept() {
     let folder = folder();
