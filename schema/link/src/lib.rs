@@ -5,5 +5,11 @@
 #![warn(missing_docs)]
 
 pub mod entropy;
+pub mod handshake;
+mod hybrid;
 pub mod identity;
 pub mod proof;
+pub mod transport;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,201 @@
+//! Between the drivers and the device: reports go in, steps come out, and what can be sent is sent. Only the main
+//! loop calls this; nothing here waits.
+
+use std::time::{Duration, Instant};
+
+use caro_core::{
+    device::{Account, Joined},
+    step::{Notice, RemoteNumber},
+    sync::State as Course,
+};
+use caro_schema::ipc::{Fault, Reply, sync::{StopReason, SyncStatus}};
+
+use crate::{
+    apply::Follows,
+    remote::{Address, Dialer, Report, links::Run},
+    state::{Replier, State, answer},
+};
+
+/// Somebody who waits until everything is on both sides.
+pub struct Waiter {
+    reply: Replier,
+    until: Instant,
+}
+
+impl State {
+    /// Starts a connection to each relay, if this device is in an account and may use the network.
+    pub fn start_remotes(&mut self) {
+        let Some(account) = self.device.account().filter(|account| account.is_enabled()) else { return };
+        let dialers: Vec<(RemoteNumber, Dialer)> = account.remotes().filter_map(|remote| {
+            if matches!(remote.state(), Course::Stopped(_)) {
+                return None;
+            }
+            let Ok(address) = Address::parse(&remote.record.address) else {
+                tracing::error!(remote = remote.number, "the relay's stored address cannot be read");
+                return None;
+            };
+            let relay_key = remote.record.relay_key;
+            let static_key = account.vault().device().relay_static(&relay_key);
+            Some((remote.number, Dialer { address, relay_key: Some(relay_key), static_key }))
+        }).collect();
+        for (number, dialer) in dialers {
+            self.links.start(number, dialer);
+        }
+    }
+
+    /// Takes what a driver reports.
+    pub fn handle_report(&mut self, number: RemoteNumber, run: Run, report: Report) {
+        if !self.links.is_current(number, run) {
+            return;
+        }
+        match report {
+            Report::Connected { handshake: _ } => {
+                self.links.note_attempt(number, None, 0);
+                match self.device.handle_connected(number) {
+                    Some(hello) => self.links.send(number, hello),
+                    None => self.links.stop_one(number),
+                }
+            }
+            Report::Message(message, permit) => {
+                let decided = self.choose_with_rows(|device, history, rows, env| {
+                    device.handle_message(number, *message, history, rows, env)
+                });
+                let Ok((step, close)) = decided else { return };
+                if let Err(fault) = self.carry_out(step) {
+                    tracing::warn!(%fault, "what a relay sent waits to be written");
+                }
+                drop(permit);
+                if let Some(retry_ms) = close {
+                    self.end_session(number, retry_ms);
+                }
+                self.push(number);
+            }
+            Report::Disconnected { fault, retry_in_ms } => {
+                self.device.handle_disconnected(number);
+                match retry_in_ms {
+                    Some(pause_ms) => self.links.note_attempt(number, Some(reason(&fault)), pause_ms),
+                    None => {
+                        let step = self.device.stop_remote(number, StopReason::KeyChanged);
+                        self.links.stop_one(number);
+                        if let Err(fault) = self.carry_out(step) {
+                            tracing::warn!(%fault, "that a relay's key changed waits to be written");
+                        }
+                    }
+                }
+            }
+        }
+        self.answer_waiters();
+    }
+
+    /// The device wants no more of this session: for now, or until a person decides.
+    fn end_session(&mut self, number: RemoteNumber, retry_ms: Option<u64>) {
+        let account = self.device.account();
+        let stopped = account
+            .and_then(|account| account.remote(number))
+            .is_some_and(|remote| matches!(remote.state(), Course::Stopped(_)));
+        if stopped {
+            self.links.stop_one(number);
+        } else {
+            self.links.close(number, retry_ms);
+        }
+        self.device.handle_disconnected(number);
+    }
+
+    /// Does what follows once a step is durable.
+    pub fn follow(&mut self, follows: Follows) {
+        let Follows { sends, notices } = follows;
+        for (number, message) in sends {
+            self.links.send(number, message);
+        }
+        if notices.contains(&Notice::Sync) {
+            let numbers: Vec<RemoteNumber> = self
+                .device
+                .account()
+                .map(|account| account.remotes().map(|remote| remote.number).collect())
+                .unwrap_or_default();
+            for number in numbers {
+                self.push(number);
+            }
+            self.answer_waiters();
+        }
+    }
+
+    /// Sends what can be sent to one relay now. Only what is durable is in the queue that this reads.
+    fn push(&mut self, number: RemoteNumber) {
+        if self.applier.is_stuck() {
+            return;
+        }
+        loop {
+            match self.device.poll_send(number, self.applier.store()) {
+                Ok(Some(message)) => self.links.send(number, message),
+                Ok(None) => return,
+                Err(_) => {
+                    tracing::error!("the outbox could not be read");
+                    self.links.close(number, None);
+                    self.device.handle_disconnected(number);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Becomes a member of an account, and connects.
+    ///
+    /// # Errors
+    /// When it is one already, or the step waits to be written.
+    pub fn adopt(&mut self, joined: Joined) -> Result<Reply, Fault> {
+        if self.device.account().is_some() {
+            return Err(Fault::AlreadySynced);
+        }
+        self.decide(|device, history, env| Ok((device.adopt(joined, history, env)?, ())))?;
+        self.start_remotes();
+        Ok(Reply::Sync(self.sync_status()))
+    }
+
+    /// How syncing is.
+    pub fn sync_status(&self) -> SyncStatus {
+        match self.device.account() {
+            Some(account) => account.status(|remote| self.links.attempt(remote.number)),
+            None => SyncStatus::default(),
+        }
+    }
+
+    /// Answers when everything that is known now is on both sides, or after a while as it is then.
+    pub fn wait_in_step(&mut self, reply: Replier, at_most: Duration) {
+        self.waiters.push(Waiter { reply, until: Instant::now() + at_most });
+        self.answer_waiters();
+    }
+
+    /// When somebody has waited long enough.
+    pub fn waiters_due(&self) -> Option<Instant> {
+        self.waiters.iter().map(|waiter| waiter.until).min()
+    }
+
+    /// Answers those whose waiting is over.
+    pub fn answer_waiters(&mut self) {
+        if self.waiters.is_empty() {
+            return;
+        }
+        let settled = self.unread_sessions.is_empty() && self.device.account().is_none_or(is_settled);
+        let now = Instant::now();
+        let (due, waiting) = std::mem::take(&mut self.waiters).into_iter().partition(|waiter: &Waiter| settled || waiter.until <= now);
+        self.waiters = waiting;
+        for Waiter { reply, .. } in due {
+            answer(reply, Ok(Reply::Sync(self.sync_status())));
+        }
+    }
+}
+
+/// Whether waiting longer would change nothing: all is sent and received, or a person has to do something first.
+fn is_settled(account: &Account) -> bool {
+    let stuck = |course: Course| matches!(course, Course::Stopped(_));
+    !account.is_enabled() || (account.is_sealed() && account.remotes().all(|remote| remote.in_step() || stuck(remote.state())))
+}
+
+/// Why a connection failed, without the host that stands beside it anyway.
+fn reason(fault: &Fault) -> String {
+    match fault {
+        Fault::Unreachable { reason, .. } => reason.clone(),
+        other => other.to_string(),
+    }
+}
