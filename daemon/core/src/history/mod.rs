@@ -1,5 +1,6 @@
 //! Placeholder while the real one is being written: obviously correct, slow.
 #![allow(missing_docs)]
+pub mod block;
 use crate::step::{Space, Write};
 use caro_schema::{body::history::Record, codec, id::RecordId};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,0 +1,56 @@
+//! A block of history as bytes: what the store seals.
+//!
+//! ```text
+//! block = version u8 · form u8 (0 plain, 1 zstd) · [length of the plain bytes u32] · records as MessagePack
+//! ```
+//! The length is there for zstd only, so that reading takes one allocation. Only this device writes blocks and every one
+//! is authenticated before it is read; what does not decode is damage, never an attack, and is refused as a whole.
+
+use caro_schema::{
+    body::history::Record,
+    codec::{self, DecodeError},
+    version,
+};
+
+const PLAIN: u8 = 0;
+const ZSTD: u8 = 1;
+
+/// Below this, a frame's header costs more than it saves.
+const COMPRESS_FROM_BYTES: usize = 512;
+
+/// Speed counts: a block is written at each command's end.
+const LEVEL: i32 = 1;
+
+/// Bytes of a block's records. 512 commands of a megabyte are far above what anyone types and below this.
+const PLAIN_BYTES_MAX: usize = 1 << 30;
+
+/// The bytes of a block.
+pub fn encode(records: &[Record]) -> Vec<u8> {
+    let plain = codec::encode(&records);
+    let frame = (plain.len() >= COMPRESS_FROM_BYTES).then(|| zstd::bulk::compress(&plain, LEVEL)).and_then(Result::ok);
+    match frame {
+        Some(frame) if frame.len() + 4 < plain.len() => {
+            [&[version::BYTES, ZSTD][..], &(plain.len() as u32).to_be_bytes(), &frame].concat()
+        }
+        _ => [&[version::BYTES, PLAIN][..], &plain].concat(),
+    }
+}
+
+/// The records of a block.
+///
+/// # Errors
+/// When the bytes are not what [`encode`] gives.
+pub fn decode(bytes: &[u8]) -> Result<Vec<Record>, DecodeError> {
+    match bytes {
+        [version::BYTES, PLAIN, plain @ ..] => codec::decode(plain),
+        [version::BYTES, ZSTD, rest @ ..] => {
+            let (len, frame) = rest.split_first_chunk::<4>().ok_or(DecodeError::Malformed)?;
+            let len = u32::from_be_bytes(*len) as usize;
+            codec::within("bytes of a block", len, PLAIN_BYTES_MAX)?;
+            let plain = zstd::bulk::decompress(frame, len).map_err(|_| DecodeError::Malformed)?;
+            if plain.len() == len { codec::decode(&plain) } else { Err(DecodeError::Malformed) }
+        }
+        [version::BYTES, ..] | [] => Err(DecodeError::Malformed),
+        [other, ..] => Err(DecodeError::Version(*other)),
+    }
+}
