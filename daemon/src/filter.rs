@@ -33,7 +33,7 @@ const PHRASE_WORDS_MIN: usize = 12;
 
 /// Whether the line gives `caro sync restore` (or another command that reads a phrase) words that it does not take as
 /// arguments, or pipes something like a phrase into it. `caro` reads a phrase from the terminal only, but people try.
-fn carries_phrase(command: &[u8]) -> bool {
+pub fn carries_phrase(command: &[u8]) -> bool {
     // Almost every line ends here.
     if memchr::memmem::find(command, b"caro").is_none() || memchr::memmem::find(command, b"sync").is_none() {
         return false;

@@ -8,12 +8,24 @@
 #![warn(missing_docs)]
 #![deny(unsafe_code)]
 
+pub mod apply;
 pub mod clock;
 pub mod config;
+pub mod exit;
 pub mod filter;
+pub mod handlers;
+pub mod harden;
+pub mod ingest;
 pub mod ipc;
+pub mod keys;
 pub mod lifecycle;
 pub mod lock;
 pub mod logging;
+pub mod main_loop;
 pub mod paths;
+pub mod remote;
 pub mod spool;
+pub mod start;
+pub mod state;
+pub mod store;
+pub mod syncing;

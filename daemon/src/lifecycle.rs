@@ -1,5 +1,5 @@
-//! How the process begins and ends: away from the terminal that started it, nothing to be read from outside, and a new
-//! program in its place when the file was replaced.
+//! How the process begins and ends: away from the terminal that started it, and with a new program in its place when
+//! the file was replaced. What closes it to others is in `harden.rs`.
 
 use std::{
     env,
@@ -14,22 +14,7 @@ use std::{
 use rustix::{
     fd::{AsFd, BorrowedFd},
     io::FdFlags,
-    process::{Resource, Rlimit},
 };
-
-/// Nothing of this process's memory is for others: no core dump, no reading through `/proc`, no file that the umask of
-/// whoever started it would open to others (`security-design.md` §2 row 18).
-pub fn close_to_others() {
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
-    if rustix::process::setrlimit(Resource::Core, none).is_err() {
-        tracing::warn!("core dumps could not be switched off");
-    }
-    #[cfg(target_os = "linux")]
-    if rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable).is_err() {
-        tracing::warn!("the process could not be closed to readers of its memory");
-    }
-}
 
 /// What a detached daemon prints when it listens. Anything else on its output is why it does not.
 const READY: &str = "ready";
@@ -49,7 +34,11 @@ pub fn detach() -> io::Result<ExitCode> {
     let mut child: Child = command.spawn()?;
     let mut said = String::new();
     if let Some(output) = child.stdout.take() {
-        BufReader::new(output.take(SAID_BYTES_MAX)).read_line(&mut said)?;
+        let mut output = BufReader::new(output.take(SAID_BYTES_MAX));
+        output.read_line(&mut said)?;
+        if said.trim_end() != READY {
+            output.read_to_string(&mut said)?;
+        }
     }
     match said.trim_end() {
         READY => Ok(ExitCode::SUCCESS),
@@ -89,12 +78,8 @@ pub fn leave_terminal() -> io::Result<()> {
 /// When `/dev/null` cannot be opened.
 pub fn tell_parent(outcome: Result<(), &str>) -> io::Result<()> {
     use io::Write;
-    let line = match outcome {
-        Ok(()) => READY.to_owned(),
-        Err(reason) => reason.replace('\n', " "),
-    };
     // Whoever started it may not wait for the answer.
-    drop(writeln!(io::stdout(), "{line}"));
+    drop(writeln!(io::stdout(), "{}", outcome.err().unwrap_or(READY)));
     let null = fs::File::options().write(true).open("/dev/null")?;
     rustix::stdio::dup2_stdout(null.as_fd())?;
     Ok(())

@@ -18,7 +18,7 @@ use tracing_subscriber::{filter::Targets, fmt::MakeWriter, layer::SubscriberExt,
 use crate::paths::{self, FolderError};
 
 /// Bytes of the log before it is moved to `.1`, which is dropped. Two such files are the most there ever is.
-const LOG_BYTES_MAX: u64 = 1024 * 1024;
+pub const LOG_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Starts to log, and sees to it that a panic is logged by its place alone: its text may hold anything.
 ///

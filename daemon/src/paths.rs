@@ -24,12 +24,29 @@ pub enum FolderError {
     NotAFolder(PathBuf),
 }
 
+impl FolderError {
+    /// What is wrong, without the path: for the log.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Io(..) => "refused by the system",
+            Self::NotOurs(_) => "another user's",
+            Self::NotAFolder(_) => "not a folder",
+        }
+    }
+}
+
 /// From this process's own environment.
 ///
 /// # Errors
 /// When nothing says where the user's files are.
 pub fn places() -> Result<Places, caro_schema::paths::NoHome> {
     Places::from_env(|name| std::env::var_os(name), rustix::process::getuid().as_raw())
+}
+
+/// Where to listen when the usual folder cannot be used, such as after the end of the login session it belonged to.
+pub fn second_socket(places: &Places) -> PathBuf {
+    let folder = format!("caro-{}", rustix::process::getuid().as_raw());
+    Path::new("/tmp").join(folder).join(places.socket.file_name().unwrap_or_default())
 }
 
 /// Makes a folder that only this user may enter, and its parents; one that is there must be this user's, and is closed
@@ -70,21 +87,35 @@ pub fn private_folder(path: &Path) -> Result<(), FolderError> {
     Ok(())
 }
 
-/// Writes a small file that only this user may read: whole, or not at all.
+/// Writes a small file that only this user may read: whole, or not at all. When it returns well the disk has it.
 ///
 /// # Errors
-/// When it cannot be written. The file is then as it was.
+/// When it cannot be written. The file is then as it was, and nothing of the new one is left.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    use io::Write;
     let beside = path.with_extension("new");
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+    remove_if_there(&beside)?;
+    let outcome = write_new(&beside, bytes).and_then(|()| fs::rename(&beside, path));
+    if outcome.is_err() {
+        // What could not be written whole may be a part of a secret.
+        remove_if_there(&beside)?;
     }
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&beside)?;
+    outcome?;
+    // The new name is the folder's.
+    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    use io::Write;
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)
+    file.sync_all()
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

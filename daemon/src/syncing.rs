@@ -8,7 +8,10 @@ use caro_core::{
     step::{Notice, RemoteNumber},
     sync::State as Course,
 };
-use caro_schema::ipc::{Fault, Reply, sync::{StopReason, SyncStatus}};
+use caro_schema::ipc::{
+    Fault, Reply,
+    sync::{StopReason, SyncStatus},
+};
 
 use crate::{
     apply::Follows,
@@ -26,18 +29,21 @@ impl State {
     /// Starts a connection to each relay, if this device is in an account and may use the network.
     pub fn start_remotes(&mut self) {
         let Some(account) = self.device.account().filter(|account| account.is_enabled()) else { return };
-        let dialers: Vec<(RemoteNumber, Dialer)> = account.remotes().filter_map(|remote| {
-            if matches!(remote.state(), Course::Stopped(_)) {
-                return None;
-            }
-            let Ok(address) = Address::parse(&remote.record.address) else {
-                tracing::error!(remote = remote.number, "the relay's stored address cannot be read");
-                return None;
-            };
-            let relay_key = remote.record.relay_key;
-            let static_key = account.vault().device().relay_static(&relay_key);
-            Some((remote.number, Dialer { address, relay_key: Some(relay_key), static_key }))
-        }).collect();
+        let dialers: Vec<(RemoteNumber, Dialer)> = account
+            .remotes()
+            .filter_map(|remote| {
+                if matches!(remote.state(), Course::Stopped(_)) {
+                    return None;
+                }
+                let Ok(address) = Address::parse(&remote.record.address) else {
+                    tracing::error!(remote = remote.number, "the relay's stored address cannot be read");
+                    return None;
+                };
+                let relay_key = remote.record.relay_key;
+                let static_key = account.vault().device().relay_static(&relay_key);
+                Some((remote.number, Dialer { address, relay_key: Some(relay_key), static_key }))
+            })
+            .collect();
         for (number, dialer) in dialers {
             self.links.start(number, dialer);
         }
@@ -178,7 +184,8 @@ impl State {
         }
         let settled = self.unread_sessions.is_empty() && self.device.account().is_none_or(is_settled);
         let now = Instant::now();
-        let (due, waiting) = std::mem::take(&mut self.waiters).into_iter().partition(|waiter: &Waiter| settled || waiter.until <= now);
+        let (due, waiting) =
+            std::mem::take(&mut self.waiters).into_iter().partition(|waiter: &Waiter| settled || waiter.until <= now);
         self.waiters = waiting;
         for Waiter { reply, .. } in due {
             answer(reply, Ok(Reply::Sync(self.sync_status())));
@@ -189,7 +196,8 @@ impl State {
 /// Whether waiting longer would change nothing: all is sent and received, or a person has to do something first.
 fn is_settled(account: &Account) -> bool {
     let stuck = |course: Course| matches!(course, Course::Stopped(_));
-    !account.is_enabled() || (account.is_sealed() && account.remotes().all(|remote| remote.in_step() || stuck(remote.state())))
+    !account.is_enabled()
+        || (account.is_sealed() && account.remotes().all(|remote| remote.in_step() || stuck(remote.state())))
 }
 
 /// Why a connection failed, without the host that stands beside it anyway.

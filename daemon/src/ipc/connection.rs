@@ -14,7 +14,7 @@ use caro_schema::{
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    sync::{Semaphore, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::timeout,
 };
 
@@ -37,7 +37,21 @@ impl Default for Patience {
 }
 
 /// Requests of one client under way at once. A screen has one per keystroke and reads them in order; an import a few.
-const UNDER_WAY_MAX: usize = 16;
+pub(super) const UNDER_WAY_MAX: usize = 16;
+
+/// What a connection is served with.
+pub(super) struct Terms {
+    /// Who answers.
+    pub(super) asked: Arc<dyn Asked>,
+    /// A permit of this is held from the moment a request is read until its answer is out, so that an ending daemon
+    /// knows when it may go.
+    pub(super) busy: Arc<Semaphore>,
+    /// How long the client may take.
+    pub(super) patience: Patience,
+}
+
+/// An answer on its way out, with what is held until it is.
+type Outgoing = (Answer, [OwnedSemaphorePermit; 2]);
 
 /// Why a connection was cut.
 #[derive(Debug, thiserror::Error)]
@@ -61,10 +75,11 @@ impl From<io::Error> for Cut {
 }
 
 /// Serves a client until it goes or has to be cut.
-pub(super) async fn serve<S>(stream: S, asked: Arc<dyn Asked>, patience: Patience) -> Result<(), Cut>
+pub(super) async fn serve<S>(stream: S, terms: Terms) -> Result<(), Cut>
 where
     S: AsyncRead + AsyncWrite + Send + 'static,
 {
+    let patience = terms.patience;
     let (mut reader, mut writer) = tokio::io::split(stream);
     let theirs: Hello = match timeout(patience.hello, read_frame(&mut reader, patience)).await {
         Err(_) => return Err(Cut::Silent),
@@ -79,7 +94,7 @@ where
     // Ends when the reader is done and every answer is out, or when the client does not read.
     let mut writing = tokio::spawn(write_answers(writer, outbox, patience));
     let outcome = tokio::select! {
-        outcome = read_calls(&mut reader, theirs.protocol, asked, answers, patience) => outcome,
+        outcome = read_calls(&mut reader, theirs.protocol, terms, answers) => outcome,
         written = &mut writing => return written.unwrap_or(Ok(())),
     };
     match outcome {
@@ -95,23 +110,22 @@ where
 async fn read_calls(
     reader: &mut (impl AsyncRead + Unpin),
     protocol: u32,
-    asked: Arc<dyn Asked>,
-    answers: mpsc::Sender<Answer>,
-    patience: Patience,
+    terms: Terms,
+    answers: mpsc::Sender<Outgoing>,
 ) -> Result<(), Cut> {
     let under_way = Arc::new(Semaphore::new(UNDER_WAY_MAX));
     loop {
         // Not read further while too much is under way: the socket's own buffer then holds the client back.
         let Ok(permit) = under_way.clone().acquire_owned().await else { return Ok(()) };
-        let Some(bytes) = read_frame(reader, patience).await? else { return Ok(()) };
+        let Some(bytes) = read_frame(reader, terms.patience).await? else { return Ok(()) };
+        let Ok(busy) = terms.busy.clone().acquire_owned().await else { return Ok(()) };
         let call: Call = codec::decode(&bytes).map_err(|_| Cut::Malformed)?;
         drop(bytes);
-        let (asked, answers) = (asked.clone(), answers.clone());
+        let (asked, answers) = (terms.asked.clone(), answers.clone());
         tokio::spawn(async move {
             let reply = answer(asked, call.request, protocol).await;
             // A client that is gone needs no answer.
-            drop(answers.send(Answer { id: call.id, reply }).await);
-            drop(permit);
+            let _ = answers.send((Answer { id: call.id, reply }, [permit, busy])).await;
         });
     }
 }
@@ -126,10 +140,10 @@ async fn answer(asked: Arc<dyn Asked>, request: Request, protocol: u32) -> Resul
 
 async fn write_answers(
     mut writer: impl AsyncWrite + Unpin,
-    mut outbox: mpsc::Receiver<Answer>,
+    mut outbox: mpsc::Receiver<Outgoing>,
     patience: Patience,
 ) -> Result<(), Cut> {
-    while let Some(answer) = outbox.recv().await {
+    while let Some((answer, held)) = outbox.recv().await {
         let id = answer.id;
         let mut bytes = codec::encode(&answer);
         drop(answer);
@@ -138,6 +152,7 @@ async fn write_answers(
             bytes = codec::encode(&Answer { id, reply: Err(Fault::Internal { what }) });
         }
         write_frame(&mut writer, &bytes, patience).await?;
+        drop(held);
     }
     // The client sees a clean end.
     timeout(patience.frame, writer.shutdown()).await.map_err(|_| Cut::NotReading)?.or_else(gone_is_fine)

@@ -14,11 +14,16 @@ use std::{
 use interprocess::local_socket::{
     GenericFilePath, ListenerOptions, ToFsName, tokio::Listener as SocketListener, traits::tokio::Listener as _,
 };
-use tokio::{runtime::Handle, sync::Semaphore, task::JoinHandle, time::sleep};
+use tokio::{
+    runtime::Handle,
+    sync::Semaphore,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 
 use super::{
     Service,
-    connection::{self, Patience},
+    connection::{self, Patience, Terms, UNDER_WAY_MAX},
     peer_check::is_own_user,
 };
 use crate::paths::{self, FolderError};
@@ -29,10 +34,17 @@ pub(super) const CONNECTIONS_MAX: usize = 256;
 /// The pause after an accept that failed, most often for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Requests of all clients under way at once.
+const BUSY_MAX: u32 = (CONNECTIONS_MAX * UNDER_WAY_MAX) as u32;
+
+/// How long clients may take for their last answers when the daemon ends.
+const FINISH_WITHIN: Duration = Duration::from_secs(2);
+
 /// A socket that is listened on. Dropping it stops listening and takes the socket away.
 pub struct Listener {
     path: PathBuf,
     identity: (u64, u64),
+    busy: Arc<Semaphore>,
     task: JoinHandle<()>,
 }
 
@@ -67,8 +79,22 @@ impl Listener {
         let socket = bind(&beside).map_err(io_error)?;
         fs::rename(&beside, path).map_err(io_error)?;
         let meta = fs::symlink_metadata(path).map_err(io_error)?;
-        let task = runtime.spawn(accept(socket, service));
-        Ok(Self { path: path.to_owned(), identity: (meta.dev(), meta.ino()), task })
+        let busy = Arc::new(Semaphore::new(BUSY_MAX as usize));
+        let task = runtime.spawn(accept(socket, service, busy.clone()));
+        Ok(Self { path: path.to_owned(), identity: (meta.dev(), meta.ino()), busy, task })
+    }
+
+    /// Where.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes nobody new, and waits until the answers to what was asked are out, or have taken too long.
+    pub async fn finish(&self) {
+        self.task.abort();
+        if timeout(FINISH_WITHIN, self.busy.acquire_many(BUSY_MAX)).await.is_err() {
+            tracing::debug!("not every answer was read before the end");
+        }
     }
 
     /// Whether clients still find this socket under its path. The end of a login session may take it away.
@@ -111,7 +137,7 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-async fn accept(socket: SocketListener, service: Arc<dyn Service>) {
+async fn accept(socket: SocketListener, service: Arc<dyn Service>, busy: Arc<Semaphore>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let stream = match socket.accept().await {
@@ -127,9 +153,9 @@ async fn accept(socket: SocketListener, service: Arc<dyn Service>) {
             tracing::warn!("a connection was turned away");
             continue;
         };
-        let asked = service.connected();
+        let terms = Terms { asked: service.connected(), busy: busy.clone(), patience: Patience::default() };
         tokio::spawn(async move {
-            if let Err(end) = connection::serve(stream, asked, Patience::default()).await {
+            if let Err(end) = connection::serve(stream, terms).await {
                 tracing::debug!(%end, "a connection was cut");
             }
             drop(place);

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    connection::{Cut, Patience},
+    connection::{Cut, Patience, Terms},
     *,
 };
 
@@ -93,7 +93,8 @@ impl Client {
 fn served(counter: &Arc<Counter>) -> (Client, JoinHandle<Result<(), Cut>>) {
     let patience = Patience { hello: SHORT, frame: SHORT };
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
-    (Client(ours), tokio::spawn(connection::serve(theirs, counter.clone(), patience)))
+    let terms = Terms { asked: counter.clone(), busy: Arc::new(Semaphore::new(64)), patience };
+    (Client(ours), tokio::spawn(connection::serve(theirs, terms)))
 }
 
 #[tokio::test]

@@ -7,10 +7,10 @@ use std::{sync::Arc, time::Duration};
 
 use caro_core::sync::Backoff;
 use caro_schema::{
+    id::Hash,
     ipc::Fault,
     limits::SESSION_SECONDS_MAX,
     relay::{ToDevice, ToRelay},
-    id::Hash,
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},

@@ -16,11 +16,8 @@ const ANSWER: Duration = Duration::from_secs(20);
 /// # Errors
 /// What the person is to be told. Nothing was written on this device.
 pub async fn join(address: &Address, joining: &Joining) -> Result<(), Fault> {
-    let dialer = Dialer {
-        address: address.clone(),
-        relay_key: Some(joining.relay_key()),
-        static_key: joining.static_key(),
-    };
+    let dialer =
+        Dialer { address: address.clone(), relay_key: Some(joining.relay_key()), static_key: joining.static_key() };
     let unreachable = |error: DialError| error.into_fault(address);
     let mut session = dialer.open().await.map_err(unreachable)?;
     let mut message = joining.connected(&session.handshake);

@@ -54,8 +54,8 @@ pub struct Piece {
     pub changes: Vec<Change>,
     /// The row that keeps the place.
     pub row: Write,
-    /// Whether there is more to read now.
-    pub more: bool,
+    /// How many bytes were taken.
+    pub bytes: u64,
 }
 
 /// A session and what is remembered of its files while the daemon runs.
@@ -160,10 +160,10 @@ impl Spool {
             let close_tail = tracked.tail_is_final(moment, &host, &files);
             let read = spooled.take(&mut tracked.session, &source, close_tail)?;
             passed_over += u64::from(read.passed_over);
-            if read.progress {
+            if read.bytes > 0 {
                 tracked.tail = None;
                 let row = Write::Row(Space::Spool, stem.as_bytes().to_vec(), Some(tracked.session.encode()));
-                piece = Some(Piece { changes: read.changes, row, more: true });
+                piece = Some(Piece { changes: read.changes, row, bytes: read.bytes });
                 break;
             }
             if read.left > 0 {
@@ -174,6 +174,14 @@ impl Spool {
         }
         self.counts.passed_over += passed_over;
         Ok(piece)
+    }
+
+    /// Forgets what was read of a session and not committed: it is as its row says, and will be read again.
+    pub fn put_back(&mut self, stem: &OsStr, row: Option<&[u8]>) {
+        self.sessions.remove(stem);
+        if let Some(session) = row.and_then(Session::decode) {
+            self.sessions.insert(stem.to_owned(), Tracked::new(session));
+        }
     }
 
     fn tracked(&mut self, stem: &OsStr) -> &mut Tracked {

@@ -31,8 +31,8 @@ const MARK_BYTES: u64 = 64;
 #[derive(Default)]
 pub(super) struct Read {
     pub(super) changes: Vec<Change>,
-    /// Whether the place moved.
-    pub(super) progress: bool,
+    /// Bytes that were taken: by so many the place moved.
+    pub(super) bytes: u64,
     /// Bytes that wait: the beginning of a record that is still being written, or more than one reading takes.
     pub(super) left: u64,
     /// A record above the limit was passed over.
@@ -139,7 +139,7 @@ impl Spooled {
             Some(known) => *known = taken,
             None => session.files.push(taken),
         }
-        read.progress = true;
+        read.bytes = after.consumed as u64;
         read.left = self.meta.len().saturating_sub(offset);
         Ok(read)
     }
@@ -159,7 +159,7 @@ impl Spooled {
                 Some((b'b', value)) => last = super::translate::boot_seconds_us(value).or(last),
                 Some((b'n', value)) => {
                     let ms: Option<i64> = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
-                    last = last.map(|start_us| start_us + ms.unwrap_or(0) * 1000);
+                    last = last.map(|start_us| start_us.saturating_add(ms.unwrap_or(0).saturating_mul(1000)));
                 }
                 _ => {}
             }
@@ -269,8 +269,68 @@ mod tests {
             append(&path, &data[cut..]);
             found.extend(starts(&take(&path, &mut session, false)));
             assert_eq!(found, whole, "cut at {cut}");
-            assert!(!take(&path, &mut session, false).progress, "cut at {cut}");
+            assert_eq!(take(&path, &mut session, false).bytes, 0, "cut at {cut}");
         }
+    }
+
+    /// Reads to the end of the file and closes what is open there.
+    fn take_all(path: &Path, session: &mut Session) -> Vec<(Vec<u8>, [u8; 16])> {
+        let mut found = Vec::new();
+        loop {
+            let read = take(path, session, true);
+            if read.bytes == 0 {
+                return found;
+            }
+            found.extend(starts(&read));
+        }
+    }
+
+    /// Pieces from which a file may be made, whole records and rubbish alike.
+    const PIECES: [&[u8]; 18] = [
+        b"\0",
+        b"\0\0",
+        b"S17",
+        b"S1700000000000000",
+        b"\0S1700000001000000\0d/\0cls\0\0",
+        b"E1700000000000009",
+        b"x0",
+        b"d/tmp",
+        b"cls",
+        b"h  501  ls\n",
+        b"i  501  1700000000 ls\n",
+        b"fe",
+        b"b1e9",
+        b"n-5",
+        b"m9223372036854775807",
+        b"X",
+        b"H1\0p4294967296\0h",
+        b"\xff\xfe",
+    ];
+
+    #[test]
+    fn any_bytes_in_any_pieces_are_read_without_panic_to_the_end_and_the_same() {
+        let pieces = proptest::collection::vec(0..PIECES.len(), 0..40);
+        let cuts = proptest::collection::vec(0_usize..200, 0..4);
+        proptest::proptest!(|(pieces in pieces, mut cuts in cuts)| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let data: Vec<u8> = pieces.iter().flat_map(|piece| PIECES[*piece]).copied().collect();
+            let (whole, parts) = (folder.path().join("whole"), folder.path().join("parts"));
+            append(&whole, &data);
+            let expected = take_all(&whole, &mut Session::default());
+            let mut session = Session::default();
+            let mut found = Vec::new();
+            let mut from = 0;
+            cuts.sort_unstable();
+            for cut in cuts.into_iter().map(|cut| cut.min(data.len())) {
+                append(&parts, &data[from..cut]);
+                found.extend(starts(&take(&parts, &mut session, false)));
+                from = cut;
+            }
+            append(&parts, &data[from..]);
+            found.extend(take_all(&parts, &mut session));
+            proptest::prop_assert_eq!(found, expected);
+            proptest::prop_assert_eq!(session.files.first().map_or(0, |taken| taken.offset), data.len() as u64);
+        });
     }
 
     #[test]
@@ -315,7 +375,7 @@ mod tests {
         let (mut found, mut passed_over) = (Vec::new(), false);
         loop {
             let read = take(&path, &mut session, false);
-            if !read.progress {
+            if read.bytes == 0 {
                 break;
             }
             passed_over |= read.passed_over;

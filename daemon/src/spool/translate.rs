@@ -4,7 +4,7 @@
 //! that reading the same bytes twice gives the same record ids, so that even a store that was put back to an earlier
 //! state cannot double a command. Grammar: `caro_schema::spool`; what each shell writes and why: `docs/shell-hooks.md`.
 
-use caro_schema::{body::history::Record, id::RecordId, spool};
+use caro_schema::{body::history::Record, id::RecordId, limits::STAMP_MS_MAX, spool};
 
 use super::{
     history_line::{self, Entry},
@@ -64,6 +64,9 @@ const LIVE_US: i64 = 1_500_000;
 const JITTER_US: i64 = 2_000_000;
 
 const SECOND_US: i64 = 1_000_000;
+
+/// Times that a clock may say: from 1970 to where stamps end. What is outside is no time.
+const PLAUSIBLE_US: std::ops::Range<i64> = 1..(STAMP_MS_MAX as i64) * 1000;
 
 /// Takes one spool record that began at `offset` of its file.
 pub(super) fn translate(
@@ -153,8 +156,8 @@ fn take_end(record: &spool::Record<'_>, session: &mut Session, source: &Source<'
         (ran_us > -JITTER_US).then_some(ran_us.max(0).unsigned_abs())
     };
     // fish without a boot clock: the file's time before this record is the second of the start.
-    let written_us = number(record.field(b'm')).filter(|_| open.estimated).map(|seconds| seconds * SECOND_US);
-    let start_us = written_us.filter(|written| (open.start_us - written).abs() > JITTER_US);
+    let written = number(record.field(b'm')).filter(|_| open.estimated).and_then(|s| s.checked_mul(SECOND_US));
+    let start_us = written.filter(|us| PLAUSIBLE_US.contains(us) && (open.start_us - us).abs() > JITTER_US);
     Some(Change::End { id: open.id, end: End { duration_us: measured.or_else(between), exit, start_us } })
 }
 
@@ -167,13 +170,13 @@ fn start_time(record: &spool::Record<'_>, session: &Session, source: &Source<'_>
     };
     let last = session.last_start_us;
     // Clocks of hundredths and of seconds give several commands one time; their order must not be lost.
-    let start_us = if start_us <= last && last - start_us < JITTER_US { last + 1 } else { start_us };
+    let start_us = if (0..JITTER_US).contains(&last.saturating_sub(start_us)) { last + 1 } else { start_us };
     (start_us, estimated)
 }
 
 /// The shell's own clock. One of whole seconds is refined by the time at which the record was seen.
 fn exact_time(record: &spool::Record<'_>, source: &Source<'_>) -> Option<i64> {
-    let time_us = number(Some(record.head())).filter(|time| *time > 0)?;
+    let time_us = number(Some(record.head())).filter(|time| PLAUSIBLE_US.contains(time))?;
     let late_us = source.moment.now_us - time_us;
     if time_us % SECOND_US == 0 && is_live(source) && (0..LIVE_US).contains(&late_us) {
         return Some(time_us + late_us.min(SECOND_US - 1));

@@ -32,6 +32,9 @@ impl History {
     pub fn load_tombstones(&mut self, ids: impl Iterator<Item = RecordId>) {
         self.dead.extend(ids);
     }
+    pub fn distinct(&self) -> usize {
+        self.records.values().map(|(record, _)| &record.command[..]).collect::<BTreeSet<_>>().len()
+    }
     pub fn set_complete(&mut self) {
         self.complete = true;
     }

@@ -1,0 +1,254 @@
+//! What a daemon can check of itself and its surroundings, each as one finding with advice.
+//!
+//! Words here are for a person: what was found, then what to do. Nothing from history is in them.
+
+use std::{fs, os::unix::fs::MetadataExt, path::Path};
+
+use caro_schema::ipc::status::{Doctor, Finding, Level};
+
+use super::status::{database_bytes, shown};
+use crate::{clock::Moment, ipc::BUILD, logging::LOG_BYTES_MAX, state::State, store::network_file_system};
+
+/// Checks everything that the daemon can see.
+pub(crate) fn examine(state: &State, verify: bool) -> Doctor {
+    let mut findings = vec![
+        daemon(state),
+        database(state, verify),
+        writing(state),
+        key(state),
+        spool(state),
+        watching(state),
+        socket(state),
+        clock(Moment::now()),
+    ];
+    findings.extend(copies(state));
+    findings.extend(configuration(state));
+    findings.push(space("disk space for the database", &state.places.data));
+    if state.places.data != state.places.state {
+        findings.push(space("disk space for the spool", &state.places.state));
+    }
+    findings.push(file_system(&state.places.data));
+    findings.push(log(&state.places.log()));
+    Doctor { findings }
+}
+
+fn finding(check: &str, level: Level, found: impl Into<String>, advice: impl Into<String>) -> Finding {
+    Finding { check: check.to_owned(), level, found: found.into(), advice: advice.into() }
+}
+
+fn good(check: &str, found: impl Into<String>) -> Finding {
+    finding(check, Level::Good, found, "")
+}
+
+fn daemon(state: &State) -> Finding {
+    let history = state.shared.history();
+    let read = if state.is_loaded() { "" } else { ", older ones are still being read" };
+    good("daemon", format!("version {BUILD} runs; {} commands, {} different{read}", history.len(), history.distinct()))
+}
+
+/// What to do with a database that is not whole.
+const RESTORE: &str = "keep a copy of the data folder, then bring it back from a backup, or move it away and join again: caro sync restore";
+
+fn database(state: &State, verify: bool) -> Finding {
+    const CHECK: &str = "database";
+    let store = state.applier.store();
+    let path = state.places.database();
+    let size = size(database_bytes(&path));
+    let left_out = store.left_out();
+    if !verify {
+        if left_out > 0 {
+            let found = format!("{}, {size}; {left_out} rows are damaged and were left out", shown(&path));
+            return finding(CHECK, Level::Bad, found, RESTORE);
+        }
+        return good(CHECK, format!("{}, {size}", shown(&path)));
+    }
+    match store.verify() {
+        Ok(problems) if problems.is_empty() => good(CHECK, format!("{}, {size}; every row is whole", shown(&path))),
+        Ok(problems) => finding(CHECK, Level::Bad, problems.join("; "), RESTORE),
+        Err(error) => finding(CHECK, Level::Bad, error.to_string(), error.advice()),
+    }
+}
+
+/// Copies that were made when the layout changed, if there are any.
+fn copies(state: &State) -> Option<Finding> {
+    let copies = state.applier.store().copies();
+    let newest = copies.last()?;
+    let bytes: u64 = copies.iter().filter_map(|copy| fs::metadata(copy).ok()).map(|meta| meta.len()).sum();
+    let found = format!("{} from before an upgrade, {}: {}", copies.len(), size(bytes), shown(newest));
+    let advice = "they go with the next deletion; remove them when you will not go back to the older version";
+    Some(finding("copies of the database", Level::Notice, found, advice))
+}
+
+fn writing(state: &State) -> Finding {
+    const CHECK: &str = "writing";
+    match state.applier.stuck_reason() {
+        None => good(CHECK, "commands are written as they come"),
+        Some(reason) => finding(
+            CHECK,
+            Level::Bad,
+            format!("writing fails: {reason}; nothing is lost, it is tried again every few seconds"),
+            state.applier.stuck_advice(),
+        ),
+    }
+}
+
+fn key(state: &State) -> Finding {
+    let (found, advice) = state.key_place.in_words();
+    let level = if advice.is_empty() { Level::Good } else { Level::Notice };
+    finding("key", level, found, advice)
+}
+
+fn spool(state: &State) -> Finding {
+    const CHECK: &str = "spool";
+    let folder = state.spool.folder();
+    let meta = match fs::metadata(folder) {
+        Ok(meta) => meta,
+        Err(error) => {
+            return finding(CHECK, Level::Bad, format!("{}: {error}", shown(folder)), "check who owns its parents");
+        }
+    };
+    if meta.mode() & 0o077 != 0 || meta.uid() != rustix::process::geteuid().as_raw() {
+        let advice = format!("close it: chmod 700 {}", shown(folder));
+        return finding(CHECK, Level::Bad, format!("others may enter {}", shown(folder)), advice);
+    }
+    let counts = state.spool.counts();
+    let mut found = format!("{}, {} shells", shown(folder), counts.files);
+    if counts.unread_bytes > 0 {
+        found += &format!(", {} not taken in yet", size(counts.unread_bytes));
+    }
+    if counts.passed_over > 0 {
+        found += &format!(", {} records above the size limit were passed over", counts.passed_over);
+        return finding(CHECK, Level::Notice, found, "put text of that size into a file");
+    }
+    if counts.strangers > 0 {
+        let advice = "remove what is not a spool file from that folder";
+        return finding(CHECK, Level::Notice, format!("{found}, {} other files", counts.strangers), advice);
+    }
+    if counts.files == 0 {
+        let advice = "if shells are open, add the hook to their start file: caro init --help";
+        return finding(CHECK, Level::Notice, format!("{}, no shell records", shown(folder)), advice);
+    }
+    good(CHECK, found)
+}
+
+fn watching(state: &State) -> Finding {
+    const CHECK: &str = "noticing commands";
+    if state.watch.is_live() {
+        return good(CHECK, "the system tells when a shell has written");
+    }
+    let advice = "raise the limit: sysctl fs.inotify.max_user_watches fs.inotify.max_user_instances";
+    finding(CHECK, Level::Notice, "the system does not tell; the spool is read twice a second", advice)
+}
+
+fn socket(state: &State) -> Finding {
+    const CHECK: &str = "socket";
+    let path = &state.socket;
+    match fs::symlink_metadata(path) {
+        Ok(meta) if meta.mode() & 0o077 == 0 => good(CHECK, shown(path)),
+        Ok(_) => {
+            let advice = "the folder keeps others out; restart to close the socket too: caro daemon restart";
+            finding(CHECK, Level::Notice, format!("{} is open to others", shown(path)), advice)
+        }
+        Err(error) => finding(CHECK, Level::Bad, format!("{}: {error}", shown(path)), "caro daemon restart"),
+    }
+}
+
+/// No clock was right before this program was written: 1 January 2026.
+const CLOCK_MIN_US: i64 = 1_767_225_600_000_000;
+
+fn clock(moment: Moment) -> Finding {
+    const CHECK: &str = "clock";
+    let latest_us = i64::try_from(caro_schema::limits::STAMP_MS_MAX).unwrap_or(i64::MAX).saturating_mul(1000);
+    if (CLOCK_MIN_US..latest_us).contains(&moment.now_us) {
+        return good(CHECK, "plausible");
+    }
+    let advice = "set the system's clock; commands show the time that it says";
+    finding(CHECK, Level::Bad, "the system's clock is far off", advice)
+}
+
+fn configuration(state: &State) -> Vec<Finding> {
+    const CHECK: &str = "configuration";
+    let path = shown(&state.places.config);
+    if state.config_problems.is_empty() {
+        let found = if state.places.config.exists() { path } else { format!("{path} is not there; defaults apply") };
+        return vec![good(CHECK, found)];
+    }
+    let problem = |problem: &crate::config::Problem| {
+        let advice = match problem.instead.as_str() {
+            "" => format!("edit {path}"),
+            instead => format!("edit {path}; perhaps: {instead}"),
+        };
+        finding(CHECK, Level::Notice, problem.what.clone(), advice)
+    };
+    state.config_problems.iter().map(problem).collect()
+}
+
+/// Below this a disk counts as nearly full.
+const SPACE_LOW_BYTES: u64 = 200 * 1024 * 1024;
+
+/// Below this it counts as full: a checkpoint of the database may not fit.
+const SPACE_NONE_BYTES: u64 = 10 * 1024 * 1024;
+
+fn space(check: &str, folder: &Path) -> Finding {
+    match fs4::available_space(folder) {
+        Ok(free) if free < SPACE_NONE_BYTES => finding(check, Level::Bad, format!("{} free", size(free)), "make room"),
+        Ok(free) if free < SPACE_LOW_BYTES => {
+            finding(check, Level::Notice, format!("{} free", size(free)), "make room")
+        }
+        Ok(free) => good(check, format!("{} free", size(free))),
+        Err(error) => finding(check, Level::Notice, error.to_string(), ""),
+    }
+}
+
+fn file_system(folder: &Path) -> Finding {
+    const CHECK: &str = "file system";
+    match network_file_system(folder) {
+        Some(name) => finding(
+            CHECK,
+            Level::Notice,
+            format!("the data folder is on a network file system ({name})"),
+            "keep it on a local disk: set XDG_DATA_HOME for each machine",
+        ),
+        None => good(CHECK, "local"),
+    }
+}
+
+fn log(path: &Path) -> Finding {
+    const CHECK: &str = "log";
+    match fs::symlink_metadata(path) {
+        Ok(meta) if meta.mode() & 0o077 != 0 => {
+            let advice = format!("close it: chmod 600 {}", shown(path));
+            finding(CHECK, Level::Notice, format!("{} is open to others", shown(path)), advice)
+        }
+        Ok(_) => good(CHECK, format!("{}, at most two files of {}", shown(path), size(LOG_BYTES_MAX))),
+        Err(error) => finding(CHECK, Level::Notice, format!("{}: {error}", shown(path)), ""),
+    }
+}
+
+fn size(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let (mut value, mut unit) = (bytes as f64, 0);
+    while value >= 1024.0 && unit + 1 < units.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", units[unit]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_for_people() {
+        assert_eq!([size(0), size(1023), size(1536), size(3 << 30)], ["0 B", "1023 B", "1.5 KiB", "3.0 GiB"]);
+    }
+
+    #[test]
+    fn a_clock_that_is_far_off_is_found() {
+        let level = |now_us| clock(Moment { now_us, boot_us: None }).level;
+        assert_eq!(level(0), Level::Bad);
+        assert_eq!(level(CLOCK_MIN_US), Level::Good);
+        assert_eq!(level(i64::MAX), Level::Bad);
+    }
+}

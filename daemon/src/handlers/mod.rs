@@ -1,0 +1,83 @@
+//! What clients may ask, and the answers. Searching looks at the history beside the main loop; everything else runs
+//! on it, one request at a time.
+
+pub mod doctor;
+pub mod history;
+pub mod status;
+pub mod sync;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use caro_core::search::Searcher;
+use caro_schema::ipc::{Fault, Reply, Request};
+
+use crate::{
+    ipc::{Answered, Asked, Service},
+    state::{Replier, Shared, State, answer},
+};
+
+/// Answers connections: searches by itself, the rest through the main loop.
+pub struct Desk {
+    shared: Arc<Shared>,
+}
+
+impl Desk {
+    /// For the socket.
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+}
+
+impl Service for Desk {
+    fn connected(&self) -> Arc<dyn Asked> {
+        Arc::new(Visitor { shared: self.shared.clone(), searcher: Mutex::default() })
+    }
+}
+
+/// One connection. Its searcher remembers the last query, because the next one most often only adds a letter.
+struct Visitor {
+    shared: Arc<Shared>,
+    searcher: Mutex<Searcher>,
+}
+
+impl Asked for Visitor {
+    fn ask(self: Arc<Self>, request: Request) -> Answered {
+        match request {
+            Request::Search { query, window } => Box::pin(async move {
+                let search = move || {
+                    let mut searcher = self.searcher.lock().unwrap_or_else(PoisonError::into_inner);
+                    history::search(&self.shared.history(), &mut searcher, &query, window)
+                };
+                let found = tokio::task::spawn_blocking(search).await;
+                found.unwrap_or_else(|_| Err(Fault::Internal { what: "a search did not end".to_owned() }))
+            }),
+            request => Box::pin(async move { self.shared.ask(request).await }),
+        }
+    }
+}
+
+/// Answers on the main loop. The answer may come later than this returns.
+pub(crate) fn handle(state: &mut State, request: Request, reply: Replier) {
+    match request {
+        Request::Flush => {
+            state.scan_spool();
+            state.flushes.push(reply);
+        }
+        Request::Delete { selection, dry_run } => answer(reply, history::delete(state, selection, dry_run)),
+        Request::Import(import) => answer(reply, history::import(state, import)),
+        Request::DaemonStatus => answer(reply, Ok(Reply::Daemon(status::status(state)))),
+        Request::Doctor { verify } => answer(reply, Ok(Reply::Doctor(doctor::examine(state, verify)))),
+        // Neither comes this far: connections search by themselves, and the loop ends itself.
+        Request::Search { .. } | Request::Stop => answer(reply, Err(Fault::Malformed)),
+        Request::SyncStatus => answer(reply, Ok(Reply::Sync(state.sync_status()))),
+        Request::SyncInit(request) => sync::init(state, request, reply),
+        Request::SyncConfirm => sync::confirm(state, reply),
+        Request::SyncAbandon => answer(reply, sync::abandon(state)),
+        Request::SyncRestore(request) => sync::restore(state, request, reply),
+        Request::SyncNow { wait_ms } => sync::now(state, wait_ms, reply),
+        Request::SyncOff => answer(reply, sync::off(state)),
+        Request::SyncOn => answer(reply, sync::on(state)),
+        Request::SyncDevices => answer(reply, sync::devices(state)),
+        Request::SyncRename { name } => answer(reply, sync::rename(state, name)),
+    }
+}

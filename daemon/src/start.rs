@@ -1,0 +1,312 @@
+//! From nothing to a running daemon, and back: folders, lock, log, key, database, spool, socket, loop.
+//!
+//! The lock comes before everything that two daemons must not do at once. Whatever goes wrong leaves all files as they
+//! were: a database that cannot be opened is kept, and a key that cannot be had is never replaced by a new one.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    fs, io,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+
+use caro_core::{
+    device::{Device, DeviceError, Rules},
+    history::History,
+    step::{BlockNumber, Rows, Space},
+};
+use caro_schema::{id::RecordId, paths::NoHome};
+use tokio::{
+    runtime::{self, Handle, Runtime},
+    signal::unix::{SignalKind, signal},
+};
+
+use crate::{
+    apply::Applier,
+    config::Loaded,
+    exit,
+    handlers::Desk,
+    harden,
+    ipc::{BUILD, ListenError, Listener},
+    keys::{self, KeyError},
+    lifecycle::{self, Program},
+    lock::Lock,
+    logging,
+    main_loop::{End, Event, MainLoop, Surroundings},
+    paths::{self, FolderError, Places},
+    remote::links::Links,
+    spool::{
+        Spool,
+        watch::{self, Watch},
+    },
+    state::{Shared, State},
+    store::{Store, StoreError},
+};
+
+/// Why no daemon runs now.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Nothing says where the user's files are.
+    #[error(transparent)]
+    NoHome(#[from] NoHome),
+    /// A folder cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The lock cannot be had, for another reason than that somebody holds it.
+    #[error("{}: {}", .0.display(), .1)]
+    Lock(PathBuf, io::Error),
+    /// The key cannot be had.
+    #[error("the key of the database: {0}")]
+    Key(#[from] KeyError),
+    /// The database cannot be opened.
+    #[error("the database: {0}")]
+    Database(#[from] StoreError),
+    /// The database opens, and holds something that cannot be read.
+    #[error("the database: {0}")]
+    Device(#[from] DeviceError),
+    /// The socket cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The system refused something that always works.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// History could not be read to its end.
+    #[error("the database: history could not be read")]
+    Unreadable,
+}
+
+impl StartError {
+    /// What a person can do, in one sentence; empty when the error says it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Database(error) => error.advice(),
+            Self::Device(_) | Self::Unreadable => StoreError::Damaged(String::new()).advice(),
+            Self::Key(error) => error.advice(),
+            Self::Folder(_) | Self::Lock(..) => "check who owns it and what is in its place",
+            Self::NoHome(_) | Self::Listen(_) | Self::Io(_) => "",
+        }
+    }
+
+    fn in_words(&self) -> String {
+        match self.advice() {
+            "" => self.to_string(),
+            advice => format!("{self}\nhint: {advice}"),
+        }
+    }
+
+    /// The exit code that says it.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Database(_) | Self::Device(_) | Self::Unreadable => exit::DATABASE,
+            Self::Key(_) => exit::KEY,
+            Self::Folder(_) | Self::Lock(..) | Self::Listen(_) => exit::PLACE,
+            Self::NoHome(_) | Self::Io(_) => exit::FAILURE,
+        }
+    }
+}
+
+/// Runs a daemon until it ends. `detached` says that [`lifecycle::detach`] waits to hear whether it listens.
+pub fn run(detached: bool) -> ExitCode {
+    match run_here(detached) {
+        Ok(()) => ExitCode::from(exit::OK),
+        Err(error) => {
+            tracing::error!(code = error.exit_code(), "the daemon ends");
+            if detached {
+                // Whoever started it may have gone; the exit code says it too.
+                let _ = lifecycle::tell_parent(Err(&error.in_words()));
+            } else {
+                lifecycle::report(&error.in_words());
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run_here(detached: bool) -> Result<(), StartError> {
+    // Asked first: later another file may stand under this name.
+    let program = Program::current()?;
+    harden::close_to_others();
+    if detached {
+        lifecycle::leave_terminal()?;
+    }
+    let places = paths::places()?;
+    paths::private_folder(&places.data)?;
+    let lock_path = places.lock();
+    let Some(lock) = Lock::take(&lock_path).map_err(|error| StartError::Lock(lock_path, error))? else {
+        // The one that runs may have lost its socket: it looks when it is told to. If not, nothing is amiss.
+        let _ = watch::wake(&places.spool);
+        return Ok(());
+    };
+    let loaded = Loaded::read(&places.config, std::env::home_dir().as_deref());
+    logging::start(&places.log(), loaded.config.log)?;
+    let note = places.socket_note();
+    let runtime = runtime()?;
+    let main_loop = prepare(places, loaded, lock, program, &runtime)?;
+    if detached {
+        lifecycle::tell_parent(Ok(()))?;
+    }
+    let (end, around) = main_loop.run();
+    finish(end, around, runtime, &note)
+}
+
+/// Everything up to a loop that can run, with the socket open.
+fn prepare(
+    places: Places,
+    loaded: Loaded,
+    lock: Lock,
+    program: Program,
+    runtime: &Runtime,
+) -> Result<MainLoop, StartError> {
+    let (key, key_place) = keys::obtain(&places.data, loaded.config.key_store)?;
+    let store = Store::open(&places.database(), key.store_key())?;
+    let rules = Rules { window_days: loaded.config.window_days, window_count: loaded.config.window_commands };
+    let device = Device::load(&store, rules)?;
+    let (history, unread_blocks) = begin_history(&store)?;
+    let (events, inbox) = mpsc::channel();
+    let shared = Arc::new(Shared::new(history, events));
+    let told = shared.clone();
+    let tell = move || {
+        // A loop that has ended needs to know nothing.
+        let _ = told.tell(Event::Spool);
+    };
+    let watch = Watch::start(places.spool.clone(), tell)?;
+    let rows = store.rows(Space::Spool).map_err(DeviceError::from)?;
+    let spool = Spool::new(places.spool.clone(), host_name(), user_name(), rows);
+    let listen = Listen { places: places.clone(), shared: shared.clone(), runtime: runtime.handle().clone() };
+    // Before anybody can know that there is a daemon to stop.
+    stop_on_signal(runtime, &shared)?;
+    let listener = listen.listen()?;
+    tracing::info!(build = BUILD, blocks = unread_blocks.len(), "listening");
+    let reports = shared.clone();
+    let deliver = Arc::new(move |number, run, report| reports.tell(Event::Remote { number, run, report }));
+    let mut state = State {
+        links: Links::new(runtime.handle().clone(), deliver),
+        runtime: runtime.handle().clone(),
+        begin: None,
+        waiters: Vec::new(),
+        is_broken: false,
+        shared,
+        device,
+        applier: Applier::new(store),
+        spool,
+        watch,
+        socket: listener.path().to_owned(),
+        places,
+        config: loaded.config,
+        config_problems: loaded.problems,
+        key_place,
+        started: Instant::now(),
+        unread_blocks,
+        unread_sessions: BTreeSet::new(),
+        flushes: Vec::new(),
+        deferred: VecDeque::new(),
+        stopping: false,
+        farewells: Vec::new(),
+    };
+    state.start_remotes();
+    let around = Surroundings { lock, program, listener, listen_again: Box::new(move || listen.again()) };
+    Ok(MainLoop::new(state, around, inbox))
+}
+
+/// A history with all its tombstones and none of its blocks, and the blocks to read, the newest last.
+fn begin_history(store: &Store) -> Result<(History, Vec<BlockNumber>), StartError> {
+    let mut history = History::new();
+    let tombstones = store.rows(Space::Tombstone).map_err(DeviceError::from)?;
+    history.load_tombstones(tombstones.iter().filter_map(|(id, _)| RecordId::from_slice(id)));
+    let blocks = store.blocks()?;
+    if blocks.is_empty() {
+        history.set_complete();
+    }
+    Ok((history, blocks))
+}
+
+/// After the loop: the last answers go out, then the socket goes, then the lock.
+fn finish(end: End, around: Surroundings, runtime: Runtime, note: &Path) -> Result<(), StartError> {
+    let Surroundings { lock, program, listener, .. } = around;
+    runtime.block_on(listener.finish());
+    drop(listener);
+    // Only a hint for clients: a note that stays leads them to a socket where nobody is.
+    let _ = fs::remove_file(note);
+    runtime.shutdown_timeout(SHUTDOWN_WITHIN);
+    tracing::info!(?end, "ended");
+    match end {
+        End::Stopped | End::LockLost => Ok(()),
+        End::Unreadable => Err(StartError::Unreadable),
+        End::Replaced => {
+            // Let go by the exec itself, so that in between no other daemon can come.
+            std::mem::forget(lock);
+            Err(program.become_new().into())
+        }
+    }
+}
+
+/// How long tasks may take to notice that the daemon ends.
+const SHUTDOWN_WITHIN: Duration = Duration::from_secs(1);
+
+/// Where and how to listen, now and when the socket is gone.
+struct Listen {
+    places: Places,
+    shared: Arc<Shared>,
+    runtime: Handle,
+}
+
+impl Listen {
+    /// At the usual place, or where a socket can be made when that place cannot be used. Clients find the second by
+    /// the note.
+    fn listen(&self) -> Result<Listener, StartError> {
+        let start = |path: &Path| Listener::start(path, Arc::new(Desk::new(self.shared.clone())), &self.runtime);
+        let listener = start(&self.places.socket).or_else(|error| {
+            let second = paths::second_socket(&self.places);
+            tracing::warn!("the usual folder of the socket cannot be used");
+            if second == self.places.socket { Err(error) } else { start(&second) }
+        })?;
+        paths::write_private(&self.places.socket_note(), listener.path().as_os_str().as_bytes())?;
+        Ok(listener)
+    }
+
+    fn again(&self) -> Option<Listener> {
+        self.listen().inspect_err(|_| tracing::warn!("the socket cannot be made anew")).ok()
+    }
+}
+
+/// One worker for sockets, and a few threads for searching that go when nobody searches: an idle daemon is small.
+fn runtime() -> io::Result<Runtime> {
+    runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(SEARCHES_AT_ONCE)
+        .thread_keep_alive(Duration::from_secs(5))
+        .thread_name("caro-io")
+        .enable_all()
+        .build()
+}
+
+/// Searches that run at once. Each uses all cores by itself where it is worth it.
+const SEARCHES_AT_ONCE: usize = 4;
+
+/// Ends the loop when the system or a person at the terminal asks.
+fn stop_on_signal(runtime: &Runtime, shared: &Arc<Shared>) -> io::Result<()> {
+    let _inside = runtime.enter();
+    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
+        let (mut arrived, shared) = (signal(kind)?, shared.clone());
+        runtime.spawn(async move {
+            while arrived.recv().await.is_some() {
+                if !shared.tell(Event::Stop) {
+                    return;
+                }
+            }
+        });
+    }
+    Ok(())
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Who to name when a shell does not.
+fn user_name() -> String {
+    ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default()
+}
