@@ -1,0 +1,110 @@
+//! The commands, each in the file of its name. Here is only what `caro --help` shows.
+
+mod completions;
+mod daemon;
+mod doctor;
+mod filters;
+mod history;
+mod import;
+mod man;
+mod relay;
+mod screen;
+mod search;
+mod sync;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use self::{filters::place, history::rows::state, search::ModeName};
+use crate::{
+    error::{Failure, Outcome},
+    exit,
+};
+
+/// Shell history that is there at once, on every machine, and nobody else's business
+///
+/// Commands are recorded by a hook that starts no process, kept and searched by caro-daemon on this machine, and synced,
+/// if you want that, sealed end to end.
+///
+/// To begin, add to your shell's start file: eval "$(caro init bash)"
+#[derive(Parser)]
+#[command(name = "caro", version, propagate_version = true, after_long_help = exit::HELP, max_term_width = 100)]
+#[command(disable_help_subcommand = true, subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Caro {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// See, search and change history on a screen, or list and delete from scripts
+    History(history::History),
+    /// Search history and print what matches
+    Search(search::Search),
+    /// Sync history between your machines, sealed end to end
+    Sync(sync::Sync),
+    /// Take in the history that a shell kept before
+    Import(import::Import),
+    /// Look for everything that commonly goes wrong
+    Doctor(doctor::Doctor),
+    /// Start, stop and install the program in the background
+    Daemon(daemon::Daemon),
+    /// Say how to run a relay of your own
+    Relay(relay::Relay),
+    /// Print completions for a shell
+    Completions(completions::Completions),
+    /// Print the manual page, or write all of them into a folder
+    Man(man::Man),
+    /// Draw the screen for a key binding
+    #[command(hide = true)]
+    Screen(screen::Screen),
+}
+
+impl Caro {
+    /// Does what was asked.
+    pub(crate) fn run(self) -> Outcome {
+        match self.command {
+            Command::History(command) => command.run(),
+            Command::Search(command) => command.run(),
+            Command::Sync(command) => command.run(),
+            Command::Import(command) => command.run(),
+            Command::Doctor(command) => command.run(),
+            Command::Daemon(command) => command.run(),
+            Command::Relay(command) => command.run(),
+            Command::Completions(command) => command.run(),
+            Command::Man(command) => command.run(),
+            Command::Screen(command) => command.run(),
+        }
+    }
+}
+
+/// An answer of another kind than was asked for: two programs that do not belong together.
+pub(crate) fn unexpected() -> Failure {
+    Failure::new(exit::PROTOCOL, "the daemon answered something else than was asked")
+        .hint("restart it: caro daemon restart")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_fits_together() {
+        Caro::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_option_says_what_it_is() {
+        fn check(command: &clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(!about.is_empty() && !about.ends_with('.'), "{path}: {about:?}");
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{path}: {}", argument.get_id());
+            }
+            command.get_subcommands().for_each(|inner| check(inner, &path));
+        }
+        check(&Caro::command(), "");
+    }
+}

@@ -1,0 +1,103 @@
+//! `caro search`: what matches, the best first.
+
+use caro_schema::ipc::history::{Mode, Order, Query};
+use clap::{Args, ValueEnum};
+
+use super::{
+    filters::{Filters, place},
+    history::rows::{Rows, Style},
+};
+use crate::{client::Client, error::Outcome, output::Out};
+
+/// Search history and print what matches
+///
+/// The best match comes first, each different command once. Small letters match both cases, capitals only themselves.
+/// Ends with status 1 when nothing matches.
+///
+/// Example: caro search --under ~/src --failed cargo test
+#[derive(Args)]
+pub(crate) struct Search {
+    /// What to look for
+    #[arg(required = true, value_name = "TEXT")]
+    text: Vec<String>,
+    /// How to read the text
+    #[arg(long, short, value_enum, default_value_t)]
+    mode: ModeName,
+    /// What comes first
+    #[arg(long, value_enum, default_value_t)]
+    order: OrderName,
+    /// Every run of a command, and not each command once
+    #[arg(long)]
+    all_runs: bool,
+    /// At most so many
+    #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 100)]
+    limit: u64,
+    /// Pass over so many first
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    offset: u64,
+    #[command(flatten)]
+    filters: Filters,
+    #[command(flatten)]
+    style: Style,
+}
+
+/// How to read what is looked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModeName {
+    /// The letters in this order
+    #[default]
+    Fuzzy,
+    /// The words anywhere, each as it stands
+    Substring,
+    /// The beginning of the command
+    Prefix,
+    /// A regular expression
+    Regex,
+}
+
+impl From<ModeName> for Mode {
+    fn from(name: ModeName) -> Self {
+        match name {
+            ModeName::Fuzzy => Self::Fuzzy,
+            ModeName::Substring => Self::Substring,
+            ModeName::Prefix => Self::Prefix,
+            ModeName::Regex => Self::Regex,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum OrderName {
+    /// The best match
+    #[default]
+    Rank,
+    /// The newest
+    Newest,
+    /// The oldest
+    Oldest,
+}
+
+impl Search {
+    pub(crate) fn run(self) -> Outcome {
+        let order = match self.order {
+            OrderName::Rank => Order::Rank,
+            OrderName::Newest => Order::Newest,
+            OrderName::Oldest => Order::Oldest,
+        };
+        let query = Query {
+            text: self.text.join(" "),
+            mode: self.mode.into(),
+            filter: self.filters.resolve()?,
+            order,
+            unique: !self.all_runs,
+            place: place(),
+        };
+        let mut client = Client::open()?;
+        super::history::flush(&mut client)?;
+        let mut out = Out::new();
+        let rows = Rows::new(&self.style, &out)?;
+        let shown = rows.stream(&mut client, query, self.offset, Some(self.limit), &mut out)?;
+        out.finish()?;
+        if shown == 0 { Err(crate::error::Failure::silent(crate::exit::FAILURE)) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,69 @@
+//! `caro sync`: an account that several machines share, sealed end to end.
+//!
+//! No command here touches a network: the daemon does, and only after `init` or `restore`. A phrase is never an
+//! argument and never in the environment, where other programs could read it.
+
+mod devices;
+mod init;
+mod join;
+mod restore;
+mod status;
+mod switch;
+
+use caro_schema::ipc::{Reply, sync::SyncStatus};
+use clap::{Args, Subcommand};
+
+use super::unexpected;
+use crate::error::Outcome;
+
+/// Sync history between your machines, sealed end to end
+///
+/// On the first machine: caro sync init --relay ADDRESS shows a phrase of 24 words. On every other one: caro sync restore
+/// --relay ADDRESS asks for it. A relay prints its address when it starts; see caro relay.
+#[derive(Args)]
+pub(crate) struct Sync {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make an account, with a new phrase that is shown once
+    Init(init::Init),
+    /// Join an account with its phrase
+    Restore(restore::Restore),
+    /// Say how syncing is
+    Status(status::Status),
+    /// Send and fetch now, and wait until it is done
+    Now(switch::Now),
+    /// Use no network from now on
+    Off(switch::Off),
+    /// Use the network again
+    On(switch::On),
+    /// List the account's devices
+    Devices(devices::Devices),
+    /// Call this device something else
+    Rename(devices::Rename),
+}
+
+impl Sync {
+    pub(crate) fn run(self) -> Outcome {
+        match self.command {
+            Command::Init(command) => command.run(),
+            Command::Restore(command) => command.run(),
+            Command::Status(command) => command.run(),
+            Command::Now(command) => command.run(),
+            Command::Off(command) => command.run(),
+            Command::On(command) => command.run(),
+            Command::Devices(command) => command.run(),
+            Command::Rename(command) => command.run(),
+        }
+    }
+}
+
+fn sync_status(reply: Reply) -> Outcome<SyncStatus> {
+    match reply {
+        Reply::Sync(status) => Ok(status),
+        _ => Err(unexpected()),
+    }
+}

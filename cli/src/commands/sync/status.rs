@@ -1,0 +1,289 @@
+//! `caro sync status`: everything about syncing on one screen.
+
+use caro_schema::ipc::{
+    Reply, Request,
+    sync::{Device, RemoteState, RemoteStatus, StopReason, SyncStatus, Warning},
+};
+use clap::Args;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+use super::sync_status;
+use crate::{
+    client::Client,
+    commands::unexpected,
+    error::Outcome,
+    output::{Out, time, visible},
+};
+
+/// Say how syncing is
+#[derive(Args)]
+pub(crate) struct Status {
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Status {
+    pub(crate) fn run(self) -> Outcome {
+        let mut client = Client::open()?;
+        let status = sync_status(client.ask(Request::SyncStatus)?)?;
+        let devices = if status.joined { devices(&mut client)? } else { Vec::new() };
+        let mut out = Out::new();
+        if self.json {
+            out.json(&json(&status, &devices))?;
+        } else {
+            for line in lines(&status, &devices, &TimeZone::system()) {
+                out.line(&line)?;
+            }
+        }
+        out.finish()
+    }
+}
+
+pub(super) fn devices(client: &mut Client) -> Outcome<Vec<Device>> {
+    match client.ask(Request::SyncDevices)? {
+        Reply::Devices(devices) => Ok(devices),
+        _ => Err(unexpected()),
+    }
+}
+
+/// For a person.
+pub(super) fn lines(status: &SyncStatus, devices: &[Device], zone: &TimeZone) -> Vec<String> {
+    if !status.joined {
+        return vec![
+            "not in an account: history stays on this machine".to_owned(),
+            "make one: caro sync init --relay ADDRESS; join one: caro sync restore --relay ADDRESS".to_owned(),
+        ];
+    }
+    let name = visible::line(status.device_name.as_bytes());
+    let mut lines = vec![format!("account {}, this device is \"{name}\"", visible::line(status.account.as_bytes()))];
+    if !status.enabled {
+        lines.push("the network is off: caro sync on".to_owned());
+    }
+    for remote in &status.remotes {
+        lines.extend(remote_lines(remote, zone));
+    }
+    let counted = [
+        (status.waiting, "changes wait for earlier ones or for a key"),
+        (status.refused, "changes were refused: not signed by a device of the account, or damaged"),
+        (status.kept_here, "commands stay on this device because they are too large to sync"),
+    ];
+    lines.extend(counted.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
+    lines.extend(devices.iter().map(|device| device_line(device, zone)));
+    lines.extend(status.warnings.iter().map(warning));
+    lines
+}
+
+fn remote_lines(remote: &RemoteStatus, zone: &TimeZone) -> Vec<String> {
+    let RemoteStatus { address, state, pending_up, pending_down, last_sync_ms, others_online, quota_bytes, used_bytes } =
+        remote;
+    let mut lines = vec![
+        format!("relay {}: {}", visible::line(address.as_bytes()), state_words(state, zone)),
+        format!(
+            "  {pending_up} to send, {pending_down} to fetch, last in step {}, {others_online} other devices connected",
+            time::local_ms(*last_sync_ms, zone)
+        ),
+    ];
+    if *quota_bytes > 0 {
+        lines.push(format!("  {} of {} used", size(*used_bytes), size(*quota_bytes)));
+    }
+    lines
+}
+
+fn state_words(state: &RemoteState, zone: &TimeZone) -> String {
+    match state {
+        RemoteState::Off => "off".to_owned(),
+        RemoteState::Connected => "connected".to_owned(),
+        RemoteState::Connecting => "connecting".to_owned(),
+        RemoteState::Waiting { reason, retry_ms } => {
+            let reason = visible::line(reason.as_bytes());
+            format!("not connected ({reason}); tried again at {}", time::local_ms(*retry_ms, zone))
+        }
+        RemoteState::Stopped { reason } => format!("stopped: {}", stop_words(*reason)),
+    }
+}
+
+/// What happened, and what to do.
+fn stop_words(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::KeyChanged => "it has another key than before, and somebody may be in between; ask whoever runs it",
+        StopReason::RolledBack => "it shows an older history than before; ask whoever runs it whether it was restored",
+        StopReason::Revoked => "this device was revoked; to join again: caro sync restore",
+        StopReason::NoAccount => "the account is gone there",
+        StopReason::Cloned => {
+            "another machine writes as this device, because its home was copied; on one of the two: caro sync restore"
+        }
+        StopReason::Misbehaved => "it does not keep to the protocol; it may need an upgrade",
+    }
+}
+
+fn stop_code(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::KeyChanged => "key_changed",
+        StopReason::RolledBack => "rolled_back",
+        StopReason::Revoked => "revoked",
+        StopReason::NoAccount => "no_account",
+        StopReason::Cloned => "cloned",
+        StopReason::Misbehaved => "misbehaved",
+    }
+}
+
+fn warning(warning: &Warning) -> String {
+    match warning {
+        Warning::DeviceJoined { name } => {
+            format!(
+                "note: \"{}\" joined the account; if that was not you: caro sync devices",
+                visible::line(name.as_bytes())
+            )
+        }
+        Warning::UpgradeDue => "note: another device runs a newer caro; upgrade this one to see everything".to_owned(),
+        Warning::RelayRestored { address } => format!(
+            "note: the relay {} was restored from a backup; what it lost was sent again",
+            visible::line(address.as_bytes())
+        ),
+        Warning::ClockAhead { seconds } => {
+            format!("note: this machine's clock is {seconds} s away from the other devices'; set it")
+        }
+    }
+}
+
+pub(super) fn device_line(device: &Device, zone: &TimeZone) -> String {
+    let Device { id, name, platform, added_ms, last_seen_ms, this } = device;
+    let shown = |text: &str| visible::line(text.as_bytes());
+    let mark = if *this { "this device" } else { "" };
+    let line = format!(
+        "device {}  {:<20}  {:<16}  added {}  last wrote {}  {mark}",
+        shown(id),
+        shown(name),
+        shown(platform),
+        time::local_ms(*added_ms, zone),
+        time::local_ms(*last_seen_ms, zone)
+    );
+    line.trim_end().to_owned()
+}
+
+/// For scripts.
+pub(super) fn json(status: &SyncStatus, devices: &[Device]) -> Value {
+    let SyncStatus { joined, enabled, account, device_name, remotes, waiting, refused, kept_here, warnings } = status;
+    json!({
+        "joined": joined, "enabled": enabled, "account": account, "device_name": device_name,
+        "remotes": remotes.iter().map(remote_json).collect::<Vec<_>>(),
+        "waiting": waiting, "refused": refused, "kept_here": kept_here,
+        "warnings": warnings.iter().map(warning_json).collect::<Vec<_>>(),
+        "devices": devices.iter().map(device_json).collect::<Vec<_>>(),
+    })
+}
+
+fn remote_json(remote: &RemoteStatus) -> Value {
+    let (state, reason, retry_ms) = match &remote.state {
+        RemoteState::Off => ("off", None, None),
+        RemoteState::Connected => ("connected", None, None),
+        RemoteState::Connecting => ("connecting", None, None),
+        RemoteState::Waiting { reason, retry_ms } => ("waiting", Some(reason.as_str()), Some(retry_ms)),
+        RemoteState::Stopped { reason } => ("stopped", Some(stop_code(*reason)), None),
+    };
+    json!({
+        "address": remote.address, "state": state, "reason": reason, "retry_ms": retry_ms,
+        "pending_up": remote.pending_up, "pending_down": remote.pending_down, "last_sync_ms": remote.last_sync_ms,
+        "others_online": remote.others_online, "quota_bytes": remote.quota_bytes, "used_bytes": remote.used_bytes,
+    })
+}
+
+fn warning_json(warning: &Warning) -> Value {
+    match warning {
+        Warning::DeviceJoined { name } => json!({ "warning": "device_joined", "name": name }),
+        Warning::UpgradeDue => json!({ "warning": "upgrade_due" }),
+        Warning::RelayRestored { address } => json!({ "warning": "relay_restored", "address": address }),
+        Warning::ClockAhead { seconds } => json!({ "warning": "clock_ahead", "seconds": seconds }),
+    }
+}
+
+pub(super) fn device_json(device: &Device) -> Value {
+    let Device { id, name, platform, added_ms, last_seen_ms, this } = device;
+    json!({
+        "id": id, "name": name, "platform": platform, "added_ms": added_ms, "last_seen_ms": last_seen_ms, "this": this,
+    })
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..1_048_576 => format!("{} KiB", bytes / 1024),
+        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined(state: RemoteState) -> SyncStatus {
+        let remote = RemoteStatus {
+            address: "wss://desk:7490".into(),
+            state,
+            pending_up: 2,
+            pending_down: 0,
+            last_sync_ms: 1_700_000_000_000,
+            others_online: 1,
+            quota_bytes: 0,
+            used_bytes: 0,
+        };
+        let names = ("ab12".into(), "laptop".into());
+        SyncStatus {
+            joined: true,
+            enabled: true,
+            account: names.0,
+            device_name: names.1,
+            remotes: vec![remote],
+            ..SyncStatus::default()
+        }
+    }
+
+    #[test]
+    fn ds005_one_screen_says_it_all() {
+        let device = Device {
+            id: "d1".into(),
+            name: "desk\u{202e}top\x1b[2J".into(),
+            platform: "linux x86_64".into(),
+            added_ms: 0,
+            last_seen_ms: 1_700_000_000_000,
+            this: false,
+        };
+        let lines = lines(&joined(RemoteState::Connected), &[device], &TimeZone::UTC).join("\n");
+        assert_eq!(
+            lines,
+            "account ab12, this device is \"laptop\"\n\
+             relay wss://desk:7490: connected\n  \
+             2 to send, 0 to fetch, last in step 2023-11-14 22:13:20, 1 other devices connected\n\
+             device d1  desk<U+202E>top^[[2J  linux x86_64      added never  last wrote 2023-11-14 22:13:20"
+        );
+    }
+
+    #[test]
+    fn every_reason_to_stop_says_what_to_do_and_has_a_code() {
+        let reasons = [
+            StopReason::KeyChanged,
+            StopReason::RolledBack,
+            StopReason::Revoked,
+            StopReason::NoAccount,
+            StopReason::Cloned,
+            StopReason::Misbehaved,
+        ];
+        let mut codes: Vec<Value> = Vec::new();
+        for reason in reasons {
+            let status = joined(RemoteState::Stopped { reason });
+            assert!(lines(&status, &[], &TimeZone::UTC)[1].contains("stopped: "));
+            codes.push(json(&status, &[])["remotes"][0]["reason"].clone());
+        }
+        codes.dedup();
+        assert_eq!(codes.len(), reasons.len());
+    }
+
+    #[test]
+    fn pc001_no_account_is_said_plainly() {
+        let lines = lines(&SyncStatus::default(), &[], &TimeZone::UTC);
+        assert!(lines[0].starts_with("not in an account"));
+        assert_eq!(json(&SyncStatus::default(), &[])["joined"], false);
+    }
+}

@@ -1,0 +1,256 @@
+//! The one place where reasons become words: what happened, then what to do, then the exit code.
+//!
+//! A [`Failure`] is what every command returns when it cannot go on. Each [`Fault`] of the daemon has its sentence in
+//! [`Failure::from`]; none repeats what was typed, because that may have been a phrase.
+
+use std::{fmt, io, path::Path};
+
+use caro_schema::ipc::Fault;
+
+use crate::exit;
+
+/// Why a command could not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// What happened. Empty when there is nothing to say: the exit code is all.
+    pub(crate) message: String,
+    /// What to do about it.
+    pub(crate) hint: String,
+    /// From [`exit`].
+    pub(crate) code: u8,
+}
+
+/// What every command returns.
+pub(crate) type Outcome<T = ()> = Result<T, Failure>;
+
+impl Failure {
+    /// With a message alone.
+    pub(crate) fn new(code: u8, message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: String::new(), code }
+    }
+
+    /// An exit code without words.
+    pub(crate) fn silent(code: u8) -> Self {
+        Self::new(code, "")
+    }
+
+    /// The person changed their mind.
+    pub(crate) fn cancelled() -> Self {
+        Self::silent(exit::CANCELLED)
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    /// A file or folder that the system did not let us use.
+    pub(crate) fn at(path: &Path, error: &io::Error) -> Self {
+        let code = match error.kind() {
+            io::ErrorKind::NotFound => exit::NO_INPUT,
+            _ => exit::IO,
+        };
+        Self::new(code, format!("{}: {}", path.display(), system(error)))
+    }
+
+    /// Standard output could not be written. A reader that has gone is no reason for words.
+    pub(crate) fn output(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::silent(exit::PIPE),
+            _ => Self::new(exit::IO, format!("the output cannot be written: {}", system(error))),
+        }
+    }
+}
+
+/// What the system said, without Rust's number behind it.
+pub(crate) fn system(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error ") {
+        Some(end) => text[..end].to_lowercase(),
+        None => text,
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "caro: {}", self.message)?;
+        if self.hint.is_empty() { Ok(()) } else { write!(f, "\nhint: {}", self.hint) }
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        let (code, message, hint) = words(fault);
+        Self { message, hint, code }
+    }
+}
+
+/// Code, what happened, what to do.
+fn words(fault: Fault) -> (u8, String, String) {
+    let say = |code, message: &str, hint: &str| (code, message.to_owned(), hint.to_owned());
+    match fault {
+        Fault::Protocol { .. } => say(
+            exit::PROTOCOL,
+            "this program and the running daemon are of different versions",
+            "restart it: caro daemon restart; if that does not help, install caro again",
+        ),
+        Fault::Malformed => {
+            say(exit::PROTOCOL, "the daemon did not understand the request", "restart it: caro daemon restart")
+        }
+        Fault::BadPattern { reason } => {
+            (exit::DATA, format!("the pattern is not valid: {reason}"), "--mode substring takes it as it stands".into())
+        }
+        Fault::PhraseWord { position, nearest } => {
+            let message = format!("word {position} of the phrase is not in the word list");
+            let hint = match nearest.as_str() {
+                "" => "check it against what you wrote down".to_owned(),
+                nearest => format!("perhaps it is \"{nearest}\"; check it against what you wrote down"),
+            };
+            (exit::DATA, message, hint)
+        }
+        Fault::PhraseLength { words } => (
+            exit::DATA,
+            format!("the phrase has {words} words"),
+            "a phrase has 24 words; older ones 12, 15, 18 or 21".into(),
+        ),
+        Fault::PhraseChecksum => say(
+            exit::DATA,
+            "every word is in the list, but together they are not a phrase",
+            "most often two words are swapped, or one is another word of the list; check them in order",
+        ),
+        Fault::NoAccount => say(
+            exit::DATA,
+            "the relay has no account for this phrase; nothing was changed here",
+            "check the relay's address and the phrase; a new account is made with: caro sync init",
+        ),
+        Fault::AccountExists => {
+            say(exit::STATE, "this phrase's account is there already", "join it with: caro sync restore")
+        }
+        Fault::AlreadySynced => {
+            say(exit::STATE, "this device is in an account already", "see it with: caro sync status")
+        }
+        Fault::NotSynced => say(
+            exit::STATE,
+            "this device is in no account",
+            "make one with: caro sync init, or join one with: caro sync restore",
+        ),
+        Fault::NothingBegun => say(
+            exit::STATE,
+            "no phrase is waiting to be confirmed",
+            "the daemon may have been restarted meanwhile; begin again: caro sync init",
+        ),
+        Fault::BadAddress { reason } => (
+            exit::USAGE,
+            format!("that is not a relay's address: {reason}"),
+            "use the line that the relay prints at its start: wss://host:port/#key".into(),
+        ),
+        Fault::Unreachable { host, reason } => (
+            exit::UNAVAILABLE,
+            format!("the relay at {host} cannot be reached: {reason}"),
+            "check the address and the network; recording goes on without it".into(),
+        ),
+        Fault::RelayKeyChanged { host } => (
+            exit::REFUSED,
+            format!("the relay at {host} has another key than the one in its address; nothing was sent"),
+            "ask whoever runs it for the new address; if nobody changed it, somebody may be in between".into(),
+        ),
+        Fault::Refused { code } => (
+            exit::REFUSED,
+            format!("the relay refused: {code}"),
+            "an invitation is given with --token-stdin; otherwise ask whoever runs the relay".into(),
+        ),
+        Fault::TimedOut => say(
+            exit::TRY_LATER,
+            "not finished in the time given; it goes on in the background",
+            "watch it with: caro sync status",
+        ),
+        Fault::Storage { reason } => (
+            exit::IO,
+            format!("the daemon cannot write: {reason}"),
+            "make room on the disk; nothing is lost, it is tried again by itself".into(),
+        ),
+        Fault::Key { reason } => (
+            exit::REFUSED,
+            format!("the key that opens the history cannot be had: {reason}"),
+            "unlock the key store of your session, then: caro daemon restart".into(),
+        ),
+        Fault::Memory => say(
+            exit::TRY_LATER,
+            "there is not enough memory to work with a phrase (64 MiB)",
+            "close something and try again",
+        ),
+        Fault::Loading => say(exit::TRY_LATER, "the daemon is still reading its history", "try again in a few seconds"),
+        Fault::ShuttingDown => say(exit::TRY_LATER, "the daemon is ending", "try again; it is started when needed"),
+        Fault::Internal { what } => (
+            exit::INTERNAL,
+            format!("something went wrong in the daemon: {what}"),
+            "see its log, whose place caro doctor tells".into(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn every_fault() -> Vec<Fault> {
+        let text = || "reason".to_owned();
+        vec![
+            Fault::Protocol { ours: 1, theirs: 2 },
+            Fault::Malformed,
+            Fault::BadPattern { reason: text() },
+            Fault::PhraseWord { position: 3, nearest: "zebra".into() },
+            Fault::PhraseLength { words: 5 },
+            Fault::PhraseChecksum,
+            Fault::NoAccount,
+            Fault::AccountExists,
+            Fault::AlreadySynced,
+            Fault::NotSynced,
+            Fault::NothingBegun,
+            Fault::BadAddress { reason: text() },
+            Fault::Unreachable { host: "h:1".into(), reason: text() },
+            Fault::RelayKeyChanged { host: "h:1".into() },
+            Fault::Refused { code: "full".into() },
+            Fault::TimedOut,
+            Fault::Storage { reason: text() },
+            Fault::Key { reason: text() },
+            Fault::Memory,
+            Fault::Loading,
+            Fault::ShuttingDown,
+            Fault::Internal { what: text() },
+        ]
+    }
+
+    #[test]
+    fn u004_every_fault_says_what_happened_and_what_to_do() {
+        for fault in every_fault() {
+            let failure = Failure::from(fault.clone());
+            assert!(!failure.message.is_empty(), "{fault:?}");
+            assert!(!failure.hint.is_empty(), "{fault:?}");
+            assert_ne!(failure.code, exit::OK, "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn si004_a_mistyped_word_is_named_by_place_and_by_what_it_may_have_been() {
+        let failure = Failure::from(Fault::PhraseWord { position: 3, nearest: "zebra".into() });
+        let said = failure.to_string();
+        assert!(said.contains("word 3") && said.contains("\"zebra\""), "{said}");
+        let failure = Failure::from(Fault::PhraseWord { position: 3, nearest: String::new() });
+        assert!(!failure.to_string().contains("perhaps"));
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_no_reason_for_words() {
+        let failure = Failure::output(&io::ErrorKind::BrokenPipe.into());
+        assert_eq!((failure.message.as_str(), failure.code), ("", exit::PIPE));
+    }
+
+    #[test]
+    fn what_the_system_said_stands_without_numbers() {
+        assert_eq!(system(&io::Error::from_raw_os_error(2)), "no such file or directory");
+        assert_eq!(system(&io::Error::other("Mine")), "Mine");
+    }
+}

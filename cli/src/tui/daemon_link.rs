@@ -1,0 +1,155 @@
+//! The thread that talks to the daemon, so that the thread with the keys never waits. Of several questions that wait
+//! only the newest is asked; deletions are all carried out, in order.
+
+use std::{
+    sync::mpsc::{Receiver, Sender},
+    thread,
+};
+
+use caro_schema::ipc::{
+    Reply, Request,
+    history::{Filter, Hits, Mode, Order, Query, Selection, Window},
+};
+
+use super::{
+    effect::{Delete, Search},
+    message::Message,
+};
+use crate::{
+    client::Client,
+    commands::unexpected,
+    error::{Failure, Outcome},
+    exit,
+};
+
+/// Something to ask.
+pub(super) enum Job {
+    Search(Search),
+    Delete(Delete),
+}
+
+/// Starts the thread. It ends when nobody asks any more.
+pub(super) fn start(jobs: Receiver<Job>, messages: Sender<Message>) {
+    thread::spawn(move || {
+        let mut link = Link { client: None };
+        while let Ok(first) = jobs.recv() {
+            for job in newest(first, jobs.try_iter()) {
+                // The screen has gone when its messages are not taken.
+                if messages.send(link.carry_out(job)).is_err() {
+                    return;
+                }
+            }
+        }
+    });
+}
+
+/// All deletions and the newest search.
+fn newest(first: Job, more: impl Iterator<Item = Job>) -> Vec<Job> {
+    let mut kept = Vec::new();
+    let mut search = None;
+    for job in std::iter::once(first).chain(more) {
+        match job {
+            Job::Search(newer) => search = Some(Job::Search(newer)),
+            delete @ Job::Delete(_) => kept.push(delete),
+        }
+    }
+    kept.extend(search);
+    kept
+}
+
+struct Link {
+    client: Option<Client>,
+}
+
+impl Link {
+    fn carry_out(&mut self, job: Job) -> Message {
+        match job {
+            Job::Search(Search { ticket, query, window }) => {
+                let found = self.ask(|client| search(client, &query, window));
+                Message::Found { ticket, offset: window.offset, found }
+            }
+            Job::Delete(delete) => Message::Deleted(self.ask(|client| carry_out(client, &delete))),
+        }
+    }
+
+    /// Asks, and once more over a new connection if the old one was lost: the daemon may have been replaced.
+    fn ask<T>(&mut self, mut question: impl FnMut(&mut Client) -> Outcome<T>) -> Outcome<T> {
+        if let Some(client) = &mut self.client {
+            match question(client) {
+                Err(Failure { code: exit::UNAVAILABLE | exit::TRY_LATER, .. }) => {}
+                other => return other,
+            }
+        }
+        let client = self.client.insert(Client::open()?);
+        question(client)
+    }
+}
+
+fn search(client: &mut Client, query: &Query, window: Window) -> Outcome<Hits> {
+    match client.ask(Request::Search { query: Box::new(query.clone()), window })? {
+        Reply::Hits(hits) => Ok(hits),
+        _ => Err(unexpected()),
+    }
+}
+
+fn carry_out(client: &mut Client, delete: &Delete) -> Outcome<u64> {
+    let mut ids = vec![delete.hit.record.id];
+    if delete.all_runs && delete.hit.runs > 1 {
+        ids = all_runs(client, &delete.hit.record.command)?;
+    }
+    match client.ask(Request::Delete { selection: Selection::Ids(ids), dry_run: false })? {
+        Reply::Count(count) => Ok(count),
+        _ => Err(unexpected()),
+    }
+}
+
+/// Rows asked for at once.
+const RUNS_WINDOW: u32 = 2000;
+
+/// Every run of exactly this command, anywhere.
+fn all_runs(client: &mut Client, command: &[u8]) -> Outcome<Vec<caro_schema::id::RecordId>> {
+    let valid = command.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    let query = Query {
+        text: valid.to_owned(),
+        mode: Mode::Prefix,
+        filter: Filter::default(),
+        order: Order::Newest,
+        unique: false,
+        ..Query::default()
+    };
+    let mut ids = Vec::new();
+    let mut offset = 0;
+    loop {
+        let hits = search(client, &query, Window { offset, limit: RUNS_WINDOW })?;
+        let same = hits.rows.iter().filter(|hit| *hit.record.command == *command);
+        ids.extend(same.map(|hit| hit.record.id));
+        offset += hits.rows.len() as u64;
+        if hits.rows.is_empty() || offset >= hits.total {
+            return Ok(ids);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::hit;
+
+    fn search_job(ticket: u64) -> Job {
+        Job::Search(Search { ticket, query: Query::default(), window: Window { offset: 0, limit: 1 } })
+    }
+
+    #[test]
+    fn only_the_newest_search_is_asked_and_no_deletion_is_lost() {
+        let delete = || Job::Delete(Delete { hit: hit("x"), all_runs: false });
+        let waiting = vec![delete(), search_job(2), delete(), search_job(3)];
+        let kept: Vec<u64> = newest(search_job(1), waiting.into_iter())
+            .iter()
+            .map(|job| match job {
+                Job::Search(search) => search.ticket,
+                Job::Delete(_) => 0,
+            })
+            .collect();
+        assert_eq!(kept, [0, 0, 3]);
+    }
+}

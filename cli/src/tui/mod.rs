@@ -1,0 +1,68 @@
+//! The screen on which history is searched: model, message, update, effect, view. `model` is plain data, `update` is
+//! pure and says what is to be done, `view` only draws, the keys are a table, and [`run`] is all the rest: the terminal,
+//! a thread that reads keys, and one that talks to the daemon. Typing never waits for an answer.
+
+mod daemon_link;
+mod effect;
+mod keymap;
+mod line;
+mod message;
+mod model;
+mod run;
+mod terminal;
+mod update;
+mod view;
+
+use std::io::Read;
+
+use clap::Args;
+
+pub(crate) use self::{effect::Chosen, run::choose};
+use crate::commands::ModeName;
+
+/// How the screen opens.
+#[derive(Args, Clone, Default)]
+#[command(next_help_heading = "The screen")]
+pub(crate) struct Options {
+    /// Draw in so many rows below the prompt, and not on the full screen
+    #[arg(long, value_name = "ROWS", num_args = 0..=1, require_equals = true, default_missing_value = "15",
+          value_parser = clap::value_parser!(u16).range(i64::from(crate::config::ROWS_MIN)..))]
+    inline: Option<u16>,
+    /// Draw on the full screen, whatever the configuration says
+    #[arg(long, conflicts_with = "inline")]
+    full: bool,
+    /// Begin with this text
+    #[arg(long, value_name = "TEXT")]
+    query: Option<String>,
+    /// How to read what is typed, at first
+    #[arg(long, value_enum)]
+    mode: Option<ModeName>,
+}
+
+/// What the screen is opened for.
+pub(crate) struct Purpose {
+    /// What stands in the line to begin with.
+    pub(crate) text: String,
+    /// Opened by the up key: it begins with the newest command, and down on that one goes back to the prompt.
+    pub(crate) by_up_key: bool,
+    /// The run of the shell, when the caller knows it.
+    pub(crate) session: Option<String>,
+    /// A command is put on a prompt, and not printed.
+    pub(crate) for_prompt: bool,
+}
+
+/// Bytes of a line on the prompt that are worth searching for.
+const LINE_BYTES_MAX: u64 = 64 * 1024;
+
+/// The line that a key binding hands over on standard input. None from a terminal.
+pub(crate) fn line_from_stdin() -> String {
+    use std::io::IsTerminal;
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        return String::new();
+    }
+    let mut line = Vec::new();
+    // Without the line the screen opens all the same.
+    let _ = stdin.lock().take(LINE_BYTES_MAX).read_to_end(&mut line);
+    String::from_utf8_lossy(line.trim_ascii()).into_owned()
+}
