@@ -6,6 +6,7 @@ mod doctor;
 mod filters;
 mod history;
 mod import;
+mod init;
 mod man;
 mod relay;
 mod screen;
@@ -36,6 +37,8 @@ pub(crate) struct Caro {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Print the hook for a shell
+    Init(init::Init),
     /// See, search and change history on a screen, or list and delete from scripts
     History(history::History),
     /// Search history and print what matches
@@ -63,6 +66,7 @@ impl Caro {
     /// Does what was asked.
     pub(crate) fn run(self) -> Outcome {
         match self.command {
+            Command::Init(command) => command.run(),
             Command::History(command) => command.run(),
             Command::Search(command) => command.run(),
             Command::Sync(command) => command.run(),
