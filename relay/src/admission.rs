@@ -1,0 +1,210 @@
+//! Which connections are taken at all: so many at once, so many of one address, so many in a minute. Addresses are not
+//! kept: a place is counted under a salted hash, whose salt lives as long as the process.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use caro_link::entropy::{Entropy, NoEntropy};
+
+use crate::{
+    limits::Limits,
+    rate::{Bucket, Buckets, Rate},
+};
+
+/// Why a connection is not taken. The log has this and the address, and nothing else of anybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// As many connections as there may be.
+    Full,
+    /// As many that have not said who they are.
+    Opening,
+    /// As many of this address.
+    Address,
+    /// Too many new ones of this address.
+    Rate,
+}
+
+/// The door.
+pub struct Door {
+    limits: Limits,
+    salt: [u8; 32],
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    open: u32,
+    opening: u32,
+    addresses: HashMap<u64, u32>,
+    arrivals: Buckets,
+    reports: Bucket,
+}
+
+/// Rejections that are logged in a second. A flood must not fill the log.
+const REPORTS_PER_SECOND: u32 = 1;
+
+impl Door {
+    /// With these limits and a salt of its own.
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub fn new(limits: Limits, entropy: &mut dyn Entropy) -> Result<Arc<Self>, NoEntropy> {
+        let mut salt = [0; 32];
+        entropy.fill(&mut salt)?;
+        let arrivals = Buckets::new(Rate::per(limits.connections_per_address_per_minute, 60_000));
+        let inner = Inner { open: 0, opening: 0, addresses: HashMap::new(), arrivals, reports: Bucket::default() };
+        Ok(Arc::new(Self { limits, salt, inner: Mutex::new(inner) }))
+    }
+
+    /// A connection has come. The place it gets is free again when it is dropped.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    pub fn enter(self: &Arc<Self>) -> Result<Place, Rejection> {
+        let mut inner = self.lock();
+        if inner.open >= self.limits.connections_max {
+            return Err(Rejection::Full);
+        }
+        if inner.opening >= self.limits.opening_max {
+            return Err(Rejection::Opening);
+        }
+        inner.open += 1;
+        inner.opening += 1;
+        Ok(Place { door: self.clone(), opening: true, origin: None })
+    }
+
+    /// Whether this rejection is one of those that are logged.
+    pub fn reports(&self, now_ms: u64) -> bool {
+        self.lock().reports.take(Rate::per_second(REPORTS_PER_SECOND, 1), now_ms).is_ok()
+    }
+
+    /// Forgets addresses that have nothing open and took nothing lately.
+    pub fn sweep(&self, now_ms: u64) {
+        self.lock().arrivals.sweep(now_ms);
+    }
+
+    /// How many connections there are.
+    pub fn open_count(&self) -> u32 {
+        self.lock().open
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Counting cannot panic half-way.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An address's number here. All of an IPv6 /64 is one: it is what one customer gets.
+    fn number(&self, address: IpAddr) -> u64 {
+        let bytes = match address.to_canonical() {
+            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).octets(),
+        };
+        let hash = blake3::keyed_hash(&self.salt, &bytes);
+        let mut number = [0; 8];
+        number.copy_from_slice(&hash.as_bytes()[..8]);
+        u64::from_le_bytes(number)
+    }
+}
+
+/// A connection's place.
+pub struct Place {
+    door: Arc<Door>,
+    opening: bool,
+    origin: Option<u64>,
+}
+
+impl Place {
+    /// Counts the connection for its address. Gives the address's number.
+    ///
+    /// # Errors
+    /// Why it is not taken.
+    pub fn comes_from(&mut self, address: IpAddr, now_ms: u64) -> Result<u64, Rejection> {
+        let number = self.door.number(address);
+        let mut inner = self.door.lock();
+        if inner.addresses.get(&number).is_some_and(|open| *open >= self.door.limits.connections_per_address_max) {
+            return Err(Rejection::Address);
+        }
+        inner.arrivals.take(number, now_ms).map_err(|_| Rejection::Rate)?;
+        *inner.addresses.entry(number).or_default() += 1;
+        self.origin = Some(number);
+        Ok(number)
+    }
+
+    /// The other side has said who it is.
+    pub fn opened(&mut self) {
+        if std::mem::take(&mut self.opening) {
+            let mut inner = self.door.lock();
+            inner.opening = inner.opening.saturating_sub(1);
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.opened();
+        let mut inner = self.door.lock();
+        inner.open = inner.open.saturating_sub(1);
+        if let Some(number) = self.origin
+            && let Some(open) = inner.addresses.get_mut(&number)
+        {
+            *open = open.saturating_sub(1);
+            if *open == 0 {
+                inner.addresses.remove(&number);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use caro_link::entropy::OsEntropy;
+
+    use super::*;
+
+    fn door(limits: Limits) -> Arc<Door> {
+        Door::new(limits, &mut OsEntropy).unwrap()
+    }
+
+    #[test]
+    fn t_conn_04_a_place_is_free_again_and_leaves_nothing() {
+        let door = door(Limits { connections_max: 1, ..Limits::default() });
+        for _ in 0..10 {
+            let mut place = door.enter().unwrap();
+            assert!(place.comes_from([192, 0, 2, 1].into(), 0).is_ok());
+            assert_eq!(door.enter().err(), Some(Rejection::Full));
+        }
+        assert_eq!(door.open_count(), 0);
+        assert!(door.lock().addresses.is_empty());
+    }
+
+    #[test]
+    fn one_address_and_one_ipv6_network_count_as_one() {
+        let door = door(Limits { connections_per_address_max: 1, ..Limits::default() });
+        let from = |text: &str| {
+            let mut place = door.enter().unwrap();
+            let result = place.comes_from(text.parse().unwrap(), 0).map(|_| ());
+            (place, result)
+        };
+        let (_first, taken) = from("192.0.2.1");
+        assert_eq!(taken, Ok(()));
+        assert_eq!(from("192.0.2.1").1, Err(Rejection::Address));
+        assert_eq!(from("::ffff:192.0.2.1").1, Err(Rejection::Address));
+        assert_eq!(from("192.0.2.2").1, Ok(()));
+        let (_second, taken) = from("2001:db8:1:1::1");
+        assert_eq!(taken, Ok(()));
+        assert_eq!(from("2001:db8:1:1:ffff::9").1, Err(Rejection::Address));
+        assert_eq!(from("2001:db8:1:2::1").1, Ok(()));
+    }
+
+    #[test]
+    fn a_res_01_those_who_say_nothing_do_not_take_all_places() {
+        let door = door(Limits { opening_max: 2, ..Limits::default() });
+        let mut places: Vec<_> = (0..2).map(|_| door.enter().unwrap()).collect();
+        assert_eq!(door.enter().err(), Some(Rejection::Opening));
+        places[0].opened();
+        places[0].opened();
+        assert!(door.enter().is_ok());
+    }
+}

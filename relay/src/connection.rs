@@ -1,0 +1,322 @@
+//! One connection: TLS, WebSocket, the three messages of the handshake, then records both ways until one side ends it.
+//!
+//! Everything up to the first message is under one absolute deadline and a budget of bytes. After that reading and
+//! writing go on side by side: two ends that each wait for the other one to read would wait for ever. What is said is
+//! decided in [`crate::protocol`]; nothing here knows an account.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use caro_link::{
+    entropy::OsEntropy,
+    handshake::{FIRST_BYTES, Responder, Session, THIRD_BYTES},
+    identity::StaticKey,
+    transport::{Transport, TransportError},
+};
+use caro_schema::{
+    codec,
+    limits::PREAUTH_BYTES_MAX,
+    relay::{ErrorCode, ToDevice},
+};
+use futures_util::{
+    SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::{Instant, timeout, timeout_at},
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config, tungstenite::Message};
+
+use crate::{
+    admission::{Door, Place, Rejection},
+    engine::{Engine, Mailbox, Outgoing},
+    limits::{Limits, REQUEST_BYTES_MAX},
+    metered::{Budget, Metered},
+    protocol::{Arrival, Reading},
+    upgrade::{self, Upgrade},
+};
+
+/// What all connections share.
+pub struct Shared {
+    /// The sessions.
+    pub engine: Arc<Engine>,
+    /// Who is let in.
+    pub door: Arc<Door>,
+    /// The limits.
+    pub limits: Limits,
+    /// The relay's key.
+    pub static_key: Arc<StaticKey>,
+    /// TLS, unless something in front adds it.
+    pub tls: Option<TlsAcceptor>,
+    /// Proxies that are believed when they say where a connection comes from.
+    pub trusted_proxies: Vec<IpAddr>,
+}
+
+/// Any stream that a session can run on.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+type Socket = WebSocketStream<Metered<Box<dyn Stream>>>;
+
+/// Why a connection came to no session. Only for the log: the other side is told nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Unopened {
+    /// The limits say no.
+    #[error("refused")]
+    Rejected(Rejection, IpAddr),
+    /// TLS, WebSocket or the network.
+    #[error("the connection did not come about")]
+    Network,
+    /// Not the handshake that is spoken here.
+    #[error("the handshake failed")]
+    Handshake,
+    /// Not done in time.
+    #[error("too slow")]
+    Slow,
+}
+
+/// Bytes that a frame of the handshake has around its payload, and the record around the first message.
+const FRAMES_BYTES: usize = 256;
+
+/// How long the end of a connection may take: what was sent last must reach the other side before the socket is gone.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// A session and what it runs on.
+struct Opened {
+    socket: Socket,
+    budget: Budget,
+    session: Session,
+    origin: u64,
+}
+
+/// Serves one connection to its end.
+///
+/// # Errors
+/// Why there was no session.
+pub async fn serve(shared: &Shared, tcp: TcpStream, peer: SocketAddr, mut place: Place) -> Result<(), Unopened> {
+    let accepted_ms = shared.engine.now_ms();
+    let deadline = Instant::now() + Duration::from_millis(shared.limits.opening_ms);
+    // Boxed, so that an idle session does not keep the room that only its beginning needed.
+    let opening = Box::pin(open(shared, tcp, peer.ip().to_canonical(), &mut place));
+    let opened = timeout_at(deadline, opening).await.map_err(|_| Unopened::Slow)??;
+    let Opened { socket, budget, session, origin } = opened;
+    let arrival = Arrival { device: session.peer_static, handshake: session.handshake_hash, origin, accepted_ms };
+    let mailbox = shared.engine.arrive(arrival);
+    let id = mailbox.id;
+    let (sink, stream) = socket.split();
+    let transport = Mutex::new(session.transport);
+    let incoming = Incoming { shared, transport: &transport, stream };
+    let outgoing = Departing { shared, transport: &transport, sink, budget, place };
+    carry(incoming, outgoing, mailbox).await;
+    shared.engine.depart(id);
+    Ok(())
+}
+
+async fn open(shared: &Shared, tcp: TcpStream, peer: IpAddr, place: &mut Place) -> Result<Opened, Unopened> {
+    let now_ms = shared.engine.now_ms();
+    let proxied = shared.trusted_proxies.contains(&peer);
+    let mut origin = 0;
+    if !proxied {
+        origin = place.comes_from(peer, now_ms).map_err(|rejection| Unopened::Rejected(rejection, peer))?;
+    }
+    // A command is one small message: waiting to fill a packet would cost more than it saves.
+    tcp.set_nodelay(true).map_err(|_| Unopened::Network)?;
+    let stream: Box<dyn Stream> = match &shared.tls {
+        Some(tls) => Box::new(tls.accept(tcp).await.map_err(|_| Unopened::Network)?),
+        None => Box::new(tcp),
+    };
+    let budget = Budget::new(REQUEST_BYTES_MAX);
+    let forwarded = Arc::new(Mutex::new(None));
+    let request = Upgrade { forwarded: proxied.then(|| forwarded.clone()) };
+    let mut socket =
+        accept_hdr_async_with_config(Metered::new(stream, budget.clone()), request, Some(upgrade::config()))
+            .await
+            .map_err(|_| Unopened::Network)?;
+    if proxied {
+        let from = forwarded.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(peer);
+        origin = place.comes_from(from, now_ms).map_err(|rejection| Unopened::Rejected(rejection, from))?;
+    }
+    budget.renew(FIRST_BYTES + THIRD_BYTES + FRAMES_BYTES + PREAUTH_BYTES_MAX);
+    let session = handshake(&mut socket, &shared.static_key).await?;
+    Ok(Opened { socket, budget, session, origin })
+}
+
+async fn handshake(socket: &mut Socket, static_key: &StaticKey) -> Result<Session, Unopened> {
+    let first = next_record(socket).await.ok_or(Unopened::Network)?;
+    let (responder, second) = Responder::answer(static_key, &first, &mut OsEntropy).map_err(|_| Unopened::Handshake)?;
+    socket.send(Message::binary(second)).await.map_err(|_| Unopened::Network)?;
+    let third = next_record(socket).await.ok_or(Unopened::Network)?;
+    responder.finish(&third).map_err(|_| Unopened::Handshake)
+}
+
+/// The next record; none at the end of the connection, or when what comes is no record.
+async fn next_record<S>(stream: &mut S) -> Option<Vec<u8>>
+where
+    S: StreamExt<Item = Result<Message, tokio_tungstenite::tungstenite::Error>> + Unpin,
+{
+    while let Some(message) = stream.next().await {
+        match message.ok()? {
+            Message::Binary(bytes) => return Some(bytes.into()),
+            Message::Ping(_) | Message::Pong(_) => {}
+            Message::Close(_) | Message::Text(_) | Message::Frame(_) => return None,
+        }
+    }
+    None
+}
+
+/// How reading came to its end.
+enum End {
+    /// The other side has gone, or sends what is no record of this session.
+    Gone,
+    /// It sends what is no message.
+    Garbage(ErrorCode),
+    /// The session has carried all that it may.
+    Spent,
+}
+
+async fn carry(mut incoming: Incoming<'_>, mut outgoing: Departing<'_>, mut mailbox: Mailbox) {
+    let (id, resume) = (mailbox.id, mailbox.resume.clone());
+    let engine = &incoming.shared.engine.clone();
+    {
+        let writing = outgoing.run(&mut mailbox);
+        tokio::pin!(writing);
+        let end = tokio::select! {
+            end = incoming.run(id, &resume) => Some(end),
+            () = &mut writing => None,
+        };
+        match end {
+            None => {}
+            Some(End::Gone) => return,
+            Some(End::Garbage(code)) => {
+                engine.garbage(id, code);
+                writing.await;
+            }
+            Some(End::Spent) => {
+                engine.spent(id);
+                writing.await;
+            }
+        }
+    }
+    // Closing a socket with unread bytes in it would throw away what is still on its way to the other side.
+    let drained = timeout(FAREWELL, async { while incoming.stream.next().await.is_some_and(|item| item.is_ok()) {} });
+    if drained.await.is_err() {
+        tracing::trace!("a connection was cut off at its end");
+    }
+}
+
+/// The reading half.
+struct Incoming<'a> {
+    shared: &'a Shared,
+    transport: &'a Mutex<Transport>,
+    stream: SplitStream<Socket>,
+}
+
+impl Incoming<'_> {
+    async fn run(&mut self, id: crate::protocol::SessionId, resume: &tokio::sync::Notify) -> End {
+        let engine = &self.shared.engine;
+        loop {
+            let bytes = match self.next_message(id).await {
+                Ok(bytes) => bytes,
+                Err(end) => return end,
+            };
+            let Ok(message) = codec::decode(&bytes) else { return End::Garbage(ErrorCode::Malformed) };
+            if engine.message(id, message) == Reading::Held {
+                resume.notified().await;
+            }
+        }
+    }
+
+    /// The next message, whole. It may take its time, but not for ever.
+    async fn next_message(&mut self, id: crate::protocol::SessionId) -> Result<Vec<u8>, End> {
+        let mut deadline = None;
+        loop {
+            let next = next_record(&mut self.stream);
+            let record = match deadline {
+                None => next.await,
+                Some(deadline) => timeout_at(deadline, next).await.map_err(|_| End::Garbage(ErrorCode::Idle))?,
+            };
+            let record = record.ok_or(End::Gone)?;
+            let (opened, spent) = {
+                let mut transport = lock(self.transport);
+                (transport.open(&record), transport.is_spent())
+            };
+            match opened {
+                Ok(Some(message)) if !spent => return Ok(message),
+                Ok(None) if !spent => self.shared.engine.sign_of_life(id),
+                Ok(_) | Err(TransportError::Spent) => return Err(End::Spent),
+                Err(TransportError::TooLarge) => return Err(End::Garbage(ErrorCode::TooLarge)),
+                // Records come in order over TCP: one that does not open was not made by the other end.
+                Err(_) => return Err(End::Gone),
+            }
+            let limit = Duration::from_millis(self.shared.limits.message_ms);
+            deadline = Some(deadline.unwrap_or_else(|| Instant::now() + limit));
+        }
+    }
+}
+
+/// The writing half.
+struct Departing<'a> {
+    shared: &'a Shared,
+    transport: &'a Mutex<Transport>,
+    sink: SplitSink<Socket, Message>,
+    budget: Budget,
+    place: Place,
+}
+
+impl Departing<'_> {
+    /// Sends until the engine says that it is over, or the other side takes nothing more.
+    async fn run(&mut self, mailbox: &mut Mailbox) {
+        while let Some(outgoing) = mailbox.outbox.recv().await {
+            let sent = match outgoing {
+                Outgoing::Message(message) => self.send(&message).await,
+                Outgoing::Close => {
+                    self.within(|sink| Box::pin(sink.send(Message::Close(None)))).await;
+                    return;
+                }
+            };
+            let flushed = sent && (!mailbox.outbox.is_empty() || self.flush().await);
+            if !flushed {
+                return;
+            }
+        }
+    }
+
+    async fn send(&mut self, message: &ToDevice) -> bool {
+        if matches!(message, ToDevice::Welcome { .. }) {
+            self.budget.lift();
+            self.place.opened();
+        }
+        let sealed = lock(self.transport).seal(&codec::encode(message));
+        let Ok(records) = sealed else { return false };
+        for record in records {
+            if !self.within(|sink| Box::pin(sink.feed(Message::binary(record)))).await {
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn flush(&mut self) -> bool {
+        self.within(|sink| Box::pin(sink.flush())).await
+    }
+
+    /// One step of sending, in the time that it may take.
+    async fn within<'s, F>(&'s mut self, step: impl FnOnce(&'s mut SplitSink<Socket, Message>) -> F) -> bool
+    where
+        F: Future<Output = Result<(), tokio_tungstenite::tungstenite::Error>> + 's,
+    {
+        let limit = Duration::from_millis(self.shared.limits.write_ms);
+        matches!(timeout(limit, step(&mut self.sink)).await, Ok(Ok(())))
+    }
+}
+
+fn lock(transport: &Mutex<Transport>) -> std::sync::MutexGuard<'_, Transport> {
+    // Never held over anything that panics or waits.
+    transport.lock().unwrap_or_else(PoisonError::into_inner)
+}

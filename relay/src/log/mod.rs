@@ -1,0 +1,185 @@
+//! What a relay keeps: for each account a device list and an append-only log of sealed cells, each with a cursor and a
+//! link of the hash chain. Knows nothing of connections; nothing above it may assume that one process owns it.
+//!
+//! Invariants of every implementation (`tests/log.rs` runs one suite over all): a commit is all or nothing and durable
+//! when it returns; cursor and cell are one transaction; cursors have no gaps and are never given twice; a cell pushed
+//! again gets the cursor that it has; what is purged keeps its place. [`memory`] is for the simulator, [`sqlite`] for
+//! the program; [`crate::store`] runs requests on one.
+
+pub mod memory;
+pub mod sqlite;
+
+use caro_schema::{
+    id::{CellId, Generation, Handle, Hash},
+    relay::{Accepted, Entry, list::SignedList},
+};
+use serde_bytes::ByteBuf;
+
+/// One change to the log, already checked for everything that can be checked without it.
+pub enum Change {
+    /// A new account.
+    Create {
+        /// Its public key.
+        account: Hash,
+        /// Its first list, verified.
+        list: SignedList,
+        /// How many accounts there may be.
+        accounts_max: u64,
+    },
+    /// The next device list.
+    SetList {
+        /// Whose.
+        handle: Handle,
+        /// The list, verified.
+        list: SignedList,
+    },
+    /// Cells to keep, in this order.
+    Append {
+        /// Whose.
+        handle: Handle,
+        /// Each with its id.
+        cells: Vec<(CellId, ByteBuf)>,
+        /// What the account may hold, zero for no limit.
+        quota_bytes: u64,
+    },
+    /// Cells to forget.
+    Purge {
+        /// Whose.
+        handle: Handle,
+        /// Which.
+        cells: Vec<CellId>,
+    },
+    /// An account to forget.
+    Close {
+        /// Whose.
+        handle: Handle,
+    },
+}
+
+/// What became of a change.
+pub enum Changed {
+    /// The account is there.
+    Created(Account),
+    /// The account was there before.
+    Exists,
+    /// There are as many accounts as there may be.
+    NoRoom,
+    /// The list is the account's.
+    ListSet {
+        /// Its version.
+        version: u64,
+        /// Who is on it.
+        devices: Vec<Hash>,
+    },
+    /// The list is not the next one.
+    ListOutOfStep,
+    /// Cells are stored.
+    Appended(Appended),
+    /// So many cells were there and are forgotten.
+    Purged(u64),
+    /// The account is forgotten.
+    Closed,
+    /// There is no such account.
+    NoAccount,
+}
+
+/// Cells that are stored.
+pub struct Appended {
+    /// Each pushed cell that has a cursor now, in the order of the push.
+    pub accepted: Vec<Accepted>,
+    /// The account's last cursor before.
+    pub before: u64,
+    /// The cells that are new, with consecutive cursors from `before + 1`.
+    pub fresh: Vec<(CellId, ByteBuf)>,
+    /// The chain's head after them.
+    pub head: Hash,
+    /// Whether the rest of the push did not fit.
+    pub over_quota: bool,
+}
+
+/// An account as it stands.
+#[derive(Clone)]
+pub struct Account {
+    /// Its public key.
+    pub public: Hash,
+    /// Its device list.
+    pub list: SignedList,
+    /// The last cursor, zero for none.
+    pub cursor: u64,
+    /// The chain's head there.
+    pub head: Hash,
+    /// Bytes that it holds.
+    pub used_bytes: u64,
+}
+
+/// A stretch of an account's log: consecutive entries.
+pub struct Stretch {
+    /// One per cursor.
+    pub entries: Vec<Entry>,
+    /// The chain's head after the last one.
+    pub head: Hash,
+    /// The account's last cursor.
+    pub end: u64,
+}
+
+/// How much a stretch may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes of cells. The first cell is given even when it alone is larger.
+    pub bytes: usize,
+    /// Entries.
+    pub entries: usize,
+}
+
+/// Why a log could not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LogError {
+    /// No room, or no right to write. Nothing was changed; it may work later.
+    #[error("the disk is full or cannot be written to")]
+    Unavailable,
+    /// The disk failed. What it then holds is not known, so the handle must not be used again: open the log anew.
+    #[error("the disk failed")]
+    Broken,
+    /// What is stored does not fit together.
+    #[error("the database is damaged")]
+    Damaged,
+}
+
+/// The reading half. Several may be used at once, beside the writing one.
+pub trait LogReader: Send {
+    /// An account.
+    ///
+    /// # Errors
+    /// When the log cannot answer.
+    fn account(&mut self, handle: &Handle) -> Result<Option<Account>, LogError>;
+
+    /// Whether this device was on the account's list once and is not any more.
+    ///
+    /// # Errors
+    /// When the log cannot answer.
+    fn was_removed(&mut self, handle: &Handle, device: &Hash) -> Result<bool, LogError>;
+
+    /// The entries after a cursor; none when there is no such account or its log ends before the cursor.
+    ///
+    /// # Errors
+    /// When the log cannot answer.
+    fn stretch(&mut self, handle: &Handle, after: u64, room: Room) -> Result<Option<Stretch>, LogError>;
+}
+
+/// The writing half.
+pub trait Log: LogReader {
+    /// Which life of the log this is.
+    fn generation(&self) -> Generation;
+
+    /// Carries out changes, in order, in one transaction. Either all answers hold durably or nothing happened.
+    ///
+    /// # Errors
+    /// When the transaction failed. After [`LogError::Broken`] this handle must be dropped.
+    fn commit(&mut self, changes: Vec<Change>) -> Result<Vec<Changed>, LogError>;
+
+    /// Makes sure that what was purged is in no file any more, as far as a program can. Called when there is time.
+    ///
+    /// # Errors
+    /// When it could not be done now.
+    fn settle(&mut self) -> Result<(), LogError>;
+}

@@ -1,0 +1,199 @@
+//! The log in one SQLite file: write-ahead log, `synchronous=FULL`, one writer, any number of readers beside it.
+//!
+//! A commit that returned has been flushed. What a purge or a closing takes away is overwritten (`secure_delete`), and
+//! [`settle`](crate::log::Log::settle) empties the write-ahead log that still had it. After a failed flush the handle
+//! refuses everything: what the disk then holds is not known until the file is opened again. Opening and versions are in
+//! [`open`], the statements in [`read`] and [`write`], the offline check in [`verify`].
+
+pub mod open;
+mod read;
+pub mod verify;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+use caro_schema::id::{Generation, Handle, Hash};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+
+use super::{Account, Change, Changed, Log, LogError, LogReader, Room, Stretch};
+
+pub use open::OpenError;
+
+/// The writing handle.
+pub struct SqliteLog {
+    connection: Connection,
+    generation: Generation,
+    path: PathBuf,
+    broken: bool,
+    purged: bool,
+}
+
+/// A reading handle.
+pub struct SqliteReader {
+    connection: Connection,
+}
+
+impl SqliteLog {
+    /// Opens the file, makes it when it is not there, and brings it up to this version. `fresh` is the generation that a
+    /// new file gets.
+    ///
+    /// # Errors
+    /// Why it is not opened. It is left as it was.
+    pub fn open(path: &Path, fresh: Generation) -> Result<Self, OpenError> {
+        let (connection, generation) = open::writer(path, fresh)?;
+        Ok(Self { connection, generation, path: path.to_owned(), broken: false, purged: false })
+    }
+
+    /// A reading handle beside this one.
+    ///
+    /// # Errors
+    /// Why it is not opened.
+    pub fn reader(&self) -> Result<SqliteReader, OpenError> {
+        SqliteReader::open(&self.path)
+    }
+
+    /// Starts a new life of this database, after it was restored from a backup: devices that saw more then offer again
+    /// what it lacks instead of stopping.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    pub fn renew(&mut self, generation: Generation) -> Result<(), LogError> {
+        self.connection
+            .execute("UPDATE relay SET generation = ?1", [generation.as_bytes()])
+            .map_err(|error| classify(&error))?;
+        self.generation = generation;
+        Ok(())
+    }
+
+    /// Whether the file fits together, as far as can be seen without comparing every index entry.
+    ///
+    /// # Errors
+    /// [`LogError::Damaged`] when it does not.
+    pub fn quick_check(&self) -> Result<(), LogError> {
+        let verdict: String = self
+            .connection
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(|error| classify(&error))?;
+        if verdict == "ok" { Ok(()) } else { Err(LogError::Damaged) }
+    }
+
+    fn usable(&self) -> Result<(), LogError> {
+        if self.broken { Err(LogError::Broken) } else { Ok(()) }
+    }
+
+    fn noted<T>(&mut self, result: Result<T, LogError>) -> Result<T, LogError> {
+        self.broken |= matches!(result, Err(LogError::Broken));
+        result
+    }
+}
+
+impl SqliteReader {
+    /// Opens a reading handle on a file that [`SqliteLog::open`] has made.
+    ///
+    /// # Errors
+    /// Why it is not opened.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        Ok(Self { connection: open::reader(path)? })
+    }
+}
+
+impl LogReader for SqliteLog {
+    fn account(&mut self, handle: &Handle) -> Result<Option<Account>, LogError> {
+        self.usable()?;
+        let result = read::account(&self.connection, handle);
+        self.noted(result)
+    }
+
+    fn was_removed(&mut self, handle: &Handle, device: &Hash) -> Result<bool, LogError> {
+        self.usable()?;
+        let result = read::was_removed(&self.connection, handle, device);
+        self.noted(result)
+    }
+
+    fn stretch(&mut self, handle: &Handle, after: u64, room: Room) -> Result<Option<Stretch>, LogError> {
+        self.usable()?;
+        let result = read::stretch(&mut self.connection, handle, after, room);
+        self.noted(result)
+    }
+}
+
+impl LogReader for SqliteReader {
+    fn account(&mut self, handle: &Handle) -> Result<Option<Account>, LogError> {
+        read::account(&self.connection, handle)
+    }
+
+    fn was_removed(&mut self, handle: &Handle, device: &Hash) -> Result<bool, LogError> {
+        read::was_removed(&self.connection, handle, device)
+    }
+
+    fn stretch(&mut self, handle: &Handle, after: u64, room: Room) -> Result<Option<Stretch>, LogError> {
+        read::stretch(&mut self.connection, handle, after, room)
+    }
+}
+
+impl Log for SqliteLog {
+    fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    fn commit(&mut self, changes: Vec<Change>) -> Result<Vec<Changed>, LogError> {
+        self.usable()?;
+        let result = commit(&mut self.connection, changes);
+        let result = self.noted(result)?;
+        self.purged |= result.iter().any(|changed| matches!(changed, Changed::Purged(1..) | Changed::Closed));
+        Ok(result)
+    }
+
+    fn settle(&mut self) -> Result<(), LogError> {
+        self.usable()?;
+        let grown = std::fs::metadata(open::wal_of(&self.path))
+            .is_ok_and(|metadata| metadata.len() > crate::limits::WAL_BYTES_MAX);
+        if !self.purged && !grown {
+            return Ok(());
+        }
+        let result = settle(&self.connection);
+        self.noted(result)?;
+        self.purged = false;
+        Ok(())
+    }
+}
+
+fn commit(connection: &mut Connection, changes: Vec<Change>) -> Result<Vec<Changed>, LogError> {
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| classify(&error))?;
+    let mut results = Vec::with_capacity(changes.len());
+    for change in changes {
+        results.push(write::apply(&transaction, change)?);
+    }
+    transaction.commit().map_err(|error| classify(&error))?;
+    Ok(results)
+}
+
+fn settle(connection: &Connection) -> Result<(), LogError> {
+    let classified = |error: rusqlite::Error| classify(&error);
+    // Each step gives one page back to the system; a statement that is stepped once would give back only one.
+    let mut vacuum = connection.prepare_cached("PRAGMA incremental_vacuum").map_err(classified)?;
+    let mut rows = vacuum.query([]).map_err(classified)?;
+    while rows.next().map_err(classified)?.is_some() {}
+    drop(rows);
+    let busy: i64 =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(classified)?;
+    if busy == 0 { Ok(()) } else { Err(LogError::Unavailable) }
+}
+
+/// What an error of SQLite means for the handle. Unknown ones count as the worst.
+pub(super) fn classify(error: &rusqlite::Error) -> LogError {
+    match error.sqlite_error_code() {
+        Some(
+            ErrorCode::DiskFull
+            | ErrorCode::ReadOnly
+            | ErrorCode::CannotOpen
+            | ErrorCode::PermissionDenied
+            | ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::OutOfMemory,
+        ) => LogError::Unavailable,
+        Some(ErrorCode::SystemIoFailure) => LogError::Broken,
+        Some(_) | None => LogError::Damaged,
+    }
+}

@@ -1,0 +1,236 @@
+//! Opens the database: version checks, settings, migrations. A file of a newer version, or one that is no relay's, is
+//! refused and left exactly as it is; nothing is ever made anew over something that is there.
+
+use std::{
+    ffi::OsString,
+    fs::OpenOptions,
+    io,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use caro_schema::id::Generation;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+/// Why a database is not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A newer program has written it.
+    #[error("the database has version {found}, this program knows {known}")]
+    Newer {
+        /// What it has.
+        found: i64,
+        /// What is known here.
+        known: i64,
+    },
+    /// Another program's file.
+    #[error("the database is not a relay's")]
+    Foreign,
+    /// It does not fit together.
+    #[error("the database is damaged")]
+    Damaged,
+    /// The linked SQLite has a known way to lose data.
+    #[error("SQLite {0} can lose data in its write-ahead log")]
+    UnsafeSqlite(&'static str),
+    /// The file cannot be made or read.
+    #[error("the database cannot be opened: {0}")]
+    Io(#[from] io::Error),
+    /// SQLite could not do it.
+    #[error("the database cannot be opened: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+/// `caro` in ASCII, with the relay's `r` added: says whose file this is.
+const APPLICATION_ID: i64 = 0x6361_726f ^ 0x72;
+
+/// Each brings the database from one version to the next. A released one is never changed.
+const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/0001_first.sql")];
+
+/// How long a handle waits for another one. Only the writer writes; this covers its checkpoints.
+const BUSY_MS: u64 = 5_000;
+
+pub(super) fn writer(path: &Path, fresh: Generation) -> Result<(Connection, Generation), OpenError> {
+    safe_sqlite(rusqlite::version_number(), rusqlite::version())?;
+    make_file(path)?;
+    let mut connection = Connection::open_with_flags(path, flags(false))?;
+    check_version(&connection)?;
+    settings(&connection)?;
+    migrate(&mut connection, fresh)?;
+    let generation: Option<[u8; 16]> =
+        connection.query_row("SELECT generation FROM relay", [], |row| row.get(0)).map(Some)?;
+    let generation = generation.map(Generation).ok_or(OpenError::Damaged)?;
+    Ok((connection, generation))
+}
+
+pub(super) fn reader(path: &Path) -> Result<Connection, OpenError> {
+    let connection = Connection::open_with_flags(path, flags(true))?;
+    common_settings(&connection)?;
+    Ok(connection)
+}
+
+/// The write-ahead log beside a database.
+pub(super) fn wal_of(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push("-wal");
+    PathBuf::from(name)
+}
+
+fn flags(read_only: bool) -> OpenFlags {
+    let access = if read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE };
+    access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW
+}
+
+/// SQLite would make it readable for everybody; the files beside it take over its mode.
+fn make_file(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(file) => file.sync_all(),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Before 3.51.3, and in 3.52.0, two connections could reset a write-ahead log under each other (security-design, trap 30).
+fn safe_sqlite(number: i32, name: &'static str) -> Result<(), OpenError> {
+    if number < 3_051_003 || number == 3_052_000 { Err(OpenError::UnsafeSqlite(name)) } else { Ok(()) }
+}
+
+/// Before anything is written. An empty file has neither an id nor a version.
+fn check_version(connection: &Connection) -> Result<(), OpenError> {
+    let application: i64 = pragma(connection, "application_id")?;
+    let version: i64 = pragma(connection, "user_version")?;
+    let objects: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(damaged)?;
+    let known = MIGRATIONS.len() as i64;
+    match (application, version, objects) {
+        (0, 0, 0) => Ok(()),
+        (APPLICATION_ID, 1.., _) if version <= known => Ok(()),
+        (APPLICATION_ID, 1.., _) => Err(OpenError::Newer { found: version, known }),
+        _ => Err(OpenError::Foreign),
+    }
+}
+
+fn pragma(connection: &Connection, name: &str) -> Result<i64, OpenError> {
+    connection.pragma_query_value(None, name, |row| row.get(0)).map_err(damaged)
+}
+
+fn damaged(error: rusqlite::Error) -> OpenError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => OpenError::Damaged,
+        _ => OpenError::Sqlite(error),
+    }
+}
+
+fn common_settings(connection: &Connection) -> Result<(), rusqlite::Error> {
+    connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")
+}
+
+fn settings(connection: &Connection) -> Result<(), rusqlite::Error> {
+    common_settings(connection)?;
+    // Only takes effect before the first table is made.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // An acknowledgement means that the disk has it: FULL flushes the write-ahead log at each commit, NORMAL does not.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+    connection.pragma_update(None, "secure_delete", true)?;
+    connection.pragma_update(None, "foreign_keys", true)
+}
+
+fn migrate(connection: &mut Connection, fresh: Generation) -> Result<(), OpenError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version = usize::try_from(pragma(&transaction, "user_version")?).map_err(|_| OpenError::Damaged)?;
+    if version == MIGRATIONS.len() {
+        return Ok(());
+    }
+    for migration in MIGRATIONS.iter().skip(version) {
+        transaction.execute_batch(migration)?;
+    }
+    if version == 0 {
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.execute("INSERT INTO relay (one, generation) VALUES (1, ?1)", [fresh.as_bytes()])?;
+    }
+    transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trap_30_a_sqlite_that_can_lose_data_is_refused() {
+        for (number, safe) in
+            [(3_040_001, false), (3_051_002, false), (3_051_003, true), (3_052_000, false), (3_053_000, true)]
+        {
+            assert_eq!(safe_sqlite(number, "x").is_ok(), safe, "{number}");
+        }
+        assert!(safe_sqlite(rusqlite::version_number(), rusqlite::version()).is_ok());
+    }
+
+    #[test]
+    fn trap_10_the_settings_hold_on_an_open_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("relay.db");
+        for _ in 0..2 {
+            let (connection, _) = writer(&path, Generation([1; 16])).unwrap();
+            let text = |name: &str| -> String {
+                connection
+                    .pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))
+                    .map(show)
+                    .unwrap()
+            };
+            assert_eq!(text("journal_mode"), "wal");
+            assert_eq!(text("synchronous"), "2");
+            assert_eq!(text("secure_delete"), "1");
+            assert_eq!(text("auto_vacuum"), "2");
+            assert_eq!(text("foreign_keys"), "1");
+        }
+    }
+
+    fn show(value: rusqlite::types::Value) -> String {
+        match value {
+            rusqlite::types::Value::Text(text) => text,
+            rusqlite::types::Value::Integer(number) => number.to_string(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_newer_database_is_refused_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("relay.db");
+        let (connection, _) = writer(&path, Generation([1; 16])).unwrap();
+        connection.pragma_update(None, "user_version", 9).unwrap();
+        drop(connection);
+        let before = std::fs::read(&path).unwrap();
+        assert!(matches!(writer(&path, Generation([2; 16])), Err(OpenError::Newer { found: 9, known: 1 })));
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn another_programs_file_and_no_database_at_all_are_refused_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let foreign = folder.path().join("foreign.db");
+        Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE notes (text)").unwrap();
+        let text = folder.path().join("text.db");
+        std::fs::write(
+            &text,
+            "not a database, but long enough to be looked at as one by a program that reads headers\n".repeat(8),
+        )
+        .unwrap();
+        for (path, is_expected) in [
+            (&foreign, (|error| matches!(error, OpenError::Foreign)) as fn(&OpenError) -> bool),
+            (&text, |error| matches!(error, OpenError::Damaged)),
+        ] {
+            let before = std::fs::read(path).unwrap();
+            let error = writer(path, Generation([1; 16])).err().unwrap();
+            assert!(is_expected(&error), "{error:?}");
+            assert_eq!(std::fs::read(path).unwrap(), before);
+        }
+    }
+}

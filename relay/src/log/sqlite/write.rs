@@ -1,0 +1,218 @@
+//! The writing statements, each within the caller's transaction. The account's cursor and head move in the same
+//! transaction as the entries they count.
+
+use caro_link::proof;
+use caro_schema::{
+    id::{CellId, Handle, Hash},
+    relay::{
+        Accepted,
+        list::{DeviceList, SignedList},
+    },
+};
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_bytes::ByteBuf;
+
+use super::{
+    super::{Account, Appended, Change, Changed, LogError},
+    classify,
+    read::{ACCOUNT_ID_MAX, Found, cursor_of, find, place},
+};
+use crate::{
+    limits::REMOVED_MAX,
+    members::{self, Step},
+    quota,
+};
+
+pub(super) fn apply(connection: &Connection, change: Change) -> Result<Changed, LogError> {
+    let result = match change {
+        Change::Create { account, list, accounts_max } => create(connection, account, list, accounts_max),
+        Change::SetList { handle, list } => with(connection, &handle, |found| set_list(connection, found, list)),
+        Change::Append { handle, cells, quota_bytes } => {
+            with(connection, &handle, |found| append(connection, found, cells, quota_bytes))
+        }
+        Change::Purge { handle, cells } => with(connection, &handle, |found| purge(connection, found, &cells)),
+        Change::Close { handle } => with(connection, &handle, |found| close(connection, found)),
+    };
+    result.map_err(Failure::into_log_error)
+}
+
+/// Either kind of failure, so that statements can be written with `?`.
+enum Failure {
+    Sqlite(rusqlite::Error),
+    Log(LogError),
+}
+
+impl Failure {
+    fn into_log_error(self) -> LogError {
+        match self {
+            Self::Sqlite(error) => classify(&error),
+            Self::Log(error) => error,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<LogError> for Failure {
+    fn from(error: LogError) -> Self {
+        Self::Log(error)
+    }
+}
+
+fn with(
+    connection: &Connection,
+    handle: &Handle,
+    change: impl FnOnce(Found) -> Result<Changed, Failure>,
+) -> Result<Changed, Failure> {
+    match find(connection, handle)? {
+        Some(found) => change(found),
+        None => Ok(Changed::NoAccount),
+    }
+}
+
+fn create(connection: &Connection, public: Hash, list: SignedList, accounts_max: u64) -> Result<Changed, Failure> {
+    let handle = proof::handle_of(&public);
+    if find(connection, &handle)?.is_some() {
+        return Ok(Changed::Exists);
+    }
+    let (count, last): (u64, i64) = connection
+        .prepare_cached("SELECT count(*), coalesce(max(id), 0) FROM account")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if count >= accounts_max || last >= ACCOUNT_ID_MAX {
+        return Ok(Changed::NoRoom);
+    }
+    let version = decode(&list)?.version;
+    let head = Hash([0; 32]);
+    connection
+        .prepare_cached(
+            "INSERT INTO account (handle, public, list, list_signature, list_version, cursor, head, used_bytes)
+             VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, 0)",
+        )?
+        .execute(params![
+            handle.as_bytes(),
+            public.as_bytes(),
+            list.list.as_slice(),
+            list.signature.as_bytes(),
+            version,
+            head.as_bytes()
+        ])?;
+    Ok(Changed::Created(Account { public, list, cursor: 0, head, used_bytes: 0 }))
+}
+
+fn decode(list: &SignedList) -> Result<DeviceList, LogError> {
+    DeviceList::decode(&list.list).map_err(|_| LogError::Damaged)
+}
+
+fn set_list(connection: &Connection, found: Found, list: SignedList) -> Result<Changed, Failure> {
+    let next = decode(&list)?;
+    match members::follows(&found.account.list, found.list_version, &list, &next) {
+        Step::OutOfStep => return Ok(Changed::ListOutOfStep),
+        Step::Same => {}
+        Step::Next => {
+            remember_removed(connection, found.id, &decode(&found.account.list)?, &next)?;
+            connection
+                .prepare_cached("UPDATE account SET list = ?2, list_signature = ?3, list_version = ?4 WHERE id = ?1")?
+                .execute(params![found.id, list.list.as_slice(), list.signature.as_bytes(), next.version])?;
+        }
+    }
+    Ok(Changed::ListSet { version: next.version, devices: next.keys })
+}
+
+fn remember_removed(
+    connection: &Connection,
+    account: i64,
+    before: &DeviceList,
+    next: &DeviceList,
+) -> Result<(), rusqlite::Error> {
+    for device in &next.keys {
+        connection
+            .prepare_cached("DELETE FROM removed WHERE account = ?1 AND device = ?2")?
+            .execute((account, device.as_bytes()))?;
+    }
+    for device in before.keys.iter().filter(|device| !members::lists(next, device)) {
+        connection
+            .prepare_cached("INSERT INTO removed (account, device) VALUES (?1, ?2)")?
+            .execute((account, device.as_bytes()))?;
+    }
+    connection
+        .prepare_cached(
+            "DELETE FROM removed WHERE account = ?1 AND number NOT IN
+             (SELECT number FROM removed WHERE account = ?1 ORDER BY number DESC LIMIT ?2)",
+        )?
+        .execute((account, REMOVED_MAX))?;
+    Ok(())
+}
+
+fn append(
+    connection: &Connection,
+    found: Found,
+    cells: Vec<(CellId, ByteBuf)>,
+    quota_bytes: u64,
+) -> Result<Changed, Failure> {
+    let Account { cursor: before, head, mut used_bytes, .. } = found.account;
+    let mut appended = Appended { accepted: Vec::new(), before, fresh: Vec::new(), head, over_quota: false };
+    let mut known = connection.prepare_cached("SELECT place FROM entry WHERE account = ?1 AND cell_id = ?2")?;
+    let mut insert = connection
+        .prepare_cached("INSERT INTO entry (place, account, cell_id, head, cell) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    for (cell, bytes) in cells {
+        let there: Option<i64> = known.query_row((found.id, cell.as_bytes()), |row| row.get(0)).optional()?;
+        if let Some(place) = there {
+            appended.accepted.push(Accepted { cell, cursor: cursor_of(place) });
+            continue;
+        }
+        let cost = quota::cost(bytes.len());
+        if !quota::allows(quota_bytes, used_bytes, cost) {
+            appended.over_quota = true;
+            break;
+        }
+        let cursor = before + 1 + appended.fresh.len() as u64;
+        appended.head = proof::chain_head(&appended.head, cursor, &cell);
+        used_bytes += cost;
+        let place = place(found.id, cursor).ok_or(LogError::Damaged)?;
+        insert.execute(params![place, found.id, cell.as_bytes(), appended.head.as_bytes(), bytes.as_slice()])?;
+        appended.accepted.push(Accepted { cell, cursor });
+        appended.fresh.push((cell, bytes));
+    }
+    if !appended.fresh.is_empty() {
+        let cursor = before + appended.fresh.len() as u64;
+        connection
+            .prepare_cached("UPDATE account SET cursor = ?2, head = ?3, used_bytes = ?4 WHERE id = ?1")?
+            .execute(params![found.id, cursor, appended.head.as_bytes(), used_bytes])?;
+    }
+    Ok(Changed::Appended(appended))
+}
+
+fn purge(connection: &Connection, found: Found, cells: &[CellId]) -> Result<Changed, Failure> {
+    let mut held = connection.prepare_cached(
+        "SELECT place, length(cell) FROM entry WHERE account = ?1 AND cell_id = ?2 AND cell IS NOT NULL",
+    )?;
+    let mut forget = connection.prepare_cached("UPDATE entry SET cell = NULL WHERE place = ?1")?;
+    let (mut count, mut bytes) = (0, 0);
+    for cell in cells {
+        let there: Option<(i64, u64)> =
+            held.query_row((found.id, cell.as_bytes()), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        if let Some((place, size)) = there {
+            forget.execute([place])?;
+            count += 1;
+            bytes += size;
+        }
+    }
+    if count > 0 {
+        connection
+            .prepare_cached("UPDATE account SET used_bytes = max(0, used_bytes - ?2) WHERE id = ?1")?
+            .execute((found.id, bytes))?;
+    }
+    Ok(Changed::Purged(count))
+}
+
+fn close(connection: &Connection, found: Found) -> Result<Changed, Failure> {
+    let (first, last) = (place(found.id, 0), place(found.id, found.account.cursor));
+    let (Some(first), Some(last)) = (first, last) else { return Err(LogError::Damaged.into()) };
+    connection.prepare_cached("DELETE FROM entry WHERE place BETWEEN ?1 AND ?2")?.execute((first, last))?;
+    connection.prepare_cached("DELETE FROM account WHERE id = ?1")?.execute([found.id])?;
+    Ok(Changed::Closed)
+}

@@ -1,0 +1,439 @@
+//! The machine: sessions, what they ask, and what they are refused. What the log answers is in [`super::answers`].
+//!
+//! A stranger hears as little as possible: before a session is open, whatever is not an opening message ends the
+//! connection without a word. After an error that means that the other side does not keep to the protocol, the session
+//! ends; after one that may pass, it goes on.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use caro_link::proof;
+use caro_schema::{
+    cell::CellView,
+    id::{CellId, Handle, Hash, Signature},
+    limits::{CELL_BYTES_MAX, PAGE_CELL_BYTES_MAX, PAGE_CELLS_MAX},
+    relay::{ErrorCode, ToDevice, ToRelay, list::SignedList},
+};
+use serde_bytes::ByteBuf;
+
+use super::{
+    Arrival, Output, Policy, Reading, SessionId,
+    follow::Follow,
+    session::{Door, Member, Session, Stage},
+};
+use crate::{
+    hub::Hub,
+    log::Change,
+    members,
+    rate::{Bucket, Buckets, Rate},
+    store::{Job, Ticket, Work},
+};
+
+/// All sessions of a relay.
+pub struct Relay {
+    pub(super) policy: Policy,
+    pub(super) sessions: BTreeMap<SessionId, Session>,
+    pub(super) hub: Hub,
+    pub(super) pending: HashMap<Ticket, Pending>,
+    outputs: VecDeque<Output>,
+    next_session: u64,
+    next_ticket: u64,
+    devices: Buckets,
+    registrations: Buckets,
+    total: Bucket,
+    closing: bool,
+}
+
+/// A request that the log has not answered.
+pub(super) struct Pending {
+    pub(super) session: SessionId,
+    pub(super) handle: Handle,
+    pub(super) asked: Asked,
+    /// Bytes of cells in it.
+    pub(super) bytes: usize,
+}
+
+/// What kind of request.
+#[derive(Clone, Copy)]
+pub(super) enum Asked {
+    Look(Door),
+    Create,
+    SetList,
+    Push,
+    Purge,
+    Close,
+    Read,
+}
+
+/// Why something is refused.
+pub(super) struct Refusal {
+    pub(super) code: Option<ErrorCode>,
+    pub(super) retry_ms: Option<u64>,
+    pub(super) last: bool,
+}
+
+impl Refusal {
+    /// The session goes on.
+    pub(super) fn mild(code: ErrorCode, retry_ms: Option<u64>) -> Self {
+        Self { code: Some(code), retry_ms, last: false }
+    }
+
+    /// The session ends.
+    pub(super) fn last(code: ErrorCode, retry_ms: Option<u64>) -> Self {
+        Self { code: Some(code), retry_ms, last: true }
+    }
+
+    /// The session ends without a word.
+    const SILENT: Self = Self { code: None, retry_ms: None, last: true };
+}
+
+impl From<ErrorCode> for Refusal {
+    fn from(code: ErrorCode) -> Self {
+        Self::last(code, None)
+    }
+}
+
+/// Milliseconds after which to try again what the disk could not take.
+pub(super) const STORAGE_RETRY_MS: u64 = 5_000;
+
+/// Milliseconds after which to try again when an account is full or has too many sessions: a person has to do something.
+pub(super) const ACCOUNT_RETRY_MS: u64 = 60_000;
+
+/// Seconds' worth of messages that may come at once.
+const BURST_SECONDS: u32 = 4;
+
+impl Relay {
+    /// A relay without sessions.
+    pub fn new(policy: Policy) -> Self {
+        let limits = &policy.limits;
+        let devices = Buckets::new(Rate::per_second(limits.messages_per_second, BURST_SECONDS));
+        let registrations = Buckets::new(Rate::per(limits.accounts_per_address_per_hour, 3_600_000));
+        Self {
+            policy,
+            sessions: BTreeMap::new(),
+            hub: Hub::default(),
+            pending: HashMap::new(),
+            outputs: VecDeque::new(),
+            next_session: 1,
+            next_ticket: 1,
+            devices,
+            registrations,
+            total: Bucket::default(),
+            closing: false,
+        }
+    }
+
+    /// A handshake is done.
+    pub fn handle_arrival(&mut self, arrival: Arrival) -> SessionId {
+        let id = SessionId(self.next_session);
+        self.next_session += 1;
+        self.sessions.insert(id, Session::new(arrival));
+        if self.closing {
+            self.end(id, Some(ErrorCode::ShuttingDown), Some(shutdown_retry_ms(id)));
+        }
+        id
+    }
+
+    /// A connection is gone.
+    pub fn handle_departure(&mut self, id: SessionId) {
+        self.forget(id);
+    }
+
+    /// Something came that is not yet a message. Only that it came counts.
+    pub fn handle_sign_of_life(&mut self, id: SessionId, now_ms: u64) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.heard(now_ms);
+        }
+    }
+
+    /// What came is no message, or too large for one.
+    pub fn handle_garbage(&mut self, id: SessionId, code: ErrorCode) {
+        let known = self.sessions.get(&id).is_some_and(|session| session.member().is_some());
+        self.refuse(id, if known { code.into() } else { Refusal::SILENT });
+    }
+
+    /// A message came.
+    pub fn handle_message(&mut self, id: SessionId, message: ToRelay, now_ms: u64) -> Reading {
+        let Some(session) = self.sessions.get_mut(&id) else { return Reading::Held };
+        session.heard(now_ms);
+        let stage = session.stage;
+        if let ToRelay::Delivered { cursor } = message
+            && session.follow.as_mut().is_some_and(|follow| follow.confirmed(cursor, now_ms))
+        {
+            self.read_on(id);
+        } else {
+            let result = self.admit(id, now_ms).and_then(|()| match stage {
+                Stage::Opening => self.open(id, message, now_ms),
+                Stage::Asked => Err(Refusal::SILENT),
+                Stage::Open(member) => self.request(id, member, message),
+            });
+            if let Err(refusal) = result {
+                self.refuse(id, refusal);
+            }
+        }
+        self.sessions.get_mut(&id).map_or(Reading::Held, Session::reading)
+    }
+
+    /// Time has passed. Ends what has lasted too long.
+    pub fn handle_time(&mut self, now_ms: u64) {
+        let limits = &self.policy.limits;
+        let expired: Vec<_> =
+            self.sessions.iter().filter_map(|(id, session)| Some((*id, session.expired(limits, now_ms)?))).collect();
+        for (id, code) in expired {
+            self.end(id, code, None);
+        }
+        self.devices.sweep(now_ms);
+        self.registrations.sweep(now_ms);
+    }
+
+    /// The session has carried all that one handshake may.
+    pub fn handle_spent(&mut self, id: SessionId) {
+        self.end(id, Some(ErrorCode::SessionExpired), None);
+    }
+
+    /// When [`Self::handle_time`] has something to do next.
+    pub fn wake_at_ms(&self) -> Option<u64> {
+        self.sessions.values().map(|session| session.deadline_ms(&self.policy.limits)).min()
+    }
+
+    /// The relay goes down: everybody is told, and nobody is let in any more.
+    pub fn shut_down(&mut self) {
+        self.closing = true;
+        let sessions: Vec<_> = self.sessions.keys().copied().collect();
+        for id in sessions {
+            self.end(id, Some(ErrorCode::ShuttingDown), Some(shutdown_retry_ms(id)));
+        }
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// How many sessions there are.
+    pub fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// How many requests the log has not answered.
+    pub fn pending_count(&self) -> usize {
+        self.pending.len()
+    }
+
+    fn admit(&mut self, id: SessionId, now_ms: u64) -> Result<(), Refusal> {
+        let Some(session) = self.sessions.get(&id) else { return Ok(()) };
+        let limits = &self.policy.limits;
+        let total = Rate::per_second(limits.messages_per_second_total, BURST_SECONDS);
+        let device = self.devices.take(number_of(&session.device), now_ms);
+        device
+            .and_then(|()| self.total.take(total, now_ms))
+            .map_err(|retry_ms| Refusal::last(ErrorCode::RateLimited, Some(retry_ms)))
+    }
+
+    fn open(&mut self, id: SessionId, message: ToRelay, now_ms: u64) -> Result<(), Refusal> {
+        match message {
+            ToRelay::Hello { handle } => self.look(id, handle, Door::Hello),
+            ToRelay::Attach { account, proof } => self.attach(id, &account, &proof),
+            ToRelay::Create { account, list, token } => self.create(id, account, list, token.as_deref(), now_ms),
+            // Said about an earlier session, by a device that did not know yet that it had ended.
+            ToRelay::Delivered { .. } => Ok(()),
+            ToRelay::SetList { .. }
+            | ToRelay::Push { .. }
+            | ToRelay::Pull { .. }
+            | ToRelay::Purge { .. }
+            | ToRelay::Close { .. }
+            | ToRelay::Ping { .. } => Err(Refusal::SILENT),
+        }
+    }
+
+    fn look(&mut self, id: SessionId, handle: Handle, door: Door) -> Result<(), Refusal> {
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
+        session.stage = Stage::Asked;
+        let device = session.device;
+        self.ask(id, handle, Asked::Look(door), 0, Work::Look { handle, device });
+        Ok(())
+    }
+
+    fn attach(&mut self, id: SessionId, account: &Hash, signature: &Signature) -> Result<(), Refusal> {
+        let Some(session) = self.sessions.get(&id) else { return Ok(()) };
+        proof::verify_attach(account, &session.handshake, signature).map_err(|_| ErrorCode::BadProof)?;
+        self.look(id, proof::handle_of(account), Door::Attach)
+    }
+
+    fn create(
+        &mut self,
+        id: SessionId,
+        account: Hash,
+        list: SignedList,
+        token: Option<&str>,
+        now_ms: u64,
+    ) -> Result<(), Refusal> {
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
+        if !self.policy.registration.admits(token) {
+            return Err(ErrorCode::RegistrationRefused.into());
+        }
+        let first = members::verify(&account, &list)?;
+        if !members::is_first(&first) {
+            return Err(ErrorCode::ListOutOfStep.into());
+        }
+        self.registrations
+            .take(session.origin, now_ms)
+            .map_err(|retry_ms| Refusal::last(ErrorCode::RateLimited, Some(retry_ms)))?;
+        session.stage = Stage::Asked;
+        let accounts_max = self.policy.limits.accounts_max;
+        let work = Work::Change(Change::Create { account, list, accounts_max });
+        self.ask(id, proof::handle_of(&account), Asked::Create, 0, work);
+        Ok(())
+    }
+
+    fn request(&mut self, id: SessionId, member: Member, message: ToRelay) -> Result<(), Refusal> {
+        match message {
+            ToRelay::Ping { token } => {
+                self.send(id, ToDevice::Pong { token });
+                Ok(())
+            }
+            ToRelay::SetList { list } => self.set_list(id, member, list),
+            ToRelay::Close { account, proof } => self.close(id, member, &account, &proof),
+            ToRelay::Hello { .. } | ToRelay::Create { .. } | ToRelay::Attach { .. } => Err(ErrorCode::Malformed.into()),
+            ToRelay::Push { .. } | ToRelay::Pull { .. } | ToRelay::Delivered { .. } | ToRelay::Purge { .. }
+                if !member.listed =>
+            {
+                Err(ErrorCode::NotKnown.into())
+            }
+            ToRelay::Push { cells } => self.push(id, member, cells),
+            ToRelay::Pull { after } => {
+                self.pull(id, after);
+                Ok(())
+            }
+            // A repeated one, or one about an earlier session.
+            ToRelay::Delivered { .. } => Ok(()),
+            ToRelay::Purge { cells } => self.purge(id, member, cells),
+        }
+    }
+
+    fn set_list(&mut self, id: SessionId, member: Member, list: SignedList) -> Result<(), Refusal> {
+        members::verify(&member.account, &list)?;
+        let handle = member.handle;
+        self.ask(id, handle, Asked::SetList, 0, Work::Change(Change::SetList { handle, list }));
+        Ok(())
+    }
+
+    fn close(&mut self, id: SessionId, member: Member, account: &Hash, proof: &Signature) -> Result<(), Refusal> {
+        let Some(session) = self.sessions.get(&id) else { return Ok(()) };
+        if *account != member.account {
+            return Err(ErrorCode::BadProof.into());
+        }
+        proof::verify_close(account, &session.handshake, proof).map_err(|_| ErrorCode::BadProof)?;
+        let handle = member.handle;
+        self.ask(id, handle, Asked::Close, 0, Work::Change(Change::Close { handle }));
+        Ok(())
+    }
+
+    fn push(&mut self, id: SessionId, member: Member, cells: Vec<ByteBuf>) -> Result<(), Refusal> {
+        let bytes: usize = cells.iter().map(|cell| cell.len()).sum();
+        let oversized = cells.iter().any(|cell| cell.len() > CELL_BYTES_MAX);
+        if oversized || cells.len() > PAGE_CELLS_MAX || bytes > PAGE_CELL_BYTES_MAX {
+            return Err(ErrorCode::TooLarge.into());
+        }
+        if cells.iter().any(|cell| CellView::parse(cell).is_err()) {
+            return Err(ErrorCode::Malformed.into());
+        }
+        let handle = member.handle;
+        let cells = cells.into_iter().map(|cell| (proof::cell_id(&cell), cell)).collect();
+        let quota_bytes = self.policy.limits.bytes_per_account;
+        self.ask(id, handle, Asked::Push, bytes, Work::Change(Change::Append { handle, cells, quota_bytes }));
+        Ok(())
+    }
+
+    fn pull(&mut self, id: SessionId, after: u64) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.follow = Some(Follow::new(after, session.follow.as_ref()));
+        }
+        self.read_on(id);
+    }
+
+    fn purge(&mut self, id: SessionId, member: Member, cells: Vec<CellId>) -> Result<(), Refusal> {
+        if cells.len() > PAGE_CELLS_MAX {
+            return Err(ErrorCode::TooLarge.into());
+        }
+        let handle = member.handle;
+        self.ask(id, handle, Asked::Purge, 0, Work::Change(Change::Purge { handle, cells }));
+        Ok(())
+    }
+
+    /// Reads the next page for a session, if it may have one.
+    pub(super) fn read_on(&mut self, id: SessionId) {
+        let ticket = Ticket(self.next_ticket);
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(handle) = session.member().map(|member| member.handle) else { return };
+        let Some(follow) = &mut session.follow else { return };
+        let Some(bytes) = follow.wants() else { return };
+        follow.reading = Some(ticket);
+        let after = follow.sent;
+        self.ask(id, handle, Asked::Read, 0, Work::Read { handle, after, bytes });
+    }
+
+    fn ask(&mut self, id: SessionId, handle: Handle, asked: Asked, bytes: usize, work: Work) {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.asks(bytes);
+        }
+        self.pending.insert(ticket, Pending { session: id, handle, asked, bytes });
+        self.outputs.push_back(Output::Ask(Job { ticket, work }));
+    }
+
+    pub(super) fn send(&mut self, id: SessionId, message: ToDevice) {
+        self.outputs.push_back(Output::Send(id, message));
+    }
+
+    pub(super) fn resume(&mut self, id: SessionId) {
+        self.outputs.push_back(Output::Resume(id));
+    }
+
+    pub(super) fn refuse(&mut self, id: SessionId, refusal: Refusal) {
+        if refusal.last {
+            self.end(id, refusal.code, refusal.retry_ms);
+        } else if let Some(code) = refusal.code
+            && self.sessions.contains_key(&id)
+        {
+            self.send(id, ToDevice::Error { code, retry_ms: refusal.retry_ms });
+        }
+    }
+
+    /// Ends a session, with a reason or without a word.
+    pub(super) fn end(&mut self, id: SessionId, code: Option<ErrorCode>, retry_ms: Option<u64>) {
+        if !self.sessions.contains_key(&id) {
+            return;
+        }
+        if let Some(code) = code {
+            self.send(id, ToDevice::Error { code, retry_ms });
+        }
+        self.outputs.push_back(Output::Close(id));
+        self.forget(id);
+    }
+
+    /// Takes a session out and tells the others.
+    pub(super) fn forget(&mut self, id: SessionId) {
+        let Some(member) = self.sessions.remove(&id).and_then(|session| session.member()) else { return };
+        self.hub.leave(&member.handle, id);
+        self.tell_presence(&member.handle);
+    }
+
+    pub(super) fn tell_presence(&mut self, handle: &Handle) {
+        for (id, others) in self.hub.presence(handle) {
+            self.send(id, ToDevice::Presence { others });
+        }
+    }
+}
+
+/// A device's number in the rate limiter. It may choose its key, and thereby whom it shares a bucket with: itself.
+fn number_of(device: &Hash) -> u64 {
+    let mut number = [0; 8];
+    number.copy_from_slice(&device.as_bytes()[..8]);
+    u64::from_le_bytes(number)
+}
+
+/// Spreads the return of everybody after a restart over two and a half seconds.
+fn shutdown_retry_ms(id: SessionId) -> u64 {
+    500 + id.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 2_500
+}

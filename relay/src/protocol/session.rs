@@ -1,0 +1,180 @@
+//! What is known of one connection. Decides nothing; says what state it is in and when it has waited long enough.
+
+use std::collections::BTreeSet;
+
+use caro_link::proof;
+use caro_schema::{
+    id::{CellId, Handle, Hash},
+    relay::{Accepted, Entry, ErrorCode, Page},
+};
+
+use super::{Arrival, Reading, follow::Follow};
+use crate::limits::{Limits, OWN_MAX, PUSH_BYTES_WAITING_MAX, REQUESTS_WAITING_MAX};
+
+/// One connection.
+pub(super) struct Session {
+    /// What the account's device list says of this device.
+    pub(super) device: Hash,
+    /// The handshake's hash.
+    pub(super) handshake: Hash,
+    /// Where it comes from.
+    pub(super) origin: u64,
+    pub(super) stage: Stage,
+    pub(super) follow: Option<Follow>,
+    accepted_ms: u64,
+    heard_ms: u64,
+    /// Requests that wait for the disk, and the bytes of those that are pushes.
+    waiting: usize,
+    waiting_bytes: usize,
+    held: bool,
+    /// Cursors that this session pushed and was not sent yet.
+    own: BTreeSet<u64>,
+}
+
+/// How far a connection has come.
+#[derive(Clone, Copy)]
+pub(super) enum Stage {
+    /// It has not said who it is.
+    Opening,
+    /// It has, and the log was asked.
+    Asked,
+    /// It is in.
+    Open(Member),
+}
+
+/// Who a session is.
+#[derive(Clone, Copy)]
+pub(super) struct Member {
+    pub(super) handle: Handle,
+    /// The account's public key.
+    pub(super) account: Hash,
+    pub(super) door: Door,
+    /// Whether the device is on the account's list.
+    pub(super) listed: bool,
+}
+
+/// How a session came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    /// As a listed device.
+    Hello,
+    /// As the maker of the account.
+    Create,
+    /// As somebody who holds the account's key. Such a session may outlive its device's place on the list.
+    Attach,
+}
+
+impl Session {
+    pub(super) fn new(arrival: Arrival) -> Self {
+        Self {
+            device: proof::device_key_hash(&arrival.device),
+            handshake: arrival.handshake,
+            origin: arrival.origin,
+            stage: Stage::Opening,
+            follow: None,
+            accepted_ms: arrival.accepted_ms,
+            heard_ms: arrival.accepted_ms,
+            waiting: 0,
+            waiting_bytes: 0,
+            held: false,
+            own: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn heard(&mut self, now_ms: u64) {
+        self.heard_ms = now_ms;
+    }
+
+    /// A request goes to the log.
+    pub(super) fn asks(&mut self, bytes: usize) {
+        self.waiting += 1;
+        self.waiting_bytes += bytes;
+    }
+
+    /// It was answered.
+    pub(super) fn answered(&mut self, bytes: usize) {
+        self.waiting = self.waiting.saturating_sub(1);
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
+    }
+
+    /// Whether to read on. Remembers when not.
+    pub(super) fn reading(&mut self) -> Reading {
+        self.held = self.must_wait();
+        if self.held { Reading::Held } else { Reading::On }
+    }
+
+    /// Whether a session that was held may be read from again. The time that it was held does not count as its silence.
+    pub(super) fn resumes(&mut self, now_ms: u64) -> bool {
+        let resumes = self.held && !self.must_wait();
+        if resumes {
+            self.held = false;
+            self.heard_ms = now_ms;
+        }
+        resumes
+    }
+
+    fn must_wait(&self) -> bool {
+        matches!(self.stage, Stage::Asked)
+            || self.waiting >= REQUESTS_WAITING_MAX
+            || self.waiting_bytes >= PUSH_BYTES_WAITING_MAX
+    }
+
+    /// Remembers which of these cells are new and this session's own.
+    pub(super) fn pushed(&mut self, accepted: &[Accepted], before: u64) {
+        self.own.extend(accepted.iter().map(|cell| cell.cursor).filter(|cursor| *cursor > before));
+        while self.own.len() > OWN_MAX {
+            self.own.pop_first();
+        }
+    }
+
+    /// The entry at a cursor as this session gets it.
+    pub(super) fn entry(&self, cursor: u64, entry: Entry) -> Entry {
+        match entry {
+            Entry::Cell(cell) if self.own.contains(&cursor) => Entry::Own(proof::cell_id(&cell)),
+            other => other,
+        }
+    }
+
+    /// The entry for a cell that was just stored.
+    pub(super) fn fresh_entry(&self, cursor: u64, id: CellId, cell: &serde_bytes::ByteBuf) -> Entry {
+        if self.own.contains(&cursor) { Entry::Own(id) } else { Entry::Cell(cell.clone()) }
+    }
+
+    /// A page is sent.
+    pub(super) fn sent(&mut self, page: &Page, now_ms: u64) {
+        if let Some(follow) = &mut self.follow {
+            follow.sent(page, now_ms);
+        }
+        self.own = self.own.split_off(&(page.position.cursor + 1));
+    }
+
+    /// When the session has to be looked at again.
+    pub(super) fn deadline_ms(&self, limits: &Limits) -> u64 {
+        match self.stage {
+            Stage::Opening | Stage::Asked => self.accepted_ms.saturating_add(limits.opening_ms),
+            Stage::Open(_) => {
+                let life = self.accepted_ms.saturating_add(limits.session_ms);
+                if self.held { life } else { life.min(self.heard_ms.saturating_add(limits.idle_ms)) }
+            }
+        }
+    }
+
+    /// What has run out, if anything has. A stranger is told nothing.
+    pub(super) fn expired(&self, limits: &Limits, now_ms: u64) -> Option<Option<ErrorCode>> {
+        if now_ms < self.deadline_ms(limits) {
+            return None;
+        }
+        Some(match self.stage {
+            Stage::Opening | Stage::Asked => None,
+            Stage::Open(_) if now_ms >= self.accepted_ms.saturating_add(limits.session_ms) => {
+                Some(ErrorCode::SessionExpired)
+            }
+            Stage::Open(_) => Some(ErrorCode::Idle),
+        })
+    }
+
+    /// Who the session is, once it is in.
+    pub(super) fn member(&self) -> Option<Member> {
+        if let Stage::Open(member) = self.stage { Some(member) } else { None }
+    }
+}

@@ -1,0 +1,241 @@
+//! Runs the protocol's requests on a log and signs what devices will hold against it. No threads: the program calls this
+//! from its writer and its readers, the simulator from its one thread, and both run the same code.
+//!
+//! An answer exists only when its change is durable; a position is signed only after that.
+
+use std::{collections::HashMap, sync::Arc};
+
+use caro_link::{identity::Signer, proof};
+use caro_schema::{
+    id::{CellId, Generation, Handle, Hash},
+    limits::PAGE_CELLS_MAX,
+    relay::{Page, Position, list::DeviceList},
+};
+use serde_bytes::ByteBuf;
+
+use crate::{
+    log::{Account, Change, Changed, Log, LogError, LogReader, Room},
+    members,
+};
+
+/// The number of a request, to tell answers apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// A request.
+pub struct Job {
+    /// Its number.
+    pub ticket: Ticket,
+    /// What is asked.
+    pub work: Work,
+}
+
+/// What is asked of the log.
+pub enum Work {
+    /// How an account stands and whether a device is on its list. Answered in order with the changes, so that a device
+    /// that was just removed is not let in by an older answer.
+    Look {
+        /// Which account.
+        handle: Handle,
+        /// Which device.
+        device: Hash,
+    },
+    /// A change.
+    Change(Change),
+    /// What comes after a cursor. May run beside everything else.
+    Read {
+        /// Whose log.
+        handle: Handle,
+        /// The cursor.
+        after: u64,
+        /// Bytes of cells that fit.
+        bytes: usize,
+    },
+}
+
+/// The answer to a request.
+pub struct Done {
+    /// Which one.
+    pub ticket: Ticket,
+    /// What became of it.
+    pub outcome: Result<Outcome, LogError>,
+}
+
+/// What became of a request.
+pub enum Outcome {
+    /// How the account stands, none when there is no such account.
+    Looked(Option<Box<Looked>>),
+    /// A change was carried out or refused.
+    Changed(Changed, Option<Position>),
+    /// A page, none when there is no such account or its log ends before the cursor.
+    Read(Option<Page>),
+}
+
+/// An account as a device that comes in finds it.
+pub struct Looked {
+    /// The account.
+    pub account: Account,
+    /// Where its log stands, signed.
+    pub position: Position,
+    /// Whether the device is on its list.
+    pub listed: bool,
+    /// Whether it was, and was taken off.
+    pub removed: bool,
+}
+
+/// An account's log has grown.
+pub struct Advanced {
+    /// Whose.
+    pub handle: Handle,
+    /// The last cursor before.
+    pub before: u64,
+    /// The new cells, with consecutive cursors.
+    pub entries: Vec<(CellId, ByteBuf)>,
+    /// Where the log stands now, signed.
+    pub position: Position,
+}
+
+/// What one transaction gave.
+#[derive(Default)]
+pub struct Batch {
+    /// The answers, in an order in which they can be acted on: changes first, then looks, which saw all of them.
+    pub done: Vec<Done>,
+    /// Which logs have grown.
+    pub advanced: Vec<Advanced>,
+}
+
+/// Signs positions for one life of one database.
+#[derive(Clone)]
+pub struct Notary {
+    signer: Arc<Signer>,
+    generation: Generation,
+}
+
+impl Notary {
+    /// For this key and this life.
+    pub fn new(signer: Arc<Signer>, generation: Generation) -> Self {
+        Self { signer, generation }
+    }
+
+    fn sign(&self, handle: &Handle, cursor: u64, head: Hash) -> Position {
+        proof::sign_position(&self.signer, handle, self.generation, cursor, head)
+    }
+}
+
+/// Carries out looks and changes on the writing handle: all changes in one transaction.
+pub fn write(log: &mut dyn Log, notary: &Notary, jobs: Vec<Job>) -> Batch {
+    let (mut tickets, mut changes, mut reads) = (Vec::new(), Vec::new(), Vec::new());
+    for job in jobs {
+        match job.work {
+            Work::Change(change) => {
+                tickets.push((job.ticket, handle_of(&change)));
+                changes.push(change);
+            }
+            Work::Look { .. } | Work::Read { .. } => reads.push(job),
+        }
+    }
+    let mut batch = Batch::default();
+    if !changes.is_empty() {
+        match log.commit(changes) {
+            Ok(changed) => batch.settle(notary, tickets, changed),
+            Err(error) => batch.fail(tickets.into_iter().map(|(ticket, _)| ticket), error),
+        }
+    }
+    batch.done.extend(reads.into_iter().map(|job| read(log, notary, job)));
+    batch
+}
+
+/// Carries out a request that changes nothing.
+pub fn read(log: &mut (impl LogReader + ?Sized), notary: &Notary, job: Job) -> Done {
+    let outcome = match job.work {
+        Work::Look { handle, device } => look(log, notary, &handle, &device).map(Outcome::Looked),
+        Work::Read { handle, after, bytes } => page(log, notary, &handle, after, bytes).map(Outcome::Read),
+        // Only the writing handle changes anything; a change that comes here is not carried out.
+        Work::Change(_) => Err(LogError::Unavailable),
+    };
+    Done { ticket: job.ticket, outcome }
+}
+
+impl Batch {
+    /// Answers that nothing was done, and why.
+    pub fn fail(&mut self, tickets: impl Iterator<Item = Ticket>, error: LogError) {
+        self.done.extend(tickets.map(|ticket| Done { ticket, outcome: Err(error) }));
+    }
+
+    fn settle(&mut self, notary: &Notary, tickets: Vec<(Ticket, Handle)>, changed: Vec<Changed>) {
+        let mut grown: HashMap<Handle, usize> = HashMap::new();
+        let mut logs: Vec<(Handle, Grown)> = Vec::new();
+        for ((ticket, handle), mut changed) in tickets.into_iter().zip(changed) {
+            let position = match &mut changed {
+                Changed::Created(account) => Some(notary.sign(&handle, account.cursor, account.head)),
+                Changed::Appended(appended) if !appended.fresh.is_empty() => {
+                    let at = *grown.entry(handle).or_insert_with(|| {
+                        logs.push((
+                            handle,
+                            Grown { before: appended.before, entries: Vec::new(), head: appended.head },
+                        ));
+                        logs.len() - 1
+                    });
+                    logs[at].1.entries.append(&mut appended.fresh);
+                    logs[at].1.head = appended.head;
+                    None
+                }
+                _ => None,
+            };
+            self.done.push(Done { ticket, outcome: Ok(Outcome::Changed(changed, position)) });
+        }
+        self.advanced.extend(logs.into_iter().map(|(handle, grown)| grown.advanced(notary, handle)));
+    }
+}
+
+struct Grown {
+    before: u64,
+    entries: Vec<(CellId, ByteBuf)>,
+    head: Hash,
+}
+
+impl Grown {
+    fn advanced(self, notary: &Notary, handle: Handle) -> Advanced {
+        let Self { before, entries, head } = self;
+        let position = notary.sign(&handle, before + entries.len() as u64, head);
+        Advanced { handle, before, entries, position }
+    }
+}
+
+fn handle_of(change: &Change) -> Handle {
+    match change {
+        Change::Create { account, .. } => proof::handle_of(account),
+        Change::SetList { handle, .. }
+        | Change::Append { handle, .. }
+        | Change::Purge { handle, .. }
+        | Change::Close { handle } => *handle,
+    }
+}
+
+/// Asks the same of the log whether there is such an account or not, so that the time says nothing.
+fn look(
+    log: &mut (impl LogReader + ?Sized),
+    notary: &Notary,
+    handle: &Handle,
+    device: &Hash,
+) -> Result<Option<Box<Looked>>, LogError> {
+    let account = log.account(handle)?;
+    let removed = log.was_removed(handle, device)?;
+    let Some(account) = account else { return Ok(None) };
+    let list = DeviceList::decode(&account.list.list).map_err(|_| LogError::Damaged)?;
+    let position = notary.sign(handle, account.cursor, account.head);
+    Ok(Some(Box::new(Looked { listed: members::lists(&list, device), removed, position, account })))
+}
+
+fn page(
+    log: &mut (impl LogReader + ?Sized),
+    notary: &Notary,
+    handle: &Handle,
+    after: u64,
+    bytes: usize,
+) -> Result<Option<Page>, LogError> {
+    let Some(stretch) = log.stretch(handle, after, Room { bytes, entries: PAGE_CELLS_MAX })? else { return Ok(None) };
+    let last = after + stretch.entries.len() as u64;
+    let position = notary.sign(handle, last, stretch.head);
+    Ok(Some(Page { after, entries: stretch.entries, position, more: last < stretch.end }))
+}
