@@ -9,6 +9,7 @@
 #![deny(unsafe_code)]
 
 pub mod apply;
+pub mod ask;
 pub mod clock;
 pub mod config;
 pub mod exit;
@@ -22,6 +23,7 @@ pub mod lifecycle;
 pub mod lock;
 pub mod logging;
 pub mod main_loop;
+pub mod passphrase;
 pub mod paths;
 pub mod remote;
 pub mod spool;

@@ -4,7 +4,7 @@
 use std::{
     env,
     fs::{self, Metadata},
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, PipeReader, Read, Write},
     os::unix::{fs::MetadataExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, ExitCode, Stdio},
@@ -16,14 +16,18 @@ use rustix::{
     io::FdFlags,
 };
 
+use crate::ask::{self, Typed};
+
 /// What a detached daemon prints when it listens. Anything else on its output is why it does not.
 const READY: &str = "ready";
 
-/// Starts this program again, away from the terminal, and waits until it listens or says why not.
+/// Starts this program again, away from the terminal, and waits until it listens or says why not. A passphrase is asked
+/// for here, where the terminal is, and given on.
 ///
 /// # Errors
 /// When it cannot be started.
-pub fn detach() -> io::Result<ExitCode> {
+pub fn detach(unlock: bool) -> io::Result<ExitCode> {
+    let typed = unlock.then(|| ask::passphrase("passphrase")).transpose()?;
     keep_descriptors_from_children()?;
     let mut command = Command::new(env::current_exe()?);
     command.arg("--detached").current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -31,7 +35,12 @@ pub fn detach() -> io::Result<ExitCode> {
     if env::var_os("MALLOC_ARENA_MAX").is_none() {
         command.env("MALLOC_ARENA_MAX", "2");
     }
+    if let Some(typed) = &typed {
+        command.arg(UNLOCK).stdin(line_to_read(typed)?);
+    }
     let mut child: Child = command.spawn()?;
+    // What the child has of the passphrase is the only copy from here on, however long it takes to start.
+    drop((command, typed));
     let mut said = String::new();
     if let Some(output) = child.stdout.take() {
         let mut output = BufReader::new(output.take(SAID_BYTES_MAX));
@@ -53,6 +62,17 @@ pub fn detach() -> io::Result<ExitCode> {
     }
 }
 
+/// Says that a line of the standard input is the passphrase.
+const UNLOCK: &str = "--unlock";
+
+/// A pipe that holds the passphrase as one line, to be a child's standard input. It fits into the pipe.
+fn line_to_read(typed: &Typed) -> io::Result<PipeReader> {
+    let (reader, mut writer) = io::pipe()?;
+    writer.write_all(typed.as_bytes())?;
+    writer.write_all(b"\n")?;
+    Ok(reader)
+}
+
 /// Bytes that a starting daemon may have to say.
 const SAID_BYTES_MAX: u64 = 4096;
 
@@ -72,12 +92,20 @@ pub fn leave_terminal() -> io::Result<()> {
     Ok(())
 }
 
+/// Lets go of the input that the passphrase came from.
+///
+/// # Errors
+/// When `/dev/null` cannot be opened.
+pub fn close_input() -> io::Result<()> {
+    rustix::stdio::dup2_stdin(fs::File::open("/dev/null")?.as_fd())?;
+    Ok(())
+}
+
 /// Tells [`detach`] that the daemon listens, or why it does not, and lets go of its output.
 ///
 /// # Errors
 /// When `/dev/null` cannot be opened.
 pub fn tell_parent(outcome: Result<(), &str>) -> io::Result<()> {
-    use io::Write;
     // Whoever started it may not wait for the answer.
     drop(writeln!(io::stdout(), "{}", outcome.err().unwrap_or(READY)));
     let null = fs::File::options().write(true).open("/dev/null")?;
@@ -150,9 +178,16 @@ impl Program {
         now != self.started_as && settled && runs(&self.path)
     }
 
-    /// Becomes the new program, in the same process. Gives the reason if that fails.
-    pub fn become_new(&self) -> io::Error {
-        Command::new(&self.path).args(env::args_os().skip(1).filter(|argument| argument != "--detached")).exec()
+    /// Becomes the new program, in the same process, with the passphrase that this one was given. Gives the reason if
+    /// that fails.
+    pub fn become_new(&self, typed: Option<&Typed>) -> io::Error {
+        let mut command = Command::new(&self.path);
+        command.args(env::args_os().skip(1).filter(|argument| argument != "--detached"));
+        match typed.map(line_to_read).transpose() {
+            Ok(Some(line)) => command.stdin(line).exec(),
+            Ok(None) => command.exec(),
+            Err(error) => error,
+        }
     }
 }
 

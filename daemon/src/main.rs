@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-use caro_daemon::{exit, ipc::BUILD, lifecycle, start};
+use caro_daemon::{exit, ipc::BUILD, lifecycle, passphrase, start};
 use clap::Parser;
 
 /// Keep the history that shells record, and sync it
@@ -17,18 +17,27 @@ struct Arguments {
     /// Run in the background, away from the terminal; return when it is ready
     #[arg(long)]
     detach: bool,
+    /// Ask for the passphrase that locks the key; without a terminal, a line of the standard input is it
+    #[arg(long)]
+    unlock: bool,
+    /// Lock the key with a passphrase, change it, or take it away, and end; not while a daemon runs
+    #[arg(long, conflicts_with_all = ["detach", "unlock"])]
+    passphrase: bool,
     /// Be the one in the background
-    #[arg(long, hide = true, conflicts_with = "detach")]
+    #[arg(long, hide = true, conflicts_with_all = ["detach", "passphrase"])]
     detached: bool,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.passphrase {
+        return passphrase::change();
+    }
     if arguments.detach {
-        return lifecycle::detach().unwrap_or_else(|error| {
+        return lifecycle::detach(arguments.unlock).unwrap_or_else(|error| {
             lifecycle::report(&format!("cannot be started: {error}"));
             ExitCode::from(exit::FAILURE)
         });
     }
-    start::run(arguments.detached)
+    start::run(arguments.detached, arguments.unlock)
 }

@@ -17,6 +17,7 @@ use caro_core::{
     device::{Device, DeviceError, Rules},
     history::History,
     step::{BlockNumber, Rows, Space},
+    vault::at_rest::Passphrase,
 };
 use caro_schema::{id::RecordId, paths::NoHome};
 use tokio::{
@@ -26,6 +27,7 @@ use tokio::{
 
 use crate::{
     apply::Applier,
+    ask::{self, Typed},
     config::Loaded,
     exit,
     handlers::Desk,
@@ -90,7 +92,8 @@ impl StartError {
         }
     }
 
-    fn in_words(&self) -> String {
+    /// What happened, then what to do, each on its line.
+    pub fn in_words(&self) -> String {
         match self.advice() {
             "" => self.to_string(),
             advice => format!("{self}\nhint: {advice}"),
@@ -108,9 +111,10 @@ impl StartError {
     }
 }
 
-/// Runs a daemon until it ends. `detached` says that [`lifecycle::detach`] waits to hear whether it listens.
-pub fn run(detached: bool) -> ExitCode {
-    match run_here(detached) {
+/// Runs a daemon until it ends. `detached` says that [`lifecycle::detach`] waits to hear whether it listens, `unlock`
+/// that a passphrase is to be asked for.
+pub fn run(detached: bool, unlock: bool) -> ExitCode {
+    match run_here(detached, unlock) {
         Ok(()) => ExitCode::from(exit::OK),
         Err(error) => {
             tracing::error!(code = error.exit_code(), "the daemon ends");
@@ -125,12 +129,16 @@ pub fn run(detached: bool) -> ExitCode {
     }
 }
 
-fn run_here(detached: bool) -> Result<(), StartError> {
+fn run_here(detached: bool, unlock: bool) -> Result<(), StartError> {
     // Asked first: later another file may stand under this name.
     let program = Program::current()?;
     harden::close_to_others();
     if detached {
         lifecycle::leave_terminal()?;
+    }
+    let typed = unlock.then(|| ask::passphrase("passphrase")).transpose()?;
+    if typed.is_some() {
+        lifecycle::close_input()?;
     }
     let places = paths::places()?;
     paths::private_folder(&places.data)?;
@@ -144,12 +152,14 @@ fn run_here(detached: bool) -> Result<(), StartError> {
     logging::start(&places.log(), loaded.config.log)?;
     let note = places.socket_note();
     let runtime = runtime()?;
-    let main_loop = prepare(places, loaded, lock, program, &runtime)?;
+    let passphrase = typed.as_ref().and_then(|typed| Passphrase::new(typed).ok());
+    let main_loop = prepare(places, loaded, lock, program, passphrase.as_ref(), &runtime)?;
+    drop(passphrase);
     if detached {
         lifecycle::tell_parent(Ok(()))?;
     }
     let (end, around) = main_loop.run();
-    finish(end, around, runtime, &note)
+    finish(end, around, runtime, &note, typed.as_ref())
 }
 
 /// Everything up to a loop that can run, with the socket open.
@@ -158,9 +168,10 @@ fn prepare(
     loaded: Loaded,
     lock: Lock,
     program: Program,
+    passphrase: Option<&Passphrase>,
     runtime: &Runtime,
 ) -> Result<MainLoop, StartError> {
-    let (key, key_place) = keys::obtain(&places.data, loaded.config.key_store)?;
+    let (key, key_place) = keys::obtain(&places.data, loaded.config.key_store, passphrase)?;
     let store = Store::open(&places.database(), key.store_key())?;
     let rules = Rules { window_days: loaded.config.window_days, window_count: loaded.config.window_commands };
     let device = Device::load(&store, rules)?;
@@ -224,7 +235,13 @@ fn begin_history(store: &Store) -> Result<(History, Vec<BlockNumber>), StartErro
 }
 
 /// After the loop: the last answers go out, then the socket goes, then the lock.
-fn finish(end: End, around: Surroundings, runtime: Runtime, note: &Path) -> Result<(), StartError> {
+fn finish(
+    end: End,
+    around: Surroundings,
+    runtime: Runtime,
+    note: &Path,
+    typed: Option<&Typed>,
+) -> Result<(), StartError> {
     let Surroundings { lock, program, listener, .. } = around;
     runtime.block_on(listener.finish());
     drop(listener);
@@ -238,7 +255,7 @@ fn finish(end: End, around: Surroundings, runtime: Runtime, note: &Path) -> Resu
         End::Replaced => {
             // Let go by the exec itself, so that in between no other daemon can come.
             std::mem::forget(lock);
-            Err(program.become_new().into())
+            Err(program.become_new(typed).into())
         }
     }
 }

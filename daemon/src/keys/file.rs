@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! caro key 1
-//! file <the key, base64>      or      keychain <name of the entry>
+//! file <the key, base64>
 //! ```
+//! or `keychain <name of the entry>`, or `locked <the key, locked by a passphrase, base64>`.
+//!
 //! It is replaced whole or not at all, and refused when others may have read it.
 
 use std::{
@@ -14,6 +16,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use caro_core::vault::at_rest::LOCKED_BYTES;
 use zeroize::Zeroizing;
 
 use super::{Key, KeyError, keychain::Id};
@@ -23,6 +26,8 @@ use crate::paths::write_private;
 pub(super) enum Content {
     /// The key is here.
     Here(Key),
+    /// The key is here, and a passphrase locks it.
+    Locked(Vec<u8>),
     /// The key is in the secure store, under this name.
     Keychain(Id),
 }
@@ -81,6 +86,9 @@ fn parse(text: &str) -> Result<Content, FormError> {
     }
     match second.split_once(' ') {
         Some(("file", key)) => decode(key).map(Content::Here),
+        Some(("locked", text)) => {
+            STANDARD.decode(text).ok().filter(|bytes| bytes.len() == LOCKED_BYTES).map(Content::Locked)
+        }
         Some(("keychain", id)) => Id::parse(id).map(Content::Keychain),
         _ => None,
     }
@@ -95,6 +103,10 @@ pub(super) fn write(path: &Path, content: &Content) -> Result<(), KeyError> {
         Content::Here(key) => {
             text.push_str("\nfile ");
             text.push_str(&encode(key));
+        }
+        Content::Locked(locked) => {
+            text.push_str("\nlocked ");
+            text.push_str(&STANDARD.encode(locked));
         }
         Content::Keychain(id) => {
             text.push_str("\nkeychain ");

@@ -1,12 +1,13 @@
 //! The key of the database: where it is kept, and that it is never replaced by another one.
 //!
 //! `file` is a small file in the data folder that says where the key is, and holds it where there is no better place;
-//! `keychain` is the platform's secure store. What the key opens is not known here. The invariant: a new key is made
+//! `locked` puts a passphrase before it there; `keychain` is the platform's secure store. What the key opens is not known here. The invariant: a new key is made
 //! only where there is no database yet, and the old place is emptied only after the new one has given the key back.
 //! Next: `store`, which refuses a key that does not fit.
 
 mod file;
 mod keychain;
+mod locked;
 
 #[cfg(test)]
 mod tests;
@@ -16,18 +17,25 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use caro_core::vault::at_rest::DeviceMasterKey;
+use caro_core::vault::at_rest::{DeviceMasterKey, Passphrase, UnlockError, unlock};
 use zeroize::Zeroizing;
 
 use crate::{config::KeyStore, store};
 use file::{Content, FormError};
 use keychain::{Id, Keychain, Patience, System, Unavailable};
 
+pub use locked::{is_locked, set_passphrase};
+
 /// Where the key is, for a person to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// In the platform's secure store.
     Keychain,
+    /// In a file of the data folder, behind a passphrase.
+    Locked {
+        /// Which.
+        path: PathBuf,
+    },
     /// In a file of the data folder.
     File {
         /// Which.
@@ -42,13 +50,15 @@ impl Place {
     pub fn in_words(&self) -> (String, String) {
         match self {
             Self::Keychain => ("in the system's secure store".to_owned(), String::new()),
+            Self::Locked { path } => (format!("in a file that a passphrase locks, {}", path.display()), String::new()),
             Self::File { path, because: None } => {
                 (format!("in a file that only you can read, {}", path.display()), String::new())
             }
             Self::File { path, because: Some(reason) } => (
                 format!("in a file that only you can read, {}: {reason}", path.display()),
-                "whoever copies the whole data folder can read it; to keep the key elsewhere, start a secure store \
-                 (GNOME Keyring, KWallet) and set key.store = \"keychain\", or accept it: key.store = \"file\""
+                "whoever copies the whole data folder can read it; start a secure store (GNOME Keyring, KWallet) and set \
+                 key.store = \"keychain\", or lock the key (caro-daemon --passphrase), or accept it: key.store = \
+                 \"file\""
                     .to_owned(),
             ),
         }
@@ -70,6 +80,15 @@ pub enum KeyError {
     /// The secure store was asked for, and there is none that works.
     #[error("it is to be kept in the system's secure store, and {0}")]
     NoKeychain(Unavailable),
+    /// A passphrase locks it, and none was given.
+    #[error("it is locked by a passphrase")]
+    Locked,
+    /// What was given does not open it.
+    #[error(transparent)]
+    Unlock(#[from] UnlockError),
+    /// A passphrase was to lock it, and the secure store does that already.
+    #[error("it is in the system's secure store, which locks it by itself")]
+    InKeychain,
     /// Others may have read it.
     #[error("{} can be read by others", .0.display())]
     Loose(PathBuf),
@@ -98,6 +117,11 @@ impl KeyError {
             }
             Self::Unavailable(_) => "unlock the keyring, or log in to the desktop, then try again",
             Self::NoKeychain(_) => "start a secure store (GNOME Keyring, KWallet), or set key.store = \"file\"",
+            Self::Locked => "unlock it: caro-daemon --detach --unlock",
+            Self::Unlock(UnlockError::Passphrase) => "try again; nothing was changed",
+            Self::Unlock(UnlockError::OutOfMemory(_)) => "end some other programs, then try again",
+            Self::Unlock(_) => "bring the key file back from a backup; it was not touched",
+            Self::InKeychain => "to use a passphrase instead: set key.store = \"file\", then caro daemon restart",
             Self::Loose(_) => "close it (chmod 600) if you trust everybody who could have read it",
             Self::Form(..) => "bring that file back from a backup; it was not touched",
             Self::Io(..) => "check who owns the data folder and what is in it",
@@ -109,20 +133,33 @@ impl KeyError {
 /// The key of the database in this data folder, from wherever it is. Makes one where there is neither key nor database.
 ///
 /// A key that is in the file moves to the secure store when that is asked for and works; one that is in the secure
-/// store moves to the file when that is asked for.
+/// store moves to the file when that is asked for. One that a passphrase locks stays where it is.
 ///
 /// # Errors
 /// When the key cannot be had, or belongs into a place that does not take it.
-pub fn obtain(data: &Path, wanted: KeyStore) -> Result<(DeviceMasterKey, Place), KeyError> {
-    obtain_with(data, wanted, &System)
+pub fn obtain(
+    data: &Path,
+    wanted: KeyStore,
+    passphrase: Option<&Passphrase>,
+) -> Result<(DeviceMasterKey, Place), KeyError> {
+    obtain_with(data, wanted, passphrase, &System)
 }
 
-fn obtain_with(data: &Path, wanted: KeyStore, keychain: &dyn Keychain) -> Result<(DeviceMasterKey, Place), KeyError> {
+fn obtain_with(
+    data: &Path,
+    wanted: KeyStore,
+    passphrase: Option<&Passphrase>,
+    keychain: &dyn Keychain,
+) -> Result<(DeviceMasterKey, Place), KeyError> {
     let path = data.join(FILE_NAME);
     match file::read(&path)? {
         None if has_database(data) => Err(KeyError::Lost(path)),
         None => make(&path, wanted, keychain),
         Some(Content::Here(key)) => from_file(&path, key, wanted, keychain),
+        Some(Content::Locked(locked)) => {
+            let key = unlock(&locked, passphrase.ok_or(KeyError::Locked)?)?;
+            Ok((key, Place::Locked { path }))
+        }
         Some(Content::Keychain(id)) => from_keychain(&path, &id, wanted, keychain),
     }
 }

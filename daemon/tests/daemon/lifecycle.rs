@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Read,
+    io::{Read, Write},
     os::unix::{
         fs::MetadataExt,
         process::{CommandExt, ExitStatusExt},
@@ -143,4 +143,94 @@ fn install(program: &Path) {
         let done = Command::new(command).args([from, to]).status().expect("it runs");
         assert!(done.success());
     }
+}
+
+/// Runs the program with this on its input.
+fn told(home: &Home, program: &Path, arguments: &[&str], input: &str) -> (Option<i32>, String) {
+    let mut command = home.command(program);
+    command.args(arguments).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    // It may end before it reads.
+    let _ = child.stdin.take().expect("its input").write_all(input.as_bytes());
+    let output = child.wait_with_output().expect("it ends");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn de005_a_key_behind_a_passphrase_opens_for_who_knows_it_and_stays_open_over_an_upgrade() {
+    let home = Home::new();
+    let program = home.path().join("caro-daemon");
+    install(&program);
+    let daemon = home.start_with(home.command(&program));
+    let (code, said) = told(&home, &program, &["--passphrase"], "correct horse\n");
+    assert_eq!(code, Some(1), "not while one runs");
+    assert!(said.contains("a daemon runs"), "{said}");
+    home.shell("one").header();
+    home.shell("one").run("before");
+    daemon.client().flush();
+    daemon.signal(Signal::TERM);
+    daemon.wait();
+    let (code, said) = told(&home, &program, &["--passphrase"], "correct horse\n");
+    assert_eq!(code, Some(0), "{said}");
+    for (arguments, input, reason) in [
+        (&["--detach"][..], "", "locked by a passphrase\nhint: unlock it"),
+        (&["--detach", "--unlock"], "wrong horse\n", "wrong passphrase\nhint: "),
+        (&["--unlock"], "wrong horse\n", "wrong passphrase\nhint: "),
+    ] {
+        let (code, said) = told(&home, &program, arguments, input);
+        assert_eq!(code, Some(77), "{said}");
+        assert!(said.contains(reason), "{said}");
+    }
+    let (code, said) = told(&home, &program, &["--detach", "--unlock"], "correct horse\n");
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    let mut client = home.client();
+    let (daemon, before) = (client.status().pid, fs::metadata(home.places().socket).expect("there").ino());
+    install(&program);
+    eventually("the new program listens", || {
+        caro_daemon::spool::watch::wake(&home.places().spool).expect("woken");
+        fs::metadata(home.places().socket).ok().filter(|meta| meta.ino() != before)
+    });
+    let mut client = home.client();
+    assert_eq!(client.status().pid, daemon, "the same process");
+    home.shell("one").run("after");
+    client.flush();
+    assert_eq!(client.commands(), ["before", "after"]);
+    for path in [format!("/proc/{daemon}/cmdline"), format!("/proc/{daemon}/environ")] {
+        if let Ok(seen) = fs::read(&path) {
+            assert!(!String::from_utf8_lossy(&seen).contains("horse"), "{path}");
+        }
+    }
+    assert!(matches!(client.ask(Request::Stop), Ok(Reply::Done)));
+    eventually("it ends", || is_gone(daemon).then_some(()));
+    assert!(!home.log().contains("horse"));
+    // And it can be taken away again.
+    let (code, said) = told(&home, &program, &["--passphrase"], "correct horse\n\n");
+    assert_eq!(code, Some(0), "{said}");
+    home.start().client().status();
+}
+
+#[test]
+fn trap_27_a_passphrase_that_is_typed_is_not_shown() {
+    let home = Home::new();
+    let mut script = home.command("script");
+    script.args(["-qec", &format!("{DAEMON} --passphrase"), "/dev/null"]);
+    script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let Ok(mut terminal) = script.spawn() else {
+        return skip("trap_27_a_passphrase_that_is_typed_is_not_shown", "script, for a terminal");
+    };
+    let mut keys = terminal.stdin.take().expect("its keys");
+    let mut screen = terminal.stdout.take().expect("its screen");
+    let mut shown = String::new();
+    for question in ["new passphrase (empty for none): ", "the same again: "] {
+        while !shown.ends_with(question) {
+            let mut byte = [0];
+            screen.read_exact(&mut byte).unwrap_or_else(|error| panic!("{error} after {shown:?}"));
+            shown.push(char::from(byte[0]));
+        }
+        keys.write_all(b"correct horse\n").expect("typed");
+    }
+    screen.read_to_string(&mut shown).expect("read");
+    assert!(terminal.wait().expect("it ends").success(), "{shown}");
+    assert!(shown.contains("the key is locked"), "{shown}");
+    assert!(!shown.contains("horse"), "{shown}");
 }
