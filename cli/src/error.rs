@@ -100,6 +100,8 @@ fn words(fault: Fault) -> (u8, String, String) {
             say(exit::PROTOCOL, "the daemon did not understand the request", "restart it: caro daemon restart")
         }
         Fault::BadPattern { reason } => {
+            // A parser draws a picture over several lines; its last one says it in words.
+            let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
             (exit::DATA, format!("the pattern is not valid: {reason}"), "--mode substring takes it as it stands".into())
         }
         Fault::PhraseWord { position, nearest } => {

@@ -31,6 +31,9 @@ const START_WITHIN: Duration = Duration::from_secs(30);
 /// How long a daemon may take to finish and end.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 
+/// How long to wait for a daemon that another program started, before starting one again.
+const COME_UP_WITHIN: Duration = Duration::from_secs(3);
+
 /// The pause between looks at something that is about to happen.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -53,11 +56,30 @@ pub(super) fn connect_or_start(places: &Places) -> Outcome<Client> {
         Err(NotThere::Nobody) => {}
         Err(other) => return Err(other.into()),
     }
-    start_and_wait()?;
-    match knock(places) {
-        Ok(Connected { stream, peer: Peer::Same { build } }) => Ok(Client::new(stream, build)),
-        Ok(Connected { peer: Peer::Other { ours, theirs }, .. }) => Err(Fault::Protocol { ours, theirs }.into()),
-        Err(not_there) => Err(not_there.into()),
+    let deadline = Instant::now() + START_WITHIN;
+    loop {
+        start_and_wait()?;
+        match come_up(places) {
+            Ok(Connected { stream, peer: Peer::Same { build } }) => return Ok(Client::new(stream, build)),
+            Ok(Connected { peer: Peer::Other { ours, theirs }, .. }) => {
+                return Err(Fault::Protocol { ours, theirs }.into());
+            }
+            // Whoever held the lock has gone without ever listening; this time ours may say why.
+            Err(NotThere::Nobody) if Instant::now() < deadline => {}
+            Err(not_there) => return Err(not_there.into()),
+        }
+    }
+}
+
+/// Waits for the socket. A start that succeeds may only mean that another daemon holds the lock, and that one may not
+/// listen yet.
+fn come_up(places: &Places) -> Result<Connected, NotThere> {
+    let deadline = Instant::now() + COME_UP_WITHIN;
+    loop {
+        match knock(places) {
+            Err(NotThere::Nobody) if Instant::now() < deadline => thread::sleep(LOOK_AGAIN),
+            reached => return reached,
+        }
     }
 }
 
@@ -118,8 +140,8 @@ fn detached(program: &Path) -> Command {
     command
 }
 
-/// Starts a daemon and waits until it listens.
-pub(crate) fn start_and_wait() -> Outcome {
+/// Starts a daemon and waits until it listens, or has found that another one is there.
+fn start_and_wait() -> Outcome {
     let program = find_daemon()?;
     let mut child = detached(&program).stderr(Stdio::piped()).spawn().map_err(|error| {
         Failure::new(exit::UNAVAILABLE, format!("{} cannot be started: {}", program.display(), system(&error)))

@@ -130,15 +130,14 @@ fn next(messages: &Receiver<Message>, draw_at: Option<Instant>) -> Option<Vec<Me
 fn read_keys(messages: Sender<Message>) {
     thread::spawn(move || {
         loop {
-            let message = match event::read() {
-                Ok(Event::Key(key)) => Message::Key(key),
-                Ok(Event::Paste(text)) => Message::Paste(text),
-                Ok(Event::Resize(columns, rows)) => Message::Resize(columns, rows),
-                Ok(_) => continue,
-                Err(_) => {
-                    drop(messages.send(Message::NoTerminal));
-                    return;
-                }
+            let message = match event::poll(LOOK_FOR_TERMINAL).and_then(|ready| ready.then(event::read).transpose()) {
+                Ok(Some(Event::Key(key))) => Message::Key(key),
+                Ok(Some(Event::Paste(text))) => Message::Paste(text),
+                Ok(Some(Event::Resize(columns, rows))) => Message::Resize(columns, rows),
+                // A terminal that is gone looks like one on which nobody types.
+                Ok(None) if rustix::termios::tcgetattr(rustix::stdio::stdin()).is_ok() => continue,
+                Ok(Some(_)) => continue,
+                Ok(None) | Err(_) => Message::NoTerminal,
             };
             if messages.send(message).is_err() {
                 return;
@@ -146,3 +145,6 @@ fn read_keys(messages: Sender<Message>) {
         }
     });
 }
+
+/// How soon a screen notices that its terminal is gone, where no signal says so.
+const LOOK_FOR_TERMINAL: Duration = Duration::from_secs(1);

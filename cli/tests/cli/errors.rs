@@ -1,0 +1,136 @@
+//! What goes wrong says what happened and what to do, and ends with its own status.
+
+use std::{fs, os::unix::fs::PermissionsExt, process::Stdio};
+
+use crate::support::Home;
+
+/// Runs without any daemon to be had, and expects this status and these words.
+#[track_caller]
+fn check(home: &Home, arguments: &[&str], code: i32, words: &[&str]) {
+    let ran = home.run(arguments);
+    let said = ran.stderr();
+    assert_eq!(ran.code(), code, "{arguments:?}: {said}");
+    for word in words {
+        assert!(said.contains(word), "{arguments:?}: {word:?} is not in {said:?}");
+    }
+}
+
+#[test]
+fn u004_a_daemon_that_cannot_be_had_is_explained() {
+    check(
+        &Home::with_daemon("/nowhere"),
+        &["history", "list"],
+        69,
+        &["/nowhere cannot be started", "install caro again"],
+    );
+    check(&Home::with_daemon("/nowhere"), &["daemon", "status"], 69, &["no daemon runs", "caro daemon start"]);
+}
+
+/// A daemon that ends with this status and these words.
+fn ending(code: i32, words: &str) -> Home {
+    let home = Home::with_daemon("/nowhere");
+    let script = home.write("failing", format!("#!/bin/sh\necho 'caro-daemon: {words}' >&2\nexit {code}\n").as_bytes());
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("made executable");
+    // Its folder must outlive the home that names it.
+    let named = Home::with_daemon(&script);
+    std::mem::forget(home);
+    named
+}
+
+#[test]
+fn u004_why_a_daemon_does_not_start_is_told() {
+    for (code, words, hint) in [
+        (65, "the database: damaged", "left as it is"),
+        (73, "/x: permission denied", "can be written to"),
+        (77, "the key of the database: locked", "no new key was made"),
+    ] {
+        check(&ending(code, words), &["search", "x"], code, &[words, hint]);
+    }
+    check(&ending(1, "odd"), &["search", "x"], 69, &["odd", "caro doctor"]);
+}
+
+#[test]
+fn trap_43_what_a_daemon_says_is_not_obeyed_either() {
+    let said = ending(1, "\x1b[2Jx").run(&["search", "x"]).stderr();
+    assert!(said.contains("^[[2Jx") && !said.contains('\x1b'), "{said:?}");
+}
+
+#[test]
+fn wrong_arguments_are_explained() {
+    let home = Home::with_daemon("/nowhere");
+    for (arguments, words) in [
+        (&["history", "delete"][..], "nothing says which commands"),
+        (&["history", "delete", "--match", " "], "nothing says which commands"),
+        (&["history", "delete", "12"], "32 hexadecimal digits"),
+        (&["history", "list", "--since", "soon"], "is not a time"),
+        (&["history", "list", "--format", "{x}"], "no field is called"),
+        (&["search"], "required"),
+        (&["init", "tcsh"], "bash, zsh, fish"),
+        (&["sync", "init"], "--relay"),
+        (&["sync", "rename", "a\nb"], "cannot be seen"),
+        (&["history", "--inline=2"], "2"),
+    ] {
+        check(&home, arguments, 2, &[words]);
+    }
+}
+
+#[test]
+fn files_that_are_not_there_are_named() {
+    let home = Home::with_daemon("/nowhere");
+    check(&home, &["import", "bash"], 66, &[".bash_history", "caro import bash FILE"]);
+    check(&home, &["import", "zsh", "/nowhere/h"], 66, &["/nowhere/h: no such file"]);
+    check(&home, &["import", "zsh", "/"], 66, &["/ is not a file"]);
+}
+
+#[test]
+fn without_a_home_it_says_so() {
+    let home = Home::with_daemon("/nowhere");
+    let output = home.command(&["search", "x"]).env_remove("HOME").output().expect("it runs");
+    assert_eq!(output.status.code(), Some(78));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("set HOME"));
+}
+
+#[test]
+fn without_a_terminal_questions_say_how_to_do_without() {
+    let home = Home::with_history(&["ls"]);
+    for (arguments, hint) in [
+        (&["history", "delete", "--all"][..], "--yes deletes without asking"),
+        (&["sync", "init", "--relay", "wss://h:1/#k"], "--yes prints the phrase"),
+        (&["sync", "restore", "--relay", "wss://h:1/#k"], "--phrase-stdin"),
+        (&["history"], "there is no terminal"),
+    ] {
+        let mut command = home.command(arguments);
+        // Away from any terminal that the tests may have been started on.
+        let command = in_session_of_its_own(&mut command);
+        let output = command.output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(69), "{arguments:?}: {said}");
+        assert!(said.contains(hint), "{arguments:?}: {said}");
+    }
+    assert_eq!(home.ok(&["history", "list", "-c"]), "ls\n");
+}
+
+fn in_session_of_its_own(command: &mut std::process::Command) -> &mut std::process::Command {
+    let program = command.get_program().to_owned();
+    let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
+    let envs: Vec<_> = command.get_envs().filter_map(|(k, v)| Some((k.to_owned(), v?.to_owned()))).collect();
+    let folder = command.get_current_dir().map(ToOwned::to_owned);
+    *command = std::process::Command::new("setsid");
+    command.arg("--wait").arg(program).args(arguments).env_clear().envs(envs).stdin(Stdio::null());
+    if let Some(folder) = folder {
+        command.current_dir(folder);
+    }
+    command
+}
+
+#[test]
+fn a_reader_that_has_gone_ends_it_quietly() {
+    let commands: Vec<String> = (0..3000).map(|number| format!("echo {number} {}", "x".repeat(100))).collect();
+    let home = Home::with_history(&commands.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut child =
+        home.command(&["history", "list"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(141));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}

@@ -1,0 +1,14 @@
+//! The built program against the real daemon, on pipes and on terminals of the tests' own. Where a relay would be
+//! needed, [`fake`] stands in for the daemon, inside these tests only.
+
+#![allow(clippy::expect_used)] // tests say what they expect
+
+mod commands;
+mod errors;
+mod fake;
+mod hostile;
+mod import;
+mod screen;
+mod support;
+mod sync;
+mod terminal;
