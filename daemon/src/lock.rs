@@ -34,12 +34,19 @@ impl Lock {
             if !lock.is_in_place() {
                 continue;
             }
-            // For a person who looks; nothing reads it.
-            lock.file.set_len(0)?;
-            lock.file.rewind()?;
-            writeln!(lock.file, "{}", std::process::id())?;
+            if let Err(error) = lock.write_pid() {
+                // On a full disk. The lock holds all the same.
+                tracing::debug!(kind = ?error.kind(), "the lock's file could not be written");
+            }
             return Ok(Some(lock));
         }
+    }
+
+    /// For a person who looks, and for the advice of a client that gets no answer.
+    fn write_pid(&mut self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        writeln!(self.file, "{}", std::process::id())
     }
 
     /// Whether the lock's file is still the one that others would try to lock. If not, another daemon may run.

@@ -280,7 +280,11 @@ impl Listen {
             tracing::warn!("the usual folder of the socket cannot be used");
             if second == self.places.socket { Err(error) } else { start(&second) }
         })?;
-        paths::write_private(&self.places.socket_note(), listener.path().as_os_str().as_bytes())?;
+        let note = self.places.socket_note();
+        if let Err(error) = paths::write_private(&note, listener.path().as_os_str().as_bytes()) {
+            // On a full disk. Clients look at the usual place first.
+            tracing::warn!(kind = ?error.kind(), "where the socket is could not be noted");
+        }
         Ok(listener)
     }
 

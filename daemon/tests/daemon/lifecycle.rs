@@ -3,10 +3,7 @@
 use std::{
     fs,
     io::{Read, Write},
-    os::unix::{
-        fs::MetadataExt,
-        process::{CommandExt, ExitStatusExt},
-    },
+    os::unix::process::{CommandExt, ExitStatusExt},
     path::Path,
     process::{Command, Stdio},
 };
@@ -14,7 +11,7 @@ use std::{
 use caro_schema::ipc::{Reply, Request};
 use rustix::process::{Pid, Signal};
 
-use crate::support::{DAEMON, Home, eventually, skip};
+use crate::support::{DAEMON, Home, eventually, identity, skip};
 
 fn pid(number: u32) -> Pid {
     Pid::from_raw(i32::try_from(number).expect("a pid")).expect("not zero")
@@ -121,12 +118,12 @@ fn a_replaced_program_takes_over_in_place() {
     home.shell("one").header();
     home.shell("one").run("before");
     daemon.client().flush();
-    let before = fs::metadata(home.places().socket).expect("there").ino();
+    let before = identity(&home.places().socket).expect("there");
     install(&program);
     // It looks when it is told to; the second look finds the file settled.
     eventually("the new program listens", || {
         caro_daemon::spool::watch::wake(&home.places().spool).expect("woken");
-        fs::metadata(home.places().socket).ok().filter(|meta| meta.ino() != before)
+        identity(&home.places().socket).filter(|now| *now != before)
     });
     let mut client = daemon.client();
     assert_eq!(client.status().pid, daemon.pid(), "the same process");
@@ -184,11 +181,11 @@ fn de005_a_key_behind_a_passphrase_opens_for_who_knows_it_and_stays_open_over_an
     let (code, said) = told(&home, &program, &["--detach", "--unlock"], "correct horse\n");
     assert_eq!((code, said.as_str()), (Some(0), ""));
     let mut client = home.client();
-    let (daemon, before) = (client.status().pid, fs::metadata(home.places().socket).expect("there").ino());
+    let (daemon, before) = (client.status().pid, identity(&home.places().socket).expect("there"));
     install(&program);
     eventually("the new program listens", || {
         caro_daemon::spool::watch::wake(&home.places().spool).expect("woken");
-        fs::metadata(home.places().socket).ok().filter(|meta| meta.ino() != before)
+        identity(&home.places().socket).filter(|now| *now != before)
     });
     let mut client = home.client();
     assert_eq!(client.status().pid, daemon, "the same process");

@@ -1,12 +1,8 @@
 //! One daemon for each home, and always one that can be found.
 
-use std::{
-    fs,
-    os::unix::{fs::MetadataExt, net::UnixListener},
-    thread,
-};
+use std::{fs, os::unix::net::UnixListener, thread};
 
-use crate::support::{DAEMON, Home, eventually};
+use crate::support::{DAEMON, Home, eventually, identity};
 
 #[test]
 fn trap_55_of_fifty_started_at_once_exactly_one_stays() {
@@ -73,13 +69,13 @@ fn a_second_daemon_makes_the_first_look_for_its_lost_socket() {
     let home = Home::new();
     let daemon = home.start();
     let socket = home.places().socket;
-    let before = fs::metadata(&socket).expect("there").ino();
+    let before = identity(&socket).expect("there");
     // As at the end of a login session, together with its folder.
     fs::remove_dir_all(socket.parent().expect("a folder")).expect("removed");
     let (status, said) = home.run();
     assert_eq!((status.code(), said.as_str()), (Some(0), ""));
-    let after = eventually("the socket is back", || fs::metadata(&socket).ok()).ino();
-    assert_ne!((before, 0), (after, after), "another one");
+    let after = eventually("the socket is back", || identity(&socket));
+    assert_ne!(before, after, "another one");
     assert_eq!(home.client().status().pid, daemon.pid());
 }
 

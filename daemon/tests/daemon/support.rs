@@ -144,6 +144,12 @@ impl Home {
     }
 }
 
+/// Tells one socket from another in the same place: its number alone may be given again at once.
+pub(crate) fn identity(path: &Path) -> Option<(u64, i64, i64)> {
+    let meta = fs::symlink_metadata(path).ok()?;
+    Some((meta.ino(), meta.ctime(), meta.ctime_nsec()))
+}
+
 /// A running daemon. Killed when dropped.
 pub(crate) struct Daemon {
     child: Child,

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write,
     os::unix::{
         fs::{MetadataExt, PermissionsExt},
         process::CommandExt,
@@ -117,6 +118,35 @@ fn trap_35_a_file_system_without_room_loses_nothing_and_is_said() {
     let daemon = home.start();
     all_there(&mut daemon.client());
     drop(daemon);
+}
+
+#[test]
+fn trap_35_a_disk_that_is_full_to_the_last_byte_does_not_keep_the_daemon_from_starting() {
+    let home = Home::new();
+    let Some(_mount) = Mount::over(&home.path().join("home"), "3m") else {
+        let name = "trap_35_a_disk_that_is_full_to_the_last_byte_does_not_keep_the_daemon_from_starting";
+        return skip(name, "root, to mount a tmpfs");
+    };
+    let daemon = home.start();
+    home.shell("one").header();
+    home.shell("one").run("ls");
+    daemon.client().flush();
+    daemon.kill();
+    let filler = home.path().join("home/filler");
+    let mut file = fs::File::create(&filler).expect("made");
+    for size in [65_536, 4096, 512, 1] {
+        // Until nothing of this size fits.
+        while file.write_all(&vec![1; size]).is_ok() {}
+    }
+    assert_eq!(fs4::available_space(home.path().join("home")).expect("asked"), 0);
+    let daemon = home.start();
+    let mut client = daemon.client();
+    eventually("history is there", || (client.commands() == ["ls"]).then_some(()));
+    fs::remove_file(&filler).expect("removed");
+    home.shell("one").run("make");
+    eventually("and it goes on", || {
+        (matches!(client.ask(Request::Flush), Ok(Reply::Done)) && client.commands().len() == 2).then_some(())
+    });
 }
 
 /// A small file system over a folder.
