@@ -29,7 +29,7 @@ const FINGERPRINT: &str = "key";
 /// How long to wait for another program that has the file, such as a daemon that is just ending.
 const WAIT_FOR_LOCK: Duration = Duration::from_secs(3);
 
-/// Bytes of a file that is checked whole at each start: it takes some 20 ms. A larger one is checked in part, unless
+/// Bytes of a file that is checked whole at each start: it takes some 10 ms. A larger one is checked in part, unless
 /// it was not closed in order.
 const CHECKED_WHOLE_BYTES: u64 = 32 * 1024 * 1024;
 
