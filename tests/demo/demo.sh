@@ -71,7 +71,7 @@ say "  desktop:  caro sync restore  ← the 24 words, and nothing else"
 
 now_ms() { local now=${EPOCHREALTIME/[.,]/}; printf '%s' "${now%???}"; }
 
-shows() { at desktop caro history list --limit 20 --json 2>/dev/null | grep -qF -- "$1"; }
+shows() { at desktop caro history list --limit 20 --commands 2>/dev/null | grep -qF -- "$1"; }
 
 start_shell() {  # start_shell NAME COMMAND…: on a terminal of its own, fed through a pipe
   local name=$1
@@ -116,14 +116,18 @@ end_shell
 step "What the desktop finds"
 at desktop caro search canary | sed 's/^/  /'
 
+files_with() {  # files_with TEXT FOLDER: how many of its files hold the text
+  { grep -rlaF -- "$1" "$2" || true; } | wc -l
+}
+
 step "What the relay has"
 at laptop caro sync now >/dev/null
-found=$(grep -rlaF 'canary' "$place/relay" | wc -l)
+found=$(files_with canary "$place/relay")
 size=$(du -sk "$place/relay/data" | cut -f 1)
 say "  $size KiB in its folder; the typed text is in $found of its files"
 ((found == 0)) || exit 1
 for home in laptop desktop; do
-  found=$(grep -rlaF 'canary' "$place/$home/.local/share/caro" | wc -l)
+  found=$(files_with canary "$place/$home/.local/share/caro")
   say "  and in $found of the $home's database files"
   ((found == 0)) || exit 1
 done

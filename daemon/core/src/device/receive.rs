@@ -233,8 +233,10 @@ impl Account {
         self.release(released, batch, rows)
     }
 
+    /// Who was there before this device is no news.
     fn note_joined(&mut self, device: DeviceId) {
-        if device != self.vault.device_id() {
+        let added = |device: &DeviceId| self.members.device(device).map(|member| member.added);
+        if added(&device) > added(&self.vault.device_id()) {
             self.joined.push(device);
         }
     }
