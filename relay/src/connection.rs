@@ -249,7 +249,7 @@ impl Incoming<'_> {
             match opened {
                 Ok(Some(message)) if !spent => return Ok(message),
                 Ok(None) if !spent => self.shared.engine.sign_of_life(id),
-                Ok(_) | Err(TransportError::Spent) => return Err(End::Spent),
+                Ok(_) => return Err(End::Spent),
                 Err(TransportError::TooLarge) => return Err(End::Garbage(ErrorCode::TooLarge)),
                 // Records come in order over TCP: one that does not open was not made by the other end.
                 Err(_) => return Err(End::Gone),

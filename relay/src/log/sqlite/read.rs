@@ -111,7 +111,9 @@ fn walk(connection: &Connection, account: i64, after: u64, room: Room, stretch: 
             "SELECT place, cell_id, head, cell FROM entry WHERE place > ?1 AND place <= ?2 ORDER BY place LIMIT ?3",
         )
         .map_err(|error| classify(&error))?;
-    let mut rows = statement.query((from, to, room.entries)).map_err(|error| classify(&error))?;
+    let mut rows = statement
+        .query((from, to, i64::try_from(room.entries).unwrap_or(i64::MAX)))
+        .map_err(|error| classify(&error))?;
     let mut bytes = 0;
     while let Some(row) = rows.next().map_err(|error| classify(&error))? {
         let entry = Entried::read(row).map_err(|error| classify(&error))?;

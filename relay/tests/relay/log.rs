@@ -1,0 +1,272 @@
+//! One suite over every implementation of the log.
+
+use caro_link::proof;
+use caro_relay::log::{
+    Account as Kept, Appended, Change, Changed, Log, Room, memory::MemoryLog, sqlite::SqliteLog,
+};
+use caro_schema::{
+    id::{CellId, Generation, Handle, Hash},
+    relay::Entry,
+};
+use serde_bytes::ByteBuf;
+
+use crate::support::{Account, Device, cell};
+
+const PLENTY: Room = Room { bytes: usize::MAX, entries: usize::MAX };
+
+/// Runs a check over every implementation.
+fn each(check: impl Fn(&mut dyn Log)) {
+    check(&mut MemoryLog::new(Generation([1; 16])));
+    let folder = tempfile::tempdir().unwrap();
+    check(&mut SqliteLog::open(&folder.path().join("relay.db"), Generation([1; 16])).unwrap());
+}
+
+fn one(log: &mut dyn Log, change: Change) -> Changed {
+    let mut changed = log.commit(vec![change]).unwrap();
+    assert_eq!(changed.len(), 1);
+    changed.remove(0)
+}
+
+fn create(log: &mut dyn Log, account: &Account, devices: &[Device]) -> Handle {
+    let change = Change::Create { account: account.public(), list: account.first_list(devices), accounts_max: 100 };
+    assert!(matches!(one(log, change), Changed::Created(_)));
+    account.handle()
+}
+
+fn named(cells: &[ByteBuf]) -> Vec<(CellId, ByteBuf)> {
+    cells.iter().map(|cell| (proof::cell_id(cell), cell.clone())).collect()
+}
+
+fn append(log: &mut dyn Log, handle: Handle, cells: &[ByteBuf], quota_bytes: u64) -> Appended {
+    match one(log, Change::Append { handle, cells: named(cells), quota_bytes }) {
+        Changed::Appended(appended) => appended,
+        _ => panic!("not appended"),
+    }
+}
+
+fn cells(count: usize) -> Vec<ByteBuf> {
+    (0..count).map(|_| cell(1024)).collect()
+}
+
+fn account(log: &mut dyn Log, handle: Handle) -> Kept {
+    log.account(&handle).unwrap().expect("an account")
+}
+
+#[test]
+fn cursors_have_no_gaps_and_heads_are_the_chain() {
+    each(|log| {
+        let handle = create(log, &Account::new(), &[]);
+        let mut head = Hash([0; 32]);
+        let mut cursor = 0;
+        for count in [1, 3, 0, 10] {
+            let pushed = cells(count);
+            let appended = append(log, handle, &pushed, 0);
+            assert_eq!((appended.before, appended.fresh.len()), (cursor, count));
+            for (cell, accepted) in pushed.iter().zip(&appended.accepted) {
+                cursor += 1;
+                head = proof::chain_head(&head, cursor, &proof::cell_id(cell));
+                assert_eq!((accepted.cell, accepted.cursor), (proof::cell_id(cell), cursor));
+            }
+            assert_eq!(appended.head, head);
+            assert_eq!((account(log, handle).cursor, account(log, handle).head), (cursor, head));
+        }
+    });
+}
+
+#[test]
+fn trap_05_stretches_of_every_length_meet_without_gap_or_overlap() {
+    each(|log| {
+        let handle = create(log, &Account::new(), &[]);
+        let all = cells(64);
+        append(log, handle, &all, 0);
+        for entries in 1..=65 {
+            let mut got = Vec::new();
+            let mut head = Hash([0; 32]);
+            loop {
+                let stretch = log.stretch(&handle, got.len() as u64, Room { entries, ..PLENTY }).unwrap().unwrap();
+                assert_eq!(stretch.end, 64);
+                if stretch.entries.is_empty() {
+                    assert_eq!(stretch.head, head);
+                    break;
+                }
+                got.extend(stretch.entries);
+                head = stretch.head;
+            }
+            assert_eq!(got, all.iter().cloned().map(Entry::Cell).collect::<Vec<_>>(), "{entries}");
+        }
+    });
+}
+
+#[test]
+fn a_stretch_holds_its_bytes_and_at_least_one_cell() {
+    each(|log| {
+        let handle = create(log, &Account::new(), &[]);
+        append(log, handle, &cells(10), 0);
+        for (bytes, expected) in [(0, 1), (1023, 1), (1024, 1), (2047, 1), (2048, 2), (10 * 1024, 10)] {
+            let stretch = log.stretch(&handle, 0, Room { bytes, ..PLENTY }).unwrap().unwrap();
+            assert_eq!(stretch.entries.len(), expected, "{bytes}");
+        }
+        assert!(log.stretch(&handle, 11, PLENTY).unwrap().is_none());
+        assert!(log.stretch(&handle, u64::MAX, PLENTY).unwrap().is_none());
+        assert!(log.stretch(&Handle([9; 16]), 0, PLENTY).unwrap().is_none());
+    });
+}
+
+#[test]
+fn trap_09_what_is_there_keeps_its_cursor() {
+    each(|log| {
+        let handle = create(log, &Account::new(), &[]);
+        let pushed = cells(3);
+        append(log, handle, &pushed, 0);
+        let again = append(log, handle, &[pushed[2].clone(), cell(1024), pushed[0].clone()], 0);
+        assert_eq!(again.accepted.iter().map(|accepted| accepted.cursor).collect::<Vec<_>>(), [3, 4, 1]);
+        assert_eq!(again.fresh.len(), 1);
+    });
+}
+
+#[test]
+fn trap_06_a_cursor_is_never_given_twice_even_when_everything_was_purged() {
+    each(|log| {
+        let handle = create(log, &Account::new(), &[]);
+        let pushed = cells(5);
+        append(log, handle, &pushed, 0);
+        let ids: Vec<CellId> = pushed.iter().map(|cell| proof::cell_id(cell)).collect();
+        assert!(matches!(one(log, Change::Purge { handle, cells: ids.clone() }), Changed::Purged(5)));
+        assert!(matches!(one(log, Change::Purge { handle, cells: ids.clone() }), Changed::Purged(0)));
+        log.settle().unwrap();
+        let stretch = log.stretch(&handle, 0, PLENTY).unwrap().unwrap();
+        assert_eq!(stretch.entries, ids.iter().copied().map(Entry::Gone).collect::<Vec<_>>());
+        assert_eq!(stretch.head, account(log, handle).head);
+        assert_eq!(append(log, handle, &cells(1), 0).accepted[0].cursor, 6);
+        assert_eq!(append(log, handle, &pushed, 0).accepted[0].cursor, 1);
+        assert_eq!(account(log, handle).used_bytes, 1024 + 6 * caro_relay::limits::ENTRY_BYTES);
+    });
+}
+
+#[test]
+fn a_res_04_the_quota_is_kept_to_the_byte_and_what_fits_is_taken() {
+    each(|log| {
+        let handle = create(log, &Account::new(), &[]);
+        let each_costs = 1024 + caro_relay::limits::ENTRY_BYTES;
+        let pushed = cells(5);
+        let appended = append(log, handle, &pushed, 3 * each_costs);
+        assert_eq!((appended.accepted.len(), appended.over_quota), (3, true));
+        let again = append(log, handle, &pushed, 3 * each_costs);
+        assert_eq!((again.accepted.len(), again.fresh.len(), again.over_quota), (3, 0, true));
+        assert!(!append(log, handle, &pushed, 5 * each_costs).over_quota);
+        assert_eq!(account(log, handle).used_bytes, 5 * each_costs);
+    });
+}
+
+#[test]
+fn lists_follow_one_another_and_who_was_removed_is_known() {
+    each(|log| {
+        let owner = Account::new();
+        let (keeps, lost) = (Device::new(), Device::new());
+        let handle = create(log, &owner, &[keeps, lost]);
+        let first = owner.first_list(&[keeps, lost]);
+        let second = owner.next_list(&first, &[keeps]);
+        let set = |list: &caro_schema::relay::list::SignedList| Change::SetList { handle, list: list.clone() };
+        assert!(!log.was_removed(&handle, &lost.hash()).unwrap());
+        for _ in 0..2 {
+            assert!(matches!(one(log, set(&second)), Changed::ListSet { version: 2, .. }));
+        }
+        assert!(matches!(one(log, set(&first)), Changed::ListOutOfStep));
+        assert_eq!(account(log, handle).list, second);
+        assert!(log.was_removed(&handle, &lost.hash()).unwrap());
+        assert!(!log.was_removed(&handle, &keeps.hash()).unwrap());
+        assert!(!log.was_removed(&Handle([0; 16]), &lost.hash()).unwrap());
+        let third = owner.next_list(&second, &[keeps, lost]);
+        assert!(matches!(one(log, set(&third)), Changed::ListSet { version: 3, .. }));
+        assert!(!log.was_removed(&handle, &lost.hash()).unwrap());
+    });
+}
+
+#[test]
+fn only_the_latest_removed_devices_are_remembered() {
+    each(|log| {
+        let owner = Account::new();
+        let devices: Vec<Device> = (0..caro_relay::limits::REMOVED_MAX + 10).map(|_| Device::new()).collect();
+        let handle = create(log, &owner, &devices[..1]);
+        let mut list = owner.first_list(&devices[..1]);
+        for device in &devices[1..] {
+            list = owner.next_list(&list, &[*device]);
+            one(log, Change::SetList { handle, list: list.clone() });
+        }
+        let remembered = devices.iter().filter(|device| log.was_removed(&handle, &device.hash()).unwrap()).count();
+        assert_eq!(remembered, caro_relay::limits::REMOVED_MAX);
+        assert!(!log.was_removed(&handle, &devices[0].hash()).unwrap());
+    });
+}
+
+#[test]
+fn a_closed_account_is_gone_and_others_are_not() {
+    each(|log| {
+        let (owner, other) = (Account::new(), Account::new());
+        let handle = create(log, &owner, &[]);
+        let neighbour = create(log, &other, &[]);
+        append(log, handle, &cells(3), 0);
+        append(log, neighbour, &cells(2), 0);
+        assert!(matches!(one(log, Change::Close { handle }), Changed::Closed));
+        assert!(matches!(one(log, Change::Close { handle }), Changed::NoAccount));
+        assert!(log.account(&handle).unwrap().is_none());
+        assert!(log.stretch(&handle, 0, PLENTY).unwrap().is_none());
+        let lost = Change::Append { handle, cells: named(&cells(1)), quota_bytes: 0 };
+        assert!(matches!(one(log, lost), Changed::NoAccount));
+        assert_eq!(log.stretch(&neighbour, 0, PLENTY).unwrap().unwrap().entries.len(), 2);
+        create(log, &owner, &[]);
+        assert!(log.stretch(&handle, 0, PLENTY).unwrap().unwrap().entries.is_empty());
+    });
+}
+
+#[test]
+fn there_are_so_many_accounts_and_each_once() {
+    each(|log| {
+        let make = |account: &Account| Change::Create {
+            account: account.public(),
+            list: account.first_list(&[]),
+            accounts_max: 2,
+        };
+        let (one_account, two, three) = (Account::new(), Account::new(), Account::new());
+        assert!(matches!(one(log, make(&one_account)), Changed::Created(_)));
+        assert!(matches!(one(log, make(&one_account)), Changed::Exists));
+        assert!(matches!(one(log, make(&two)), Changed::Created(_)));
+        assert!(matches!(one(log, make(&three)), Changed::NoRoom));
+        assert!(matches!(one(log, make(&two)), Changed::Exists));
+    });
+}
+
+#[test]
+fn the_changes_of_one_transaction_see_each_other() {
+    each(|log| {
+        let owner = Account::new();
+        let handle = owner.handle();
+        let pushed = cells(2);
+        let changed = log
+            .commit(vec![
+                Change::Create { account: owner.public(), list: owner.first_list(&[]), accounts_max: 9 },
+                Change::Append { handle, cells: named(&pushed[..1]), quota_bytes: 0 },
+                Change::Append { handle, cells: named(&pushed), quota_bytes: 0 },
+                Change::Purge { handle, cells: vec![proof::cell_id(&pushed[0])] },
+            ])
+            .unwrap();
+        assert!(matches!(changed[0], Changed::Created(_)));
+        assert!(
+            matches!(&changed[2], Changed::Appended(appended) if appended.before == 1 && appended.fresh.len() == 1)
+        );
+        assert!(matches!(changed[3], Changed::Purged(1)));
+        assert_eq!(account(log, handle).cursor, 2);
+    });
+}
+
+#[test]
+fn a_backup_in_memory_shares_nothing() {
+    let mut log = MemoryLog::new(Generation([1; 16]));
+    let handle = create(&mut log, &Account::new(), &[]);
+    append(&mut log, handle, &cells(1), 0);
+    let mut backup = log.backup();
+    let mut same = log.clone();
+    append(&mut log, handle, &cells(1), 0);
+    assert_eq!(account(&mut backup, handle).cursor, 1);
+    assert_eq!(account(&mut same, handle).cursor, 2);
+}

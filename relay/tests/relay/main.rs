@@ -1,0 +1,13 @@
+//! The relay over real sockets and real files. Each test speaks to it as a device does, with a small client over
+//! `caro-link`; what is in one process and what is the built program is said by the helper that starts it.
+
+mod cells;
+mod doors;
+
+mod isolation;
+
+mod live;
+mod log;
+mod members;
+
+mod support;

@@ -1,0 +1,33 @@
+//! A device and a relay for tests.
+
+pub(crate) mod account;
+pub(crate) mod client;
+pub(crate) mod server;
+
+pub(crate) use account::{Account, Device, cell};
+pub(crate) use client::{Client, Target};
+pub(crate) use server::{Program, Running};
+
+use std::time::{Duration, Instant};
+
+/// How long anything may take before a test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits until something is so.
+pub(crate) async fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    let mut looks = tokio::time::interval(Duration::from_millis(2));
+    while !so() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        looks.tick().await;
+    }
+}
+
+/// Says that a test could not run here, for whoever counts them.
+pub(crate) fn skip(test: &str, needs: &str) {
+    use std::io::Write;
+    if let Some(path) = std::env::var_os("CARO_TEST_SKIPS") {
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+        writeln!(file, "{test}: needs {needs}").unwrap();
+    }
+}
