@@ -9,6 +9,10 @@ use std::{
 };
 
 use caro_schema::{ipc::Hello, paths::Places, version};
+use rustix::{
+    io::Errno,
+    net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt},
+};
 
 use super::{read, write};
 use crate::{
@@ -116,15 +120,44 @@ fn reach(path: &Path) -> Result<Connected, NotThere> {
     if meta.uid() != rustix::process::geteuid().as_raw() {
         return Err(NotThere::Foreign(path.to_owned()));
     }
-    let stream = match UnixStream::connect(path) {
-        Ok(stream) => stream,
-        Err(error) => match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => return Err(NotThere::Nobody),
-            _ => return Err(NotThere::Refused(path.to_owned(), error)),
-        },
-    };
-    shake_hands(stream)
+    match connect(path, SocketFlags::empty()) {
+        Ok(stream) => shake_hands(stream),
+        Err(Errno::NOENT | Errno::CONNREFUSED) => Err(NotThere::Nobody),
+        // So many wait already that there is no room: it takes nobody in.
+        Err(Errno::AGAIN) => Err(NotThere::Silent),
+        Err(error) => Err(NotThere::Refused(path.to_owned(), error.into())),
+    }
 }
+
+/// Connects, within [`HELLO_WITHIN`]: a daemon that is stopped must not stop whoever asks.
+fn connect(path: &Path, flags: SocketFlags) -> Result<UnixStream, Errno> {
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags | CLOSE_ON_EXEC, None)?;
+    #[cfg(not(target_os = "linux"))]
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(HELLO_WITHIN))?;
+    rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(UnixStream::from(socket))
+}
+
+#[cfg(target_os = "linux")]
+const CLOSE_ON_EXEC: SocketFlags = SocketFlags::CLOEXEC;
+#[cfg(not(target_os = "linux"))]
+const CLOSE_ON_EXEC: SocketFlags = SocketFlags::empty();
+
+/// Whether surely no daemon runs. Waits for nothing and asks nobody: for the start of a shell.
+pub(crate) fn is_absent(places: &Places) -> bool {
+    let nobody = |path: &Path| match connect(path, NONBLOCK) {
+        Err(Errno::NOENT | Errno::CONNREFUSED) => true,
+        Ok(_) | Err(_) => false,
+    };
+    nobody(&places.socket) && noted(places).is_none_or(|path| nobody(&path))
+}
+
+#[cfg(target_os = "linux")]
+const NONBLOCK: SocketFlags = SocketFlags::NONBLOCK;
+// Elsewhere connecting to a local socket does not wait.
+#[cfg(not(target_os = "linux"))]
+const NONBLOCK: SocketFlags = SocketFlags::empty();
 
 fn shake_hands(mut stream: UnixStream) -> Result<Connected, NotThere> {
     let ours = Hello { protocol: version::IPC, build: BUILD.to_owned() };

@@ -6,7 +6,11 @@
 mod connect;
 mod start;
 
-use std::{io, os::unix::net::UnixStream, time::Duration};
+use std::{
+    io::{self, Read, Write},
+    os::unix::net::UnixStream,
+    time::Duration,
+};
 
 use caro_schema::{
     codec,
@@ -14,10 +18,10 @@ use caro_schema::{
     ipc::{Answer, Call, Fault, Reply, Request},
     limits::IPC_MESSAGE_BYTES_MAX,
 };
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 pub(crate) use self::{
-    connect::{BUILD, Connected, NotThere, Peer, knock, places},
+    connect::{BUILD, Connected, NotThere, Peer, is_absent, knock, places},
     start::{find_daemon, start_in_background, stop},
 };
 use crate::{
@@ -82,8 +86,10 @@ impl Client {
     pub(crate) fn send(&mut self, request: Request) -> Outcome<u64> {
         let id = self.next_id;
         self.next_id += 1;
-        write(&mut self.stream, &Call { id, request })?;
-        Ok(id)
+        let call = Call { id, request };
+        let written = write(&mut self.stream, &call);
+        wipe(call.request);
+        written.map(|()| id)
     }
 
     /// The next answer, of whichever request.
@@ -93,20 +99,55 @@ impl Client {
     }
 }
 
+/// Bytes for which there is room from the start. A message with a phrase in it is smaller, so that no copy of it is
+/// left behind by growing.
+const ROOM_BYTES: usize = 16 * 1024;
+
 /// Writes a message and wipes its bytes.
 fn write<T: serde::Serialize>(stream: &mut UnixStream, message: &T) -> Outcome {
-    let bytes = Zeroizing::new(codec::encode(message));
-    let prefix = frame::prefix(bytes.len(), IPC_MESSAGE_BYTES_MAX).map_err(broken)?;
-    io::Write::write_all(stream, &prefix).map_err(|error| broken(error.into()))?;
-    io::Write::write_all(stream, &bytes).map_err(|error| broken(error.into()))
+    let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM_BYTES));
+    bytes.extend_from_slice(&[0; PREFIX_BYTES]);
+    rmp_serde::encode::write_named(&mut *bytes, message)
+        .map_err(|_| Failure::new(exit::INTERNAL, "a message to the daemon cannot be written"))?;
+    let prefix = frame::prefix(bytes.len() - PREFIX_BYTES, IPC_MESSAGE_BYTES_MAX).map_err(broken)?;
+    bytes[..PREFIX_BYTES].copy_from_slice(&prefix);
+    stream.write_all(&bytes).map_err(|error| broken(error.into()))
 }
 
 /// Reads a message and wipes its bytes.
 fn read<T: serde::de::DeserializeOwned>(stream: &mut UnixStream) -> Outcome<T> {
-    let bytes = Zeroizing::new(frame::read(stream, IPC_MESSAGE_BYTES_MAX).map_err(broken)?);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(ROOM_BYTES));
+    read_frame(stream, &mut bytes).map_err(broken)?;
     codec::decode(&bytes).map_err(|_| {
         Failure::new(exit::PROTOCOL, "the daemon's answer cannot be understood").hint("restart it: caro daemon restart")
     })
+}
+
+/// As `frame::read`, into bytes that will be wiped.
+fn read_frame(stream: &mut UnixStream, bytes: &mut Vec<u8>) -> Result<(), FrameError> {
+    let mut prefix = [0; PREFIX_BYTES];
+    match stream.read_exact(&mut prefix) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(FrameError::Closed),
+        read => read?,
+    }
+    let size = frame::announced(prefix, IPC_MESSAGE_BYTES_MAX)?;
+    // Grows with what arrives: an announced length costs nothing by itself.
+    if stream.take(size as u64).read_to_end(bytes)? < size {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    }
+    Ok(())
+}
+
+/// Bytes in front of a message that tell its length.
+const PREFIX_BYTES: usize = 4;
+
+/// Wipes what a request said that nobody else may know.
+fn wipe(request: Request) {
+    match request {
+        Request::SyncRestore(request) => request.phrase.into_inner().zeroize(),
+        Request::SyncInit(request) => drop(request.token.map(|token| token.into_inner().zeroize())),
+        _ => {}
+    }
 }
 
 /// A connection that stopped working.

@@ -4,7 +4,7 @@
 use std::{
     env, fs, io,
     os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
-    path::Path,
+    path::{self, Path, PathBuf},
 };
 
 use clap::Args;
@@ -44,7 +44,7 @@ const FISH: &str = include_str!("../../../shell/caro.fish");
 impl Init {
     pub(crate) fn run(self) -> Outcome {
         let places = places()?;
-        let program = env::current_exe().map_err(|error| Failure::at("caro".as_ref(), &error))?;
+        let program = own_path()?;
         // A shell without its folder makes one itself, so this is no reason to print no hook.
         drop(private_folder(&places.spool));
         let mut out = Out::new();
@@ -52,7 +52,7 @@ impl Init {
         out.bytes(self.script().as_bytes())?;
         // Written before the daemon is looked for: the shell need not wait for that.
         out.finish()?;
-        if matches!(client::knock(&places), Err(client::NotThere::Nobody)) {
+        if client::is_absent(&places) {
             client::start_in_background();
         }
         Ok(())
@@ -86,6 +86,22 @@ impl Init {
         }
         text
     }
+}
+
+/// This program as it was called: through a link, if there is one, because the link outlives an upgrade that puts the
+/// program itself elsewhere.
+fn own_path() -> Outcome<PathBuf> {
+    let own = env::current_exe().map_err(|error| Failure::at("caro".as_ref(), &error))?;
+    let called = env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    let folders = env::var_os("PATH").unwrap_or_default();
+    let candidates: Vec<PathBuf> = if called.components().count() > 1 {
+        path::absolute(&called).into_iter().collect()
+    } else {
+        env::split_paths(&folders).filter(|folder| folder.is_absolute()).map(|folder| folder.join(&called)).collect()
+    };
+    let identity = |path: &Path| fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
+    let this = identity(&own);
+    Ok(candidates.into_iter().find(|path| this.is_some() && identity(path) == this).unwrap_or(own))
 }
 
 /// Makes a folder that only this user may enter, and closes one that is open.

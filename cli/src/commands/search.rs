@@ -5,7 +5,10 @@ use clap::{Args, ValueEnum};
 
 use super::{
     filters::{Filters, place},
-    history::rows::{Rows, Style},
+    history::{
+        rows::{Rows, Style},
+        settle,
+    },
 };
 use crate::{client::Client, error::Outcome, output::Out};
 
@@ -93,7 +96,7 @@ impl Search {
             place: place(),
         };
         let mut client = Client::open()?;
-        super::history::flush(&mut client)?;
+        settle(&mut client)?;
         let mut out = Out::new();
         let rows = Rows::new(&self.style, &out)?;
         let shown = rows.stream(&mut client, query, self.offset, Some(self.limit), &mut out)?;

@@ -2,7 +2,7 @@
 
 pub(crate) mod ask;
 mod guard;
-pub(crate) mod hidden;
+pub(crate) mod secret;
 
 use std::fs::File;
 

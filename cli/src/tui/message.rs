@@ -25,6 +25,8 @@ pub(super) enum Message {
     },
     /// A deletion is done: how many commands, or why not.
     Deleted(Result<u64, Failure>),
+    /// A moment has passed in which nothing happened.
+    Quiet,
     /// Keys can no longer be read: the terminal is gone.
     NoTerminal,
 }

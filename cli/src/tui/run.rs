@@ -26,6 +26,9 @@ use crate::{client::places, commands::place, config::Config, error::Outcome};
 /// The first frame waits so long for the first answer: with it there is no flicker, and nobody notices the wait.
 const FIRST_ANSWER_WITHIN: Duration = Duration::from_millis(15);
 
+/// How long after the last answer a daemon that still reads its history is asked again.
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
 /// Opens the screen and gives what was chosen, none when the person left.
 pub(crate) fn choose(options: &Options, purpose: Purpose) -> Outcome<Option<Chosen>> {
     let config = Config::read(&places()?.config).0;
@@ -78,7 +81,11 @@ fn run(screen: &mut Screen, mut model: Model) -> Outcome<Option<Chosen>> {
     let _ = to_daemon.send(Job::Search(model.search()));
     let mut draw_at = Some(Instant::now() + FIRST_ANSWER_WITHIN);
     loop {
-        let Some(batch) = next(&messages, draw_at) else { return Ok(None) };
+        let quiet_at = (!model.complete).then(|| Instant::now() + ASK_AGAIN_AFTER);
+        let Some(mut batch) = next(&messages, draw_at.or(quiet_at)) else { return Ok(None) };
+        if batch.is_empty() && quiet_at.is_some() {
+            batch.push(Message::Quiet);
+        }
         if !batch.is_empty() || draw_at.is_some_and(|at| at <= Instant::now()) {
             draw_at = None;
         }

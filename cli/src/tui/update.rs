@@ -34,6 +34,9 @@ pub(super) fn update(model: &mut Model, message: Message) -> Vec<Effect> {
             model.notice = failure.message;
             Vec::new()
         }
+        // The daemon has read more of its history by now.
+        Message::Quiet if !model.complete && !model.is_waiting() => vec![Effect::Search(model.search())],
+        Message::Quiet => Vec::new(),
         Message::NoTerminal => vec![Effect::Leave(None)],
     }
 }

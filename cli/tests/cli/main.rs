@@ -9,6 +9,7 @@ mod fake;
 mod hostile;
 mod import;
 mod screen;
+mod shells;
 mod support;
 mod sync;
 mod terminal;

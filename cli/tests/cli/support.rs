@@ -3,6 +3,7 @@
 use std::{
     ffi::{OsStr, OsString},
     fs,
+    io::Write,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     sync::OnceLock,
@@ -45,6 +46,13 @@ pub(crate) fn daemon() -> &'static Path {
         assert!(path.is_file(), "{}", path.display());
         path
     })
+}
+
+/// Says that a test could not run here, and why, where the runner counts it.
+pub(crate) fn skip(name: &str, needs: &str) {
+    let Some(path) = std::env::var_os("CARO_TEST_SKIPS") else { return };
+    let mut file = fs::File::options().append(true).create(true).open(path).expect("the list of skipped tests opens");
+    writeln!(file, "{name}: needs {needs}").expect("a line is added");
 }
 
 /// A home of its own. Its daemon, if one was started, ends with it.

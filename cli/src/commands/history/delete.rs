@@ -9,7 +9,7 @@ use caro_schema::{
 };
 use clap::Args;
 
-use super::flush;
+use super::settle;
 use crate::{
     client::Client,
     commands::{filters::Filters, filters::place, search::ModeName, unexpected},
@@ -60,7 +60,7 @@ impl Delete {
     pub(crate) fn run(self) -> Outcome {
         let selection = self.selection()?;
         let mut client = Client::open()?;
-        flush(&mut client)?;
+        settle(&mut client)?;
         let matching = delete(&mut client, &selection, true)?;
         if self.dry_run {
             return self.say(matching, "would be deleted");

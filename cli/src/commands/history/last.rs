@@ -4,8 +4,8 @@ use caro_schema::ipc::history::{Hit, Order, Query, Window};
 use clap::Args;
 
 use super::{
-    flush,
     rows::{self, Rows, Style},
+    settle_newest,
 };
 use crate::{
     client::Client,
@@ -32,7 +32,7 @@ impl Last {
         let own_session = place.session.clone();
         let query = Query { filter: self.filters.resolve()?, order: Order::Newest, place, ..Query::default() };
         let mut client = Client::open()?;
-        flush(&mut client)?;
+        settle_newest(&mut client)?;
         let hits = rows::search(&mut client, query, Window { offset: 0, limit: 2 })?;
         let mut out = Out::new();
         let rows = Rows::new(&self.style, &out)?;

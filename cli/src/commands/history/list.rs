@@ -4,8 +4,8 @@ use caro_schema::ipc::history::{Order, Query};
 use clap::Args;
 
 use super::{
-    flush,
     rows::{self, Rows, Style},
+    settle,
 };
 use crate::{
     client::Client,
@@ -40,7 +40,7 @@ impl List {
         let query =
             Query { filter: self.filters.resolve()?, order, unique: self.unique, place: place(), ..Query::default() };
         let mut client = Client::open()?;
-        flush(&mut client)?;
+        settle(&mut client)?;
         let mut out = Out::new();
         let rows = Rows::new(&self.style, &out)?;
         // The newest so many, and yet the oldest of them first: the rest is passed over.

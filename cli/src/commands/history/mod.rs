@@ -5,13 +5,20 @@ mod last;
 mod list;
 pub(crate) mod rows;
 
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 use caro_schema::ipc::Request;
 use clap::{Args, Subcommand};
 
 use crate::{
     client::Client,
     error::{Failure, Outcome},
-    exit, tui,
+    exit,
+    output::say,
+    tui,
 };
 
 /// See, search and change history on a screen, or list and delete from scripts
@@ -48,11 +55,35 @@ impl History {
     }
 }
 
-/// Has the daemon take in what shells have written up to now, so that a script sees the command before it.
-pub(crate) fn flush(client: &mut Client) -> Outcome {
+/// Waits until the daemon has read its whole history, and has it take in what shells have written up to now, so that a
+/// script sees the command before it. Says so when that takes too long: what is found is then only the newer part.
+pub(crate) fn settle(client: &mut Client) -> Outcome {
+    let deadline = Instant::now() + READ_WITHIN;
+    while !rows::is_complete(client)? {
+        if Instant::now() >= deadline {
+            say("older commands are still being read; only the newer ones are looked at");
+            return Ok(());
+        }
+        thread::sleep(LOOK_AGAIN);
+    }
+    flush(client)
+}
+
+/// The same where only the newest counts: nothing older is waited for.
+pub(crate) fn settle_newest(client: &mut Client) -> Outcome {
+    if rows::is_complete(client)? { flush(client) } else { Ok(()) }
+}
+
+fn flush(client: &mut Client) -> Outcome {
     match client.ask(Request::Flush) {
         // What is there can be read even when nothing can be written.
         Ok(_) | Err(Failure { code: exit::IO | exit::TRY_LATER, .. }) => Ok(()),
         Err(failure) => Err(failure),
     }
 }
+
+/// How long a daemon that was just started may take to read its whole history. A million commands take seconds.
+const READ_WITHIN: Duration = Duration::from_secs(120);
+
+/// The pause between looks at something that is about to happen.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);

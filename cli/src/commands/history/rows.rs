@@ -5,12 +5,13 @@ use caro_schema::{
     body::history::Record,
     ipc::{
         Reply, Request,
-        history::{Hit, Hits, Order, Query, Window},
+        history::{Filter, Hit, Hits, Order, Query, Window},
     },
 };
 use clap::Args;
 use jiff::tz::TimeZone;
 
+use super::settle;
 use crate::{
     client::Client,
     commands::unexpected,
@@ -104,7 +105,15 @@ impl Rows {
             if window.limit == 0 {
                 return Ok(shown);
             }
-            let hits = search(client, query.clone(), window)?;
+            let hits = match search(client, query.clone(), window) {
+                // The daemon was replaced by a newer one in the middle: the same window from that one.
+                Err(Failure { code: exit::UNAVAILABLE | exit::TRY_LATER, .. }) => {
+                    *client = Client::open()?;
+                    settle(client)?;
+                    search(client, query.clone(), window)?
+                }
+                hits => hits?,
+            };
             for hit in &hits.rows {
                 out.bytes(&self.row(hit))?;
             }
@@ -166,6 +175,12 @@ pub(crate) fn search(client: &mut Client, query: Query, window: Window) -> Outco
 /// How many match.
 pub(crate) fn count(client: &mut Client, query: Query) -> Outcome<u64> {
     search(client, Query { order: Order::Newest, ..query }, Window { offset: 0, limit: 1 }).map(|hits| hits.total)
+}
+
+/// Whether the daemon has read its whole history. Looks for nothing at all, which costs nothing.
+pub(super) fn is_complete(client: &mut Client) -> Outcome<bool> {
+    let filter = Filter { ids: Some(Vec::new()), ..Filter::default() };
+    search(client, Query { filter, ..Query::default() }, Window { offset: 0, limit: 1 }).map(|hits| hits.complete)
 }
 
 #[cfg(test)]

@@ -1,10 +1,7 @@
 //! `caro sync init`: a new account. The phrase is shown once, and nothing is written anywhere before the person has
 //! shown that it is on paper.
 
-use std::{
-    fs::File,
-    io::{Read, Write},
-};
+use std::{fs::File, io::Write};
 
 use caro_schema::{
     ipc::{
@@ -26,7 +23,7 @@ use crate::{
     error::{Failure, Outcome},
     exit,
     output::{Out, say},
-    terminal::{self, Guard, ask, hidden},
+    terminal::{self, Guard, ask, secret},
 };
 
 /// Make an account, with a new phrase that is shown once
@@ -49,6 +46,7 @@ pub(crate) struct Init {
 
 impl Init {
     pub(crate) fn run(self) -> Outcome {
+        secret::close_to_others();
         let device_name = self.place.device_name()?;
         if !self.yes {
             // Before anything is begun: without a terminal nobody could see the phrase.
@@ -59,7 +57,7 @@ impl Init {
             return restore::restore(&mut client, &self.place, restore::ask_phrase()?, device_name);
         }
         let token = if self.token_stdin {
-            Some(Redacted::new(std::mem::take(&mut *hidden::from_stdin("an invitation")?)))
+            Some(Redacted::new(std::mem::take(&mut *secret::from_stdin("an invitation")?)))
         } else {
             None
         };
@@ -137,17 +135,9 @@ fn show(tty: &mut File, phrase: &[String]) -> Outcome {
         *grid(phrase, "\r\n")
     ));
     tty.write_all(page.as_bytes()).map_err(failed)?;
-    let mut byte = [0];
-    loop {
-        if tty.read(&mut byte).map_err(failed)? == 0 {
-            return Err(Failure::cancelled());
-        }
-        if byte[0] == b'\n' {
-            break;
-        }
-    }
+    let written_down = ask::enter(tty);
     drop(guard);
-    Ok(())
+    written_down
 }
 
 /// Numbered, in rows of four.
@@ -184,8 +174,8 @@ fn some_places(words: usize) -> Outcome<Vec<usize>> {
 
 fn check(places: &[usize], phrase: &[String]) -> Outcome<bool> {
     for place in places {
-        let answer = Zeroizing::new(ask::line(&format!("Word {}: ", place + 1), "--yes")?);
-        if answer.trim().to_lowercase() != phrase[*place] {
+        let answer = ask::line(&format!("Word {}:", place + 1), "--yes")?;
+        if answer.to_lowercase() != phrase[*place] {
             return Ok(false);
         }
     }

@@ -11,7 +11,11 @@ use super::{
     join::{JOIN_WITHIN, Where},
     sync_status,
 };
-use crate::{client::Client, error::Outcome, terminal::hidden};
+use crate::{
+    client::Client,
+    error::Outcome,
+    terminal::{ask, secret},
+};
 
 /// Join an account with its phrase
 ///
@@ -30,15 +34,16 @@ pub(crate) struct Restore {
 
 impl Restore {
     pub(crate) fn run(self) -> Outcome {
+        secret::close_to_others();
         let device_name = self.place.device_name()?;
         let mut client = Client::open()?;
-        let phrase = if self.phrase_stdin { hidden::from_stdin("a phrase")? } else { ask_phrase()? };
+        let phrase = if self.phrase_stdin { secret::from_stdin("a phrase")? } else { ask_phrase()? };
         restore(&mut client, &self.place, phrase, device_name)
     }
 }
 
 pub(super) fn ask_phrase() -> Outcome<Zeroizing<String>> {
-    hidden::ask("Recovery phrase:", "--phrase-stdin reads the phrase from standard input")
+    ask::phrase("Recovery phrase:", "--phrase-stdin reads the phrase from standard input")
 }
 
 pub(super) fn restore(

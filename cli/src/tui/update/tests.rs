@@ -254,6 +254,15 @@ fn after_deleting_the_list_is_asked_for_again_at_the_same_place() {
 }
 
 #[test]
+fn while_the_daemon_reads_its_history_it_is_asked_again_in_quiet_moments() {
+    let mut model = with_rows(vec![hit("a")]);
+    assert!(update(&mut model, Message::Quiet).is_empty());
+    model.complete = false;
+    assert_eq!(searches(&update(&mut model, Message::Quiet)).len(), 1);
+    assert!(update(&mut model, Message::Quiet).is_empty(), "an answer is on its way");
+}
+
+#[test]
 fn a_paste_is_text_and_no_keys() {
     let mut model = with_rows(vec![hit("a")]);
     let effects = update(&mut model, Message::Paste("rm -rf /\nyes\x1b[A".into()));

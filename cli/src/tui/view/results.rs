@@ -9,6 +9,7 @@ use ratatui::{
     text::{Line, Span},
     widgets::Widget,
 };
+use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use super::text::{letter_start, one_line};
@@ -35,8 +36,12 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         let lines = [visible::line(failure.message.as_bytes()), visible::line(failure.hint.as_bytes())];
         return words(&lines, area, buffer);
     }
-    if model.total == 0 && !model.is_waiting() {
-        let nothing = if model.of == 0 { "no history yet" } else { "nothing matches" };
+    if model.total == 0 {
+        let nothing = match (model.is_waiting(), model.of) {
+            (true, _) => "…",
+            (false, 0) => "no history yet",
+            (false, _) => "nothing matches",
+        };
         return words(&[nothing.to_owned()], area, buffer);
     }
     for row in 0..area.height {
@@ -93,16 +98,15 @@ fn details(model: &Model, hit: &Hit, columns: u16) -> Vec<Span<'static>> {
 /// Exactly so many columns.
 fn fitted(text: &str, columns: usize) -> String {
     let mut shown = String::new();
-    for letter in text.chars() {
-        let mut longer = shown.clone();
-        longer.push(letter);
-        if longer.width() > columns {
+    let mut used = 0;
+    for letter in text.graphemes(true) {
+        if used + letter.width() > columns {
             break;
         }
-        shown = longer;
+        used += letter.width();
+        shown.push_str(letter);
     }
-    let missing = columns.saturating_sub(shown.width());
-    shown + &" ".repeat(missing)
+    shown + &" ".repeat(columns - used)
 }
 
 /// The command, from a place where the first match is in sight. Of a long one only what can be in sight is looked at.
