@@ -54,3 +54,51 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<Record>, DecodeError> {
         [other, ..] => Err(DecodeError::Version(*other)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::history::model::{any_record, record};
+
+    proptest! {
+        #[test]
+        fn there_and_back(records in prop::collection::vec(any_record(), 0..40)) {
+            prop_assert!(decode(&encode(&records)).as_ref() == Ok(&records));
+        }
+
+        #[test]
+        fn any_bytes_are_records_or_an_error(bytes: Vec<u8>) {
+            // Neither panics nor allocates what the bytes only claim.
+            let decoded = decode(&bytes);
+            prop_assert!(decoded.is_err() || !bytes.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_cut_or_goes_on_is_refused() {
+        let long: Vec<Record> = (0..100).map(|n| record(n, 1, "make")).collect();
+        for records in [&long[..1], &long] {
+            let bytes = encode(records);
+            for cut in 0..bytes.len() {
+                assert!(decode(&bytes[..cut]).is_err());
+            }
+            assert!(decode(&[&bytes[..], b"\0"].concat()).is_err());
+        }
+        assert!(encode(&long).len() < 100 * 30, "compressed");
+    }
+
+    #[test]
+    fn an_unknown_version_is_named() {
+        let mut bytes = encode(&[]);
+        bytes[0] = 9;
+        assert!(matches!(decode(&bytes), Err(DecodeError::Version(9))));
+    }
+
+    #[test]
+    fn trap_38_a_length_above_the_limit_is_refused_before_it_is_allocated() {
+        let bytes = [&[version::BYTES, ZSTD][..], &u32::MAX.to_be_bytes(), &[0; 9]].concat();
+        assert!(matches!(decode(&bytes), Err(DecodeError::Limit { .. })));
+    }
+}

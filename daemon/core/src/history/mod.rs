@@ -1,115 +1,430 @@
-//! Placeholder while the real one is being written: obviously correct, slow.
-#![allow(missing_docs)]
+//! The whole history of this device in memory: what is there, what was deleted, and what has to be written.
+//!
+//! A record gets in by [`History::put`] and out by [`History::delete`], and the result does not hang on the order:
+//! of two versions of a record the one that has ended wins, then the one whose encoding is greater; a deleted record
+//! never comes back. Knows nothing of ops, devices or relays, and reads and writes no file: it says by
+//! [`History::take_writes`] which blocks changed.
+//!
+//! Every text is held once ([`pool`], [`commands`], [`contexts`]) and a record is a row of numbers ([`rows`]), about
+//! eighty bytes. How rows lie together in the store is in [`blocks`], their bytes in [`block`]. Searching is in
+//! [`crate::search`].
+
 pub mod block;
-use crate::step::{Space, Write};
-use caro_schema::{body::history::Record, codec, id::RecordId};
-use std::collections::{BTreeMap, BTreeSet};
-#[derive(Default)]
+mod blocks;
+mod commands;
+mod contexts;
+mod fold;
+mod grow;
+mod index;
+mod pool;
+mod revision;
+mod rows;
+mod tombstones;
+
+#[cfg(test)]
+pub(crate) mod model;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use caro_schema::{
+    body::history::{Assistant, Record},
+    codec,
+    id::RecordId,
+};
+
+use blocks::Blocks;
+pub use blocks::{BLOCK_BYTES_MAX, BLOCK_RECORDS_MAX};
+pub(crate) use commands::Commands;
+pub(crate) use contexts::{Contexts, Words};
+pub(crate) use fold::{fold_char, letters};
+pub(crate) use pool::Pool;
+pub(crate) use revision::Revision;
+use rows::Row;
+pub(crate) use rows::{NO_ROW, Rows};
+use tombstones::Tombstones;
+
+use crate::step::{BlockNumber, Space, Write};
+
+/// All records and tombstones of one device.
 pub struct History {
-    records: BTreeMap<RecordId, (Record, u64)>,
-    dead: BTreeSet<RecordId>,
-    next: u64,
-    writes: Vec<Write>,
+    rows: Rows,
+    commands: Commands,
+    directories: Pool,
+    contexts: Contexts,
+    tombstones: Tombstones,
+    blocks: Blocks,
+    /// Ids whose tombstones are to be written.
+    deleted: Vec<RecordId>,
+    /// Commands whose newest run has changed or gone.
+    stale: BTreeSet<u32>,
+    revision: Revision,
     complete: bool,
 }
+
+/// What became of the records that were put.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PutOutcome {
+    /// Were not there.
     pub added: u64,
+    /// Were there in a lesser version.
     pub replaced: u64,
+    /// Were there in this version or a greater one.
     pub known: u64,
+    /// Had been deleted, and stay so.
     pub deleted: u64,
 }
-impl History {
-    pub fn new() -> Self {
-        Self::default()
+
+impl Default for History {
+    fn default() -> Self {
+        Self::new()
     }
-    pub fn load_block(&mut self, number: u64, records: Vec<Record>) {
-        self.next = self.next.max(number + 1);
-        for r in records {
-            self.records.insert(r.id, (r, number));
+}
+
+impl History {
+    /// Nothing, and not known to be all.
+    pub fn new() -> Self {
+        Self {
+            rows: Rows::default(),
+            commands: Commands::new(),
+            directories: Pool::default(),
+            contexts: Contexts::default(),
+            tombstones: Tombstones::default(),
+            blocks: Blocks::default(),
+            deleted: Vec::new(),
+            stale: BTreeSet::new(),
+            revision: Revision::new(),
+            complete: false,
         }
     }
+
+    /// Takes in a block of the store. The newest block comes first, so that new numbers are above all that are in use;
+    /// tombstones come before any. A record that is here already, or was deleted, leaves the block at the next write.
+    pub fn load_block(&mut self, number: BlockNumber, records: Vec<Record>) {
+        let (mut rows, mut bytes) = (Vec::with_capacity(records.len()), 0);
+        for record in records {
+            if self.tombstones.contains(&record.id) {
+                self.blocks.change(number);
+            } else if let Some(row) = self.rows.find(&record.id) {
+                if self.rows.block(row) != number {
+                    self.blocks.change(number);
+                }
+                self.merge(row, record);
+            } else {
+                bytes += text_bytes(&record);
+                rows.push(self.insert(record, number));
+            }
+        }
+        self.blocks.load(number, rows, bytes);
+        self.settle();
+    }
+
+    /// Takes in the tombstones of the store.
     pub fn load_tombstones(&mut self, ids: impl Iterator<Item = RecordId>) {
-        self.dead.extend(ids);
+        self.tombstones.add(ids);
     }
-    pub fn distinct(&self) -> usize {
-        self.records.values().map(|(record, _)| &record.command[..]).collect::<BTreeSet<_>>().len()
-    }
+
+    /// Says that all blocks of the store have been loaded.
     pub fn set_complete(&mut self) {
         self.complete = true;
     }
+
+    /// Whether all blocks of the store have been loaded.
     pub fn is_complete(&self) -> bool {
         self.complete
     }
-    pub fn put(&mut self, records: Vec<Record>) -> PutOutcome {
-        let mut out = PutOutcome::default();
-        for r in records {
-            if self.dead.contains(&r.id) {
-                out.deleted += 1;
-                continue;
-            }
-            let key = |r: &Record| (r.has_ended(), codec::encode(r));
-            match self.records.get(&r.id) {
-                Some((old, _)) if key(old) >= key(&r) => {
-                    out.known += 1;
-                    continue;
-                }
-                Some(_) => out.replaced += 1,
-                None => out.added += 1,
-            }
-            let n = match self.records.get(&r.id) {
-                Some((_, n)) => *n,
-                None => {
-                    self.next += 1;
-                    self.next
-                }
-            };
-            self.records.insert(r.id, (r.clone(), n));
-            self.writes.push(Write::Block(n, Some(vec![r])));
+
+    /// Merges records into the history.
+    pub fn put(&mut self, records: impl IntoIterator<Item = Record>) -> PutOutcome {
+        if !self.complete {
+            self.blocks.leave_room_for_unread();
         }
-        out
+        let mut outcome = PutOutcome::default();
+        let mut block = None;
+        for record in records {
+            if self.tombstones.contains(&record.id) {
+                outcome.deleted += 1;
+            } else if let Some(row) = self.rows.find(&record.id) {
+                let replaced = self.merge(row, record);
+                *(if replaced { &mut outcome.replaced } else { &mut outcome.known }) += 1;
+            } else {
+                let bytes = text_bytes(&record);
+                let number = self.blocks.place(block, bytes);
+                let row = self.insert(record, number);
+                self.blocks.insert(number, row, bytes);
+                block = Some(number);
+                outcome.added += 1;
+            }
+        }
+        if outcome.added + outcome.replaced > 0 {
+            self.settle();
+            self.compact();
+        }
+        outcome
     }
+
+    /// Deletes records for ever, also those that have not come yet. Their text is gone from memory when this returns.
     pub fn delete(&mut self, ids: &[RecordId]) {
+        self.deleted.extend(self.tombstones.add(ids.iter().copied()));
         for id in ids {
-            if self.dead.insert(*id) {
-                self.writes.push(Write::Row(Space::Tombstone, id.0.to_vec(), Some(Vec::new())));
-            }
-            if let Some((_, n)) = self.records.remove(id) {
-                self.writes.push(Write::Block(n, None));
+            let Some(row) = self.rows.find(id) else { continue };
+            self.blocks.remove(self.rows.block(row), row, self.row_text_bytes(row));
+            self.forget_run(row);
+            self.release_texts(row);
+            self.rows.remove(row);
+        }
+        self.settle();
+    }
+
+    /// Merges some small blocks into one, if there are too many. True when there is more to do. Every [`Self::put`]
+    /// does this once, which keeps pace with what it adds.
+    pub fn compact(&mut self) -> bool {
+        if let Some((number, rows)) = self.blocks.merge() {
+            for row in rows {
+                self.rows.set_block(row, number);
             }
         }
+        self.blocks.is_crowded()
     }
+
+    /// The record with this id.
     pub fn record(&self, id: &RecordId) -> Option<Record> {
-        self.records.get(id).map(|(r, _)| r.clone())
+        self.rows.find(id).map(|row| self.build(row))
     }
+
+    /// Whether there is a record with this id.
     pub fn contains(&self, id: &RecordId) -> bool {
-        self.records.contains_key(id)
+        self.rows.find(id).is_some()
     }
+
+    /// Whether the record with this id was deleted.
     pub fn is_deleted(&self, id: &RecordId) -> bool {
-        self.dead.contains(id)
+        self.tombstones.contains(id)
     }
-    pub fn newest(&self) -> impl Iterator<Item = Record> {
-        let mut all: Vec<Record> = self.records.values().map(|(r, _)| r.clone()).collect();
-        all.sort_by_key(|r| std::cmp::Reverse(r.start_us));
-        all.into_iter()
+
+    /// All records, the newest first.
+    pub fn newest(&self) -> impl Iterator<Item = Record> + '_ {
+        let mut rows: Vec<u32> = self.rows.live().collect();
+        rows.sort_unstable_by(|one, other| self.rows.compare(*other, *one));
+        rows.into_iter().map(|row| self.build(row))
     }
+
+    /// How many records there are.
     pub fn len(&self) -> usize {
-        self.records.len()
+        self.rows.len()
     }
+
+    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.len() == 0
     }
+
+    /// How many different commands there are.
+    pub fn distinct(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// What has changed since the last time, for one transaction.
     pub fn take_writes(&mut self) -> Vec<Write> {
-        std::mem::take(&mut self.writes)
+        let deleted = std::mem::take(&mut self.deleted);
+        let tombstones =
+            deleted.into_iter().map(|id| Write::Row(Space::Tombstone, id.as_bytes().to_vec(), Some(Vec::new())));
+        let mut writes: Vec<Write> = tombstones.collect();
+        let mut blocks = std::mem::take(&mut self.blocks);
+        for (number, rows) in blocks.take_changed() {
+            let records = rows.map(|rows| rows.iter().map(|row| self.build(*row)).collect());
+            writes.push(Write::Block(number, records));
+        }
+        self.blocks = blocks;
+        writes
     }
+
+    /// One hash of all records and tombstones. Two devices with the same have the same history.
     pub fn digest(&self) -> [u8; 32] {
-        let mut h = blake3::Hasher::new();
-        for (r, _) in self.records.values() {
-            h.update(&codec::encode(r));
+        let mut rows: Vec<u32> = self.rows.live().collect();
+        rows.sort_unstable_by_key(|row| self.rows.id(*row));
+        let mut hasher = blake3::Hasher::new();
+        for row in rows {
+            let record = codec::encode(&self.build(row));
+            hasher.update(&(record.len() as u64).to_be_bytes()).update(&record);
         }
-        for d in &self.dead {
-            h.update(&d.0);
+        for id in self.tombstones.iter() {
+            hasher.update(id.as_bytes());
         }
-        *h.finalize().as_bytes()
+        *hasher.finalize().as_bytes()
+    }
+
+    /// How much memory this holds, in bytes, as far as can be told without asking the allocator.
+    pub fn memory_bytes(&self) -> usize {
+        self.rows.memory_bytes()
+            + self.commands.memory_bytes()
+            + self.directories.memory_bytes()
+            + self.contexts.memory_bytes()
+            + self.tombstones.memory_bytes()
+            + self.blocks.memory_bytes()
+    }
+
+    /// Changes whenever a record does.
+    pub(crate) fn revision(&self) -> &Revision {
+        &self.revision
+    }
+
+    /// The columns, for a search.
+    pub(crate) fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    /// The distinct commands, for a search.
+    pub(crate) fn commands(&self) -> &Commands {
+        &self.commands
+    }
+
+    /// The distinct directories, for a search.
+    pub(crate) fn directories(&self) -> &Pool {
+        &self.directories
+    }
+
+    /// The distinct contexts, for a search.
+    pub(crate) fn contexts(&self) -> &Contexts {
+        &self.contexts
+    }
+
+    /// The record of a row.
+    pub(crate) fn build(&self, row: u32) -> Record {
+        let words = self.contexts.words(self.rows.context(row));
+        Record {
+            id: self.rows.id(row),
+            command: self.command_of(row).to_vec().into(),
+            directory: self.directories.text(self.rows.directory(row)).to_vec().into(),
+            host: words.host.to_owned(),
+            user: words.user.to_owned(),
+            shell: words.shell.to_owned(),
+            session: words.session.to_owned(),
+            start_us: self.rows.start_us(row),
+            duration_us: self.rows.duration_us(row),
+            exit: self.rows.exit(row),
+            assistant: self.rows.assistant(row).map(|assistant| Box::new(assistant.clone())),
+        }
+    }
+
+    fn command_of(&self, row: u32) -> &[u8] {
+        self.rows.command(row).map_or(&[], |command| self.commands.text(command))
+    }
+
+    fn insert(&mut self, record: Record, block: BlockNumber) -> u32 {
+        let row = self.intern(record, block);
+        let row = self.rows.insert(row);
+        self.note_run(row);
+        row
+    }
+
+    /// Replaces a record if this version is greater. True when it did.
+    fn merge(&mut self, row: u32, record: Record) -> bool {
+        let known = self.build(row);
+        if !is_greater(&record, &known) {
+            return false;
+        }
+        self.blocks.resize(self.rows.block(row), text_bytes(&known), text_bytes(&record));
+        let same_run = record.command == known.command && record.start_us == known.start_us;
+        if !same_run {
+            self.forget_run(row);
+        }
+        // First the new texts, so that those that stay are not dropped in between.
+        let new = self.intern(record, self.rows.block(row));
+        self.release_texts(row);
+        self.rows.set(row, new);
+        if !same_run {
+            self.note_run(row);
+        }
+        true
+    }
+
+    fn intern(&mut self, record: Record, block: BlockNumber) -> Row {
+        let Record { id, command, directory, host, user, shell, session, start_us, duration_us, exit, assistant } =
+            record;
+        let words = Words { host: &host, user: &user, shell: &shell, session: &session };
+        Row {
+            id,
+            start_us,
+            command: self.commands.take(&command),
+            directory: self.directories.take(&directory).0,
+            context: self.contexts.take(words),
+            exit,
+            duration_us,
+            assistant,
+            block,
+        }
+    }
+
+    fn release_texts(&mut self, row: u32) {
+        if let Some(command) = self.rows.command(row) {
+            self.commands.release(command);
+        }
+        self.directories.release(self.rows.directory(row));
+        self.directories.pack();
+        self.contexts.release(self.rows.context(row));
+    }
+
+    /// Makes a row the newest run of its command, if it is.
+    fn note_run(&mut self, row: u32) {
+        let Some(command) = self.rows.command(row) else { return };
+        let newest = self.commands.newest(command);
+        if newest == NO_ROW || self.rows.compare(row, newest).is_gt() {
+            self.commands.set_newest(command, row);
+        }
+    }
+
+    /// A row is about to stop being a run of its command.
+    fn forget_run(&mut self, row: u32) {
+        self.stale.extend(self.rows.command(row).filter(|command| self.commands.newest(*command) == row));
+    }
+
+    /// After a change: finds the newest runs that are not known any more, all in one pass.
+    fn settle(&mut self) {
+        self.revision.advance();
+        let mut stale = std::mem::take(&mut self.stale);
+        stale.retain(|command| self.commands.runs(*command) > 0);
+        if stale.is_empty() {
+            return;
+        }
+        for command in &stale {
+            self.commands.set_newest(*command, NO_ROW);
+        }
+        for row in 0..self.rows.slots() as u32 {
+            if self.rows.command(row).is_some_and(|command| stale.contains(&command)) {
+                self.note_run(row);
+            }
+        }
+    }
+
+    fn row_text_bytes(&self, row: u32) -> usize {
+        let assistant = self.rows.assistant(row).map_or(0, assistant_bytes);
+        self.command_of(row).len() + self.directories.text(self.rows.directory(row)).len() + assistant
+    }
+}
+
+/// Whether one version of a record wins over another.
+fn is_greater(record: &Record, known: &Record) -> bool {
+    match (record.has_ended(), known.has_ended()) {
+        (ended, known_ended) if ended != known_ended => ended,
+        _ => record != known && codec::encode(record) > codec::encode(known),
+    }
+}
+
+/// Text of a record, for the size of a block.
+fn text_bytes(record: &Record) -> usize {
+    record.command.len() + record.directory.len() + record.assistant.as_deref().map_or(0, assistant_bytes)
+}
+
+fn assistant_bytes(assistant: &Assistant) -> usize {
+    let Assistant { prompt, explanation, model, safety, tags } = assistant;
+    prompt.len() + explanation.len() + model.len() + safety.len() + tags.iter().map(String::len).sum::<usize>()
+}
+
+// Written by hand: nothing of a history is ever printed.
+impl std::fmt::Debug for History {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("History").field("records", &self.len()).finish_non_exhaustive()
     }
 }

@@ -1,0 +1,139 @@
+//! The distinct commands: each text once, its folded form, its letters, how often it ran and its newest run.
+//!
+//! This is what a search looks through, so it is laid out for reading in order: the texts follow each other in one
+//! arena, the folded ones in another at the same places.
+
+use std::ops::Range;
+
+use zeroize::Zeroize;
+
+use super::{fold, grow, pool::Pool, revision::Revision, rows::NO_ROW};
+
+/// Distinct commands by number.
+pub(crate) struct Commands {
+    pool: Pool,
+    folded: Vec<u8>,
+    letters: Vec<u64>,
+    newest: Vec<u32>,
+    revision: Revision,
+}
+
+impl Commands {
+    pub(super) fn new() -> Self {
+        Self {
+            pool: Pool::default(),
+            folded: Vec::new(),
+            letters: Vec::new(),
+            newest: Vec::new(),
+            revision: Revision::new(),
+        }
+    }
+
+    /// The number of a command, run once more.
+    pub(super) fn take(&mut self, text: &[u8]) -> u32 {
+        let (number, is_new) = self.pool.take(text);
+        if is_new {
+            self.revision.advance();
+            let at = self.folded.len();
+            grow::reserve(&mut self.folded, text.len());
+            fold::fold_into(&mut self.folded, text);
+            let letters = fold::letters(&self.folded[at..]);
+            match self.letters.get_mut(number as usize) {
+                Some(known) => {
+                    *known = letters;
+                    self.newest[number as usize] = NO_ROW;
+                }
+                None => {
+                    grow::push(&mut self.letters, letters);
+                    grow::push(&mut self.newest, NO_ROW);
+                }
+            }
+        }
+        number
+    }
+
+    /// One run less. With the last run the text goes.
+    pub(super) fn release(&mut self, number: u32) {
+        let range = self.pool.range(number);
+        if !self.pool.release(number) {
+            return;
+        }
+        self.revision.advance();
+        self.folded[range].zeroize();
+        self.letters[number as usize] = 0;
+        self.newest[number as usize] = NO_ROW;
+        if self.pool.pack() {
+            let mut folded = Vec::with_capacity(self.pool.arena().len());
+            fold_all(&mut folded, &self.pool);
+            std::mem::replace(&mut self.folded, folded).zeroize();
+        }
+    }
+
+    pub(super) fn set_newest(&mut self, number: u32, row: u32) {
+        self.newest[number as usize] = row;
+    }
+
+    /// Changes when a command comes that was not there, or goes.
+    pub(crate) fn revision(&self) -> &Revision {
+        &self.revision
+    }
+
+    /// Every number is below this. Some may be free.
+    pub(crate) fn slots(&self) -> usize {
+        self.pool.slots()
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.pool.len()
+    }
+
+    /// How often it ran; never, when the number is free.
+    pub(crate) fn runs(&self, number: u32) -> u32 {
+        self.pool.uses(number)
+    }
+
+    /// Its newest run.
+    pub(crate) fn newest(&self, number: u32) -> u32 {
+        self.newest[number as usize]
+    }
+
+    /// The text.
+    pub(crate) fn text(&self, number: u32) -> &[u8] {
+        self.pool.text(number)
+    }
+
+    /// The text with its letters folded, as long as the text.
+    pub(crate) fn folded(&self, number: u32) -> &[u8] {
+        &self.folded[self.range(number)]
+    }
+
+    /// Which letters the folded text has.
+    pub(crate) fn letters(&self, number: u32) -> u64 {
+        self.letters[number as usize]
+    }
+
+    fn range(&self, number: u32) -> Range<usize> {
+        self.pool.range(number)
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        let columns = self.letters.capacity() * size_of::<u64>() + self.newest.capacity() * size_of::<u32>();
+        self.pool.memory_bytes() + self.folded.capacity() + columns
+    }
+
+    /// Whether these bytes are anywhere in the arenas.
+    #[cfg(test)]
+    pub(super) fn remember(&self, bytes: &[u8]) -> bool {
+        [self.pool.arena(), &self.folded].iter().any(|arena| memchr::memmem::find(arena, bytes).is_some())
+    }
+}
+
+/// Text by text: folding across the end of one could make letters of two halves.
+fn fold_all(folded: &mut Vec<u8>, pool: &Pool) {
+    let mut ranges: Vec<Range<usize>> = (0..pool.slots() as u32).map(|number| pool.range(number)).collect();
+    ranges.sort_unstable_by_key(|range| range.start);
+    for range in ranges {
+        fold::fold_into(folded, &pool.arena()[range]);
+    }
+}

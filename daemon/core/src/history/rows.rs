@@ -1,0 +1,221 @@
+//! Records as columns of small integers. Knows the numbers of texts, never the texts.
+//!
+//! A row has the same number from its first to its last day; the number of a deleted one is used again. Columns that a
+//! search reads lie apart from those that only an answer needs, so that looking through a million rows touches little.
+
+use std::collections::BTreeMap;
+
+use caro_schema::{body::history::Assistant, id::RecordId};
+use zeroize::Zeroize;
+
+use super::{
+    grow,
+    index::{self, Index},
+};
+use crate::step::BlockNumber;
+
+/// No row.
+pub(crate) const NO_ROW: u32 = u32::MAX;
+
+/// A free row's command.
+const NO_COMMAND: u32 = u32::MAX;
+
+/// Records by row.
+#[derive(Default)]
+pub(crate) struct Rows {
+    ids: Vec<RecordId>,
+    starts: Vec<i64>,
+    commands: Vec<u32>,
+    directories: Vec<u32>,
+    contexts: Vec<u32>,
+    exits: Vec<i32>,
+    durations: Vec<u64>,
+    flags: Vec<u8>,
+    blocks: Vec<BlockNumber>,
+    assistants: BTreeMap<u32, Box<Assistant>>,
+    index: Index,
+    free: Vec<u32>,
+}
+
+/// One record, by the numbers of its texts.
+pub(super) struct Row {
+    pub(super) id: RecordId,
+    pub(super) start_us: i64,
+    pub(super) command: u32,
+    pub(super) directory: u32,
+    pub(super) context: u32,
+    pub(super) exit: Option<i32>,
+    pub(super) duration_us: Option<u64>,
+    pub(super) assistant: Option<Box<Assistant>>,
+    pub(super) block: BlockNumber,
+}
+
+const HAS_EXIT: u8 = 1;
+const HAS_DURATION: u8 = 2;
+const HAS_ASSISTANT: u8 = 4;
+
+impl Rows {
+    /// Adds a row whose id is not there.
+    pub(super) fn insert(&mut self, row: Row) -> u32 {
+        let (id, number) = (row.id, self.free.pop().unwrap_or(self.ids.len() as u32));
+        if number as usize == self.ids.len() {
+            grow::push(&mut self.ids, id);
+            grow::push(&mut self.starts, 0);
+            grow::push(&mut self.commands, NO_COMMAND);
+            grow::push(&mut self.directories, 0);
+            grow::push(&mut self.contexts, 0);
+            grow::push(&mut self.exits, 0);
+            grow::push(&mut self.durations, 0);
+            grow::push(&mut self.flags, 0);
+            grow::push(&mut self.blocks, 0);
+        }
+        self.set(number, row);
+        let Self { ids, index, .. } = self;
+        index.insert(index::hash(&id), number, |other| index::hash(&ids[other as usize]));
+        number
+    }
+
+    /// Replaces what is in a row, except for its id.
+    pub(super) fn set(&mut self, number: u32, row: Row) {
+        let at = number as usize;
+        let flag = |has: bool, flag: u8| if has { flag } else { 0 };
+        self.ids[at] = row.id;
+        self.starts[at] = row.start_us;
+        self.commands[at] = row.command;
+        self.directories[at] = row.directory;
+        self.contexts[at] = row.context;
+        self.exits[at] = row.exit.unwrap_or_default();
+        self.durations[at] = row.duration_us.unwrap_or_default();
+        self.flags[at] = flag(row.exit.is_some(), HAS_EXIT)
+            | flag(row.duration_us.is_some(), HAS_DURATION)
+            | flag(row.assistant.is_some(), HAS_ASSISTANT);
+        self.blocks[at] = row.block;
+        self.forget_assistant(number);
+        if let Some(assistant) = row.assistant {
+            self.assistants.insert(number, assistant);
+        }
+    }
+
+    /// Frees a row.
+    pub(super) fn remove(&mut self, number: u32) {
+        let Self { ids, index, .. } = self;
+        index.remove(index::hash(&ids[number as usize]), number, |other| index::hash(&ids[other as usize]));
+        self.commands[number as usize] = NO_COMMAND;
+        self.flags[number as usize] = 0;
+        self.forget_assistant(number);
+        self.free.push(number);
+    }
+
+    fn forget_assistant(&mut self, number: u32) {
+        if let Some(mut assistant) = self.assistants.remove(&number) {
+            let Assistant { prompt, explanation, model, safety, tags } = &mut *assistant;
+            prompt.zeroize();
+            explanation.zeroize();
+            model.zeroize();
+            safety.zeroize();
+            tags.zeroize();
+        }
+    }
+
+    pub(super) fn set_block(&mut self, number: u32, block: BlockNumber) {
+        self.blocks[number as usize] = block;
+    }
+
+    /// The row of a record.
+    pub(crate) fn find(&self, id: &RecordId) -> Option<u32> {
+        self.index.find(index::hash(id), |number| self.ids[number as usize] == *id)
+    }
+
+    /// Every row is below this. Some may be free.
+    pub(crate) fn slots(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len() - self.free.len()
+    }
+
+    /// The rows that are not free.
+    pub(crate) fn live(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..self.slots() as u32).filter(|row| self.command(*row).is_some())
+    }
+
+    /// The number of its command; none when the row is free.
+    pub(crate) fn command(&self, row: u32) -> Option<u32> {
+        let command = self.commands[row as usize];
+        (command != NO_COMMAND).then_some(command)
+    }
+
+    /// The number of its directory.
+    pub(crate) fn directory(&self, row: u32) -> u32 {
+        self.directories[row as usize]
+    }
+
+    /// The number of its context.
+    pub(crate) fn context(&self, row: u32) -> u32 {
+        self.contexts[row as usize]
+    }
+
+    /// Which record it is.
+    pub(crate) fn id(&self, row: u32) -> RecordId {
+        self.ids[row as usize]
+    }
+
+    /// When it started.
+    pub(crate) fn start_us(&self, row: u32) -> i64 {
+        self.starts[row as usize]
+    }
+
+    /// Rows in the order of time; those of one moment by id.
+    pub(crate) fn compare(&self, one: u32, other: u32) -> std::cmp::Ordering {
+        let starts = self.start_us(one).cmp(&self.start_us(other));
+        starts.then_with(|| self.ids[one as usize].cmp(&self.ids[other as usize]))
+    }
+
+    /// How it ended, if that is known.
+    pub(crate) fn exit(&self, row: u32) -> Option<i32> {
+        (self.flags[row as usize] & HAS_EXIT != 0).then(|| self.exits[row as usize])
+    }
+
+    /// How long it took, if that is known.
+    pub(crate) fn duration_us(&self, row: u32) -> Option<u64> {
+        (self.flags[row as usize] & HAS_DURATION != 0).then(|| self.durations[row as usize])
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&self, row: u32) -> bool {
+        self.flags[row as usize] & (HAS_EXIT | HAS_DURATION) != 0
+    }
+
+    /// Whether an assistant made it.
+    pub(crate) fn has_assistant(&self, row: u32) -> bool {
+        self.flags[row as usize] & HAS_ASSISTANT != 0
+    }
+
+    /// What an assistant said of it.
+    pub(super) fn assistant(&self, row: u32) -> Option<&Assistant> {
+        if self.has_assistant(row) { self.assistants.get(&row).map(|assistant| &**assistant) } else { None }
+    }
+
+    /// Which block it is in.
+    pub(super) fn block(&self, row: u32) -> BlockNumber {
+        self.blocks[row as usize]
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        let words = |capacity: usize| capacity * size_of::<u32>();
+        let columns = self.ids.capacity() * size_of::<RecordId>()
+            + (self.starts.capacity() + self.durations.capacity() + self.blocks.capacity()) * size_of::<u64>()
+            + words(self.commands.capacity() + self.directories.capacity() + self.contexts.capacity())
+            + words(self.exits.capacity() + self.free.capacity())
+            + self.flags.capacity();
+        let said = |a: &Assistant| {
+            let tags: usize = a.tags.iter().map(|tag| tag.capacity() + size_of::<String>()).sum();
+            a.prompt.capacity() + a.explanation.capacity() + a.model.capacity() + a.safety.capacity() + tags
+        };
+        let assistants: usize =
+            self.assistants.values().map(|a| said(a) + size_of::<Assistant>() + 2 * size_of::<u64>()).sum();
+        columns + assistants + self.index.memory_bytes()
+    }
+}
