@@ -1,11 +1,12 @@
 # caro: records each command with bash's own builtins, and puts a found one on the prompt. bash 4.4 and later; 3.1 to
-# 4.3 with the gaps that docs/shell-hooks.md lists. Evaluated at the end of ~/.bashrc; sourcing it again does nothing.
+# 4.3 with the gaps that docs/shell-hooks.md lists. Evaluated in ~/.bashrc; evaluating it again changes nothing.
 #
 # Set before it by `caro init`: __caro_bin (the program), __caro_dir (the spool folder), __caro_sid (empty: one is made),
 # __caro_bind_ctrl_r and __caro_bind_up (1 to bind the key). The records' grammar: schema/src/spool.rs.
 #
 # Rules: no process, no output and no wait per command; `$?`, `$_` and PIPESTATUS stay as they were; whatever fails, fails
-# in silence (`2>&-` comes first, so that it also silences the opening of the file).
+# in silence (`2>&-` comes first, so that it also silences the opening of the file). Builtins are called as builtins,
+# because people alias and wrap them, and nothing here depends on IFS, on globbing or on `set -u -e -o pipefail`.
 
 if [[ $- == *i* && ${__caro_pid-} != "$$" ]]; then
 
@@ -15,21 +16,50 @@ if [[ $- == *i* && ${__caro_pid-} != "$$" ]]; then
 
 __caro_pid=$$
 __caro_version=$((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1]))
-__caro_armed_at=0     # when the line was accepted, 0 once its start is written
-__caro_running=0      # a start without its end is written
-__caro_any=0          # something was recorded in this run
-__caro_command=       # the last line's first simple command: tells a repeat from a hidden line
-__caro_number=0       # bash's history number when the line was accepted
-__caro_number_before=0
+__caro_armed_at=0        # when the line was accepted, 0 once its start is written
+__caro_running=0         # a start without its end is written
+__caro_command=          # the last line's first simple command: tells a repeat from a hidden line
+__caro_number=0          # bash's history number when the line was accepted
+__caro_number_before=0   # the same, of the line before
 __caro_bang='\!'
 
-if [[ -z ${__caro_sid-} ]]; then
-  { read -r __caro_sid </proc/sys/kernel/random/uuid; } 2>/dev/null || __caro_sid=
-  [[ -n $__caro_sid ]] || __caro_sid=$$-$RANDOM$RANDOM$RANDOM$RANDOM
-fi
-__caro_file=${__caro_dir:-${CARO_SPOOL:-${XDG_STATE_HOME:-$HOME/.local/state}/caro/spool}}/$__caro_sid.$$
-printf '\0H1\0s%s\0p%s\0kbash %s\0l%s\0y%s\0h%s\0u%s\0\0' \
-  "$__caro_sid" "$$" "$BASH_VERSION" "${SHLVL-}" "${SSH_TTY:-${TTY-}}" "${HOSTNAME-}" "${USER-}" 2>&- >>"$__caro_file" || :
+# What keeps this shell from being recorded, in words, or nothing.
+__caro_lacks() {
+  __caro_reason=
+  if ! { \builtin printf '' && \builtin history 0; } >/dev/null 2>&1; then
+    __caro_reason='this bash has no history or no printf builtin'
+  elif [[ $- == *r* ]]; then
+    __caro_reason='this is a restricted shell'
+  elif ! (PROMPT_COMMAND=; PS0=) 2>/dev/null; then
+    __caro_reason='PROMPT_COMMAND or PS0 is read-only'
+  fi
+  [[ -n $__caro_reason ]]
+}
+
+# Chooses the file, which belongs to this run alone, and makes it with a header. Read by nobody but its owner from the
+# start; one that the daemon has moved away comes back as the umask says, in a folder that is closed to others.
+__caro_open() {
+  __caro_session=${__caro_sid-}
+  if [[ -z $__caro_session ]]; then
+    { \builtin read -r __caro_session </proc/sys/kernel/random/uuid; } 2>/dev/null || __caro_session=
+    [[ -n $__caro_session ]] || __caro_session=$$-$RANDOM$RANDOM$RANDOM$RANDOM
+  fi
+  \builtin local folder=${__caro_dir:-${CARO_SPOOL:-${XDG_STATE_HOME:-${HOME-}/.local/state}/caro/spool}}
+  __caro_file=$folder/$__caro_session.$$
+  # Another user's home, as `sudo` and `su -m` leave it: no files of ours among theirs.
+  [[ ! -e $folder || -O $folder ]] || __caro_file=/dev/null
+  (
+    umask 077
+    \builtin printf '\0H1\0s%s\0p%s\0kbash %s\0l%s\0y%s\0h%s\0u%s\0\0' "$__caro_session" "$$" "$BASH_VERSION" \
+      "${SHLVL-}" "${SSH_TTY:-${TTY-}}" "${HOSTNAME-}" "${USER-}" 2>&- >>"$__caro_file"
+  ) || :
+}
+
+if __caro_lacks; then
+  \builtin printf 'caro: %s, so commands are not recorded here\n' "$__caro_reason" >&2
+else
+
+__caro_open
 
 # ---------------------------------------------------------------------------------------------------------------------
 # bash 4.4 and later: PS0 arms, the first DEBUG (or the next prompt) writes the start, the prompt writes the end
@@ -39,69 +69,101 @@ if ((__caro_version >= 404)); then
 
 if ((__caro_version >= 500)); then
   # An assignment inside a substring's offset: PS0 is expanded without a process.
-  __caro_ps0='${__caro_sid:$((__caro_armed_at=${EPOCHREALTIME//[!0-9]/},__caro_number=\!,0)):0}'
+  __caro_ps0='${__caro_session:$((__caro_armed_at=${EPOCHREALTIME//[!0-9]/},__caro_number=\!,0)):0}'
   __caro_clock() { __caro_now=${EPOCHREALTIME//[!0-9]/}; }
 else
   # Seconds are all the clock there is; the daemon refines them by when the record arrives.
-  __caro_ps0='${__caro_sid:$((__caro_armed_at=1,__caro_number=\!,0)):0}'
-  __caro_clock() { printf -v __caro_now '%(%s)T000000' -1; }
+  __caro_ps0='${__caro_session:$((__caro_armed_at=1,__caro_number=\!,0)):0}'
+  __caro_clock() { \builtin printf -v __caro_now '%(%s)T000000' -1; }
 fi
+
+# What the history number alone does not tell: flags for the daemon. False when bash's own settings hide the line, which
+# is then never written.
+#
+# r: a repeat, which bash did not add again. e: whether the newest entry is this line shows in the entry's own time.
+__caro_flag_line() {
+  __caro_flags=
+  if [[ $__caro_number != "$__caro_number_before" ]]; then
+    # bash-preexec removes hidden lines by itself, after they were added and counted.
+    [[ -z ${__bp_ignorespace-} ]] || __caro_flags=e
+    return 0
+  fi
+  # No entry was added.
+  case ${HISTCONTROL-} in
+    *erasedups*) __caro_flags=e ;;     # or one was, and an older one was taken away
+    *ignoredups* | *ignoreboth*) ;;
+    *) [[ $__caro_number != 1 ]] || __caro_flags=e ;;
+  esac
+  case ${HISTCONTROL-} in
+    *dups* | *ignoreboth*) [[ $1 != "$__caro_command" ]] || __caro_flags+=r ;;
+  esac
+  # Bash shows 1 for a history of one line and for an empty one alike.
+  [[ $__caro_number != 1 || -n $__caro_flags ]] || __caro_flags=e
+  [[ -n $__caro_flags ]]
+}
 
 # Once per accepted line. $1: its first simple command.
 __caro_start() {
-  local at=$__caro_armed_at flags= dated=0
+  \builtin local at=$__caro_armed_at
   __caro_armed_at=0
   [[ $BASH_SUBSHELL == 0 && -o history ]] || return 0
   if [[ $at == 1 ]]; then
     __caro_clock
     at=$__caro_now
   fi
-  if [[ $__caro_number == "$__caro_number_before" ]]; then
-    # The line added no entry: HISTCONTROL or HISTIGNORE was at work. A hidden line is never written.
-    case ${HISTCONTROL-} in
-      *erasedups*) flags=e dated=1 ;;     # the number may stay although an entry was added: the daemon looks at its time
-      *ignoredups* | *ignoreboth*)
-        [[ $1 == "$__caro_command" ]] || return 0
-        flags=r
-        ;;
-      *) return 0 ;;
-    esac
-  fi
-  __caro_command=$1 __caro_running=1 __caro_any=1
+  __caro_flag_line "$1" || return 0
+  # Several commands of one pasted text are one entry of the history, and one record.
+  __caro_command=$1 __caro_running=1 __caro_number_before=$__caro_number
   # The text comes from the history, because BASH_COMMAND is only the first simple command of the line.
-  if [[ $dated == 0 && -z ${HISTTIMEFORMAT+x} ]]; then
-    { printf '\0S%s\0d%s\0f%s\0h' "$at" "$PWD" "$flags"; builtin history 1; printf '\0\0'; } 2>&- >>"$__caro_file" || :
+  if [[ $__caro_flags != e* && -z ${HISTTIMEFORMAT+x} ]]; then
+    {
+      \builtin printf '\0S%s\0d%s\0f%s\0h' "$at" "$PWD" "$__caro_flags"
+      \builtin history 1
+      \builtin printf '\0\0'
+    } 2>&- >>"$__caro_file" || :
   else
-    { printf '\0S%s\0d%s\0f%s\0i' "$at" "$PWD" "$flags"; HISTTIMEFORMAT='%s ' builtin history 1; printf '\0\0'; } \
-      2>&- >>"$__caro_file" || :
+    {
+      \builtin printf '\0S%s\0d%s\0f%s\0i' "$at" "$PWD" "$__caro_flags"
+      HISTTIMEFORMAT='%s ' \builtin history 1
+      \builtin printf '\0\0'
+    } 2>&- >>"$__caro_file" || :
   fi
   return 0
 }
 
+__caro_end() {
+  if [[ -n $__caro_now ]]; then __caro_now=${__caro_now//[!0-9]/}; else __caro_clock; fi
+  \builtin printf '\0E%s\0x%s\0p%s\0\0' "$__caro_now" "$__caro_status" "$__caro_statuses" 2>&- >>"$__caro_file" || :
+  __caro_running=0
+}
+
 __caro_precmd() {
-  local status=$? statuses="${PIPESTATUS[@]}" at=${EPOCHREALTIME-}
+  # One statement, because the next one would see its own status.
+  __caro_status=$? __caro_statuses="${PIPESTATUS[@]}" __caro_now=${EPOCHREALTIME-}
   # Nobody fired DEBUG: it belongs to somebody else, or the line was one ( subshell ).
   [[ $__caro_armed_at == 0 ]] || __caro_start "_ $1"
-  if [[ $__caro_running != 0 ]]; then
-    if [[ -n $at ]]; then
-      at=${at//[!0-9]/}
-    else
-      __caro_clock
-      at=$__caro_now
-    fi
-    printf '\0E%s\0x%s\0p%s\0\0' "$at" "$status" "$statuses" 2>&- >>"$__caro_file" || :
-    __caro_running=0
-  fi
+  [[ $__caro_running == 0 ]] || __caro_end
   if [[ $__caro_version == 404 ]]; then
     __caro_number_before=$__caro_number    # inside PROMPT_COMMAND 4.4 does not tell the number
   else
     __caro_number_before=${__caro_bang@P}
-    [[ $__caro_number_before$__caro_any != 10 ]] || __caro_number_before=0
   fi
-  # Prompts and editors put themselves in front and swallow the status: step back in front of them.
-  [[ ${PS0-} == *'__caro_armed_at='* ]] || PS0=$__caro_ps0${PS0-}
+  __caro_step_in_front
+  # A status that is not 0 would end a shell under `set -e`.
+  [[ $- != *e* ]] || return 0
+  return "$__caro_status"
+}
+
+# Prompts and editors put themselves in front and swallow the status: step back in front of them.
+__caro_step_in_front() {
+  if \builtin shopt -q promptvars; then
+    [[ ${PS0-} == *'__caro_armed_at='* ]] || PS0=$__caro_ps0${PS0-}
+  elif [[ -z ${__caro_told-} ]]; then
+    # Without promptvars PS0 is printed as it is.
+    PS0=${PS0-} PS0=${PS0/"$__caro_ps0"/} __caro_told=1
+    \builtin printf 'caro: without `shopt -s promptvars` commands are not recorded here\n' >&2
+  fi
   [[ ${PROMPT_COMMAND-} == __caro_precmd* ]] || __caro_first
-  return "$status"
 }
 
 __caro_debug() {
@@ -109,7 +171,7 @@ __caro_debug() {
 }
 
 # The trap is taken only when it is free. Its text begins with one plain word, because others read it back by words.
-[[ -n $(trap -p DEBUG) ]] || trap '__caro_debug "$_"' DEBUG
+[[ -n $(\builtin trap -p DEBUG) ]] || \builtin trap '__caro_debug "$_"' DEBUG
 if ((__caro_version >= 501)); then
   __caro_first() { PROMPT_COMMAND=('__caro_precmd "$_"' ${PROMPT_COMMAND[@]+"${PROMPT_COMMAND[@]}"}); }
 else
@@ -129,41 +191,52 @@ __caro_repeat=
 : "${__caro_epoch:=$(date +%s)}"
 __caro_seconds_before=$SECONDS
 
-__caro_write_start() {
+__caro_clock() { __caro_now=$((__caro_epoch + SECONDS - __caro_seconds_before))000000; }
+
+# The daemon leaves out what is no new entry by its number and time, unless it is a repeat.
+__caro_start() {
+  __caro_armed=0
   [[ -o history ]] || return 0
+  __caro_clock
   {
-    printf '\0S%s\0d%s\0fn%s\0i' "$((__caro_epoch + SECONDS - __caro_seconds_before))000000" "$PWD" "$__caro_repeat"
-    HISTTIMEFORMAT='%s ' builtin history 1
-    printf '\0\0'
+    \builtin printf '\0S%s\0d%s\0fn%s\0i' "$__caro_now" "$PWD" "$__caro_repeat"
+    HISTTIMEFORMAT='%s ' \builtin history 1
+    \builtin printf '\0\0'
   } 2>&- >>"$__caro_file" || :
   __caro_running=1
 }
 
 __caro_debug() {
   [[ $__caro_armed == 1 && -z ${COMP_LINE-} && $BASH_SUBSHELL == 0 ]] || return 0
-  __caro_armed=0 __caro_repeat=
+  __caro_repeat=
   [[ $BASH_COMMAND != "$__caro_command" ]] || __caro_repeat=r
   __caro_command=$BASH_COMMAND
-  __caro_write_start
+  __caro_start
   return 0
 }
 
 __caro_precmd() {
-  local status=$? statuses="${PIPESTATUS[@]}"
+  __caro_status=$? __caro_statuses="${PIPESTATUS[@]}"
   if [[ $__caro_armed == 1 ]]; then
-    __caro_armed=0 __caro_repeat=
-    __caro_write_start
+    __caro_repeat=
+    __caro_start
   fi
-  [[ $__caro_running != 1 ]] ||
-    printf '\0E%s\0x%s\0p%s\0\0' "$((__caro_epoch + SECONDS - __caro_seconds_before))000000" "$status" "$statuses" \
-      2>&- >>"$__caro_file" || :
-  __caro_running=0
-  return "$status"
+  if [[ $__caro_running == 1 ]]; then
+    __caro_clock
+    \builtin printf '\0E%s\0x%s\0p%s\0\0' "$__caro_now" "$__caro_status" "$__caro_statuses" 2>&- >>"$__caro_file" || :
+    __caro_running=0
+  fi
+  [[ $- != *e* ]] || return 0
+  return "$__caro_status"
 }
 
-[[ -n $(trap -p DEBUG) ]] || trap '__caro_debug "$_"' DEBUG
-PROMPT_COMMAND="__caro_precmd${PROMPT_COMMAND:+;$PROMPT_COMMAND};__caro_armed=1"
+[[ -n $(\builtin trap -p DEBUG) ]] || \builtin trap '__caro_debug "$_"' DEBUG
+# Lines, because what is there may end in a semicolon.
+PROMPT_COMMAND="__caro_precmd
+${PROMPT_COMMAND:+$PROMPT_COMMAND
+}__caro_armed=1"
 
+fi
 fi
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -172,27 +245,30 @@ fi
 
 # What readline does after the screen, through a key that nobody types: nothing, or a command of its own.
 __caro_then() {
-  local map
+  \builtin local map
   for map in emacs vi-insert vi-command; do
-    bind -m "$map" "\"\\C-x\\C-_c2\": $1"
+    \builtin bind -m "$map" "\"\\C-x\\C-_c2\": $1"
   done
 }
 
 __caro_screen() {
-  local answer
-  # The text goes through a pipe: a here string would be a file for a moment.
-  answer=$(printf '%s' "$READLINE_LINE" |
-    "$__caro_bin" screen --result-fd 3 --session "$__caro_sid" "$@" 3>&1 1>/dev/tty 2>/dev/tty; printf .)
+  \builtin local answer
+  # The line goes through a pipe: a here string would be a file for a moment. The dot keeps line ends at the end of the
+  # command.
+  answer=$(
+    \builtin printf '%s' "$READLINE_LINE" |
+      "$__caro_bin" screen --result-fd 3 --session "${__caro_session-}" "$@" 3>&1 1>/dev/tty 2>/dev/tty
+    \builtin printf .
+  )
   answer=${answer%.}
   __caro_then '""'
   case $answer in
-    put$'\n'*) READLINE_LINE=${answer#*$'\n'} READLINE_POINT=$((1 << 20)) ;;
-    run$'\n'*)
-      READLINE_LINE=${answer#*$'\n'} READLINE_POINT=$((1 << 20))
-      __caro_then accept-line
-      ;;
+    put$'\n'*) ;;
+    run$'\n'*) __caro_then accept-line ;;
+    *) return 0 ;;
   esac
-  ((READLINE_POINT <= ${#READLINE_LINE})) || READLINE_POINT=${#READLINE_LINE}
+  # As far right as it goes: versions count bytes or characters.
+  READLINE_LINE=${answer#*$'\n'} READLINE_POINT=$((0x7ffffff))
 }
 
 __caro_search() {
@@ -203,20 +279,21 @@ __caro_up() {
   if [[ -x $__caro_bin && $READLINE_LINE != *$'\n'* ]]; then __caro_screen --up; else __caro_then previous-history; fi
 }
 
+# One key runs the screen (1, 3), the next what it decided on (2): a macro is the only way from a function to readline.
 if ((__caro_version >= 403)) && [[ -o emacs || -o vi ]]; then
   for __caro_map in emacs vi-insert vi-command; do
-    bind -m "$__caro_map" -x '"\C-x\C-_c1": __caro_search'
-    bind -m "$__caro_map" -x '"\C-x\C-_c3": __caro_up'
-    bind -m "$__caro_map" '"\C-x\C-_c2": ""'
+    \builtin bind -m "$__caro_map" -x '"\C-x\C-_c1": __caro_search'
+    \builtin bind -m "$__caro_map" -x '"\C-x\C-_c3": __caro_up'
+    \builtin bind -m "$__caro_map" '"\C-x\C-_c2": ""'
     if [[ ${__caro_bind_ctrl_r-} == 1 ]]; then
-      bind -m "$__caro_map" '"\C-r": "\C-x\C-_c1\C-x\C-_c2"'
+      \builtin bind -m "$__caro_map" '"\C-r": "\C-x\C-_c1\C-x\C-_c2"'
     fi
     if [[ ${__caro_bind_up-} == 1 ]]; then
-      bind -m "$__caro_map" '"\e[A": "\C-x\C-_c3\C-x\C-_c2"'
-      bind -m "$__caro_map" '"\eOA": "\C-x\C-_c3\C-x\C-_c2"'
+      \builtin bind -m "$__caro_map" '"\e[A": "\C-x\C-_c3\C-x\C-_c2"'
+      \builtin bind -m "$__caro_map" '"\eOA": "\C-x\C-_c3\C-x\C-_c2"'
     fi
   done
-  unset __caro_map
+  \builtin unset __caro_map
 fi
 
 fi

@@ -27,14 +27,20 @@ if test -z "$dir"
     test -n "$state"; or set state $HOME/.local/state
     set dir $state/caro/spool
 end
+set -g __caro_folder $dir
 set -g __caro_file $dir/$__caro_sid.$fish_pid
+
+# fish complains of a file that cannot be opened, and no redirection silences that: the folder is looked at first.
+function __caro_put
+    test -d $__caro_folder; and test -w $__caro_folder; and printf $argv 2>/dev/null >>$__caro_file
+end
 
 # fish has no clock builtin: the time since boot can be read without a process, where there is such a file. Elsewhere the
 # record file's own time says when the start was written.
 set -g __caro_uptime /proc/uptime
 test -r $__caro_uptime; or set -g __caro_uptime /dev/null
 
-printf '\0H1\0s%s\0p%s\0kfish %s\0l%s\0h%s\0u%s\0\0' $__caro_sid $fish_pid $version "$SHLVL" "$hostname" "$USER" 2>/dev/null >>$__caro_file
+__caro_put '\0H1\0s%s\0p%s\0kfish %s\0l%s\0h%s\0u%s\0\0' $__caro_sid $fish_pid $version "$SHLVL" "$hostname" "$USER"
 
 # ----------------------------------------------------------------------------------------------------------------------
 # Start and end of a command
@@ -54,7 +60,7 @@ function __caro_preexec --on-event fish_preexec
     set -g __caro_running 1
     set -l uptime
     read uptime <$__caro_uptime
-    printf '\0S\0b%s\0d%s\0c%s\0\0' "$uptime" "$PWD" "$argv[1]" 2>/dev/null >>$__caro_file
+    __caro_put '\0S\0b%s\0d%s\0c%s\0\0' "$uptime" "$PWD" "$argv[1]"
 end
 
 function __caro_postexec --on-event fish_postexec
@@ -64,7 +70,7 @@ function __caro_postexec --on-event fish_postexec
     set -g __caro_running 0
     set -l modified
     test $__caro_uptime = /dev/null; and set modified (path mtime -- $__caro_file 2>/dev/null)
-    printf '\0E\0n%s\0x%s\0p%s\0m%s\0\0' "$milliseconds" $statuses[1] "$statuses[2..-1]" "$modified" 2>/dev/null >>$__caro_file
+    __caro_put '\0E\0n%s\0x%s\0p%s\0m%s\0\0' "$milliseconds" $statuses[1] "$statuses[2..-1]" "$modified"
 end
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -72,19 +78,12 @@ end
 # ----------------------------------------------------------------------------------------------------------------------
 
 function __caro_screen
-    # The dot keeps line ends at the end of the command.
-    set -l answer (begin
-        commandline -b | string collect -N | $__caro_bin screen --result-fd 3 --session "$__caro_sid" $argv 3>&1 1>/dev/tty 2>/dev/tty
-        printf .
-    end | string collect -N)
-    set answer (string sub -e -1 -- "$answer" | string collect -N)
-    switch $answer
-        case 'put*' 'run*'
-            set -l command (string sub -s 5 -- "$answer" | string collect -N)
-            commandline -r -- $command
+    set -l answer (commandline -b | $__caro_bin screen --result-fd 3 --session "$__caro_sid" $argv 3>&1 1>/dev/tty 2>/dev/tty | string collect)
+    if string match -qr '^(put|run)\n' -- "$answer"
+        commandline -r -- (string sub -s 5 -- "$answer" | string collect)
     end
     commandline -f repaint
-    string match -q 'run*' -- "$answer"; and commandline -f execute
+    string match -qr '^run\n' -- "$answer"; and commandline -f execute
 end
 
 function __caro_search

@@ -55,6 +55,8 @@ say "  it says:  $line"
 step "Two machines (two homes)"
 for home in laptop desktop; do
   mkdir -p -m 700 "$place/$home" "$place/$home/run" "$place/$home/.config/fish/conf.d"
+  # Or fish reads all manual pages in the background, and writes here after the end.
+  mkdir -p "$place/$home/.local/share/fish/generated_completions"
   printf "PS1='%s\$ '\neval \"\$(caro init bash)\"\n" "$home" >"$place/$home/.bashrc"
   printf "PS1='%s%%%% '\neval \"\$(caro init zsh)\"\n" "$home" >"$place/$home/.zshrc"
   printf "function fish_prompt; printf '%s> '; end\nset -g fish_greeting\ncaro init fish | source\n" "$home" \

@@ -1,1 +1,16 @@
 //! What the tests of the built programs share: homes, daemons, relays and terminals that end with the test.
+//!
+//! Nothing here knows what a test wants to prove. Everything lives in a temporary folder, has an environment of its own
+//! and nothing of the machine's, and waits for conditions, never for time.
+
+pub mod home;
+pub mod programs;
+pub mod relay;
+pub mod terminal;
+pub mod wait;
+
+pub use home::{Device, Home, user};
+pub use programs::{have, skip};
+pub use relay::Relay;
+pub use terminal::Terminal;
+pub use wait::{eventually, eventually_within};

@@ -1,0 +1,11 @@
+//! The hooks in real interactive shells, each on a terminal of its own, through a real daemon into a real history.
+//!
+//! What is typed is what is found, whatever the shell's settings; nothing else is found; and the shell does not notice.
+
+mod cost;
+mod fidelity;
+mod hiding;
+mod keys;
+mod session;
+mod strict;
+mod trouble;

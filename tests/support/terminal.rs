@@ -1,0 +1,134 @@
+//! A program on a terminal of its own: keys in, a screen out.
+
+use std::{
+    ffi::OsString,
+    io::{Read, Write},
+    num::NonZero,
+    path::Path,
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+use crate::wait::eventually;
+
+/// A terminal with a program on it, which ends with it.
+pub struct Terminal {
+    master: Box<dyn MasterPty + Send>,
+    keys: Box<dyn Write + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    screen: Arc<Mutex<vt100::Parser>>,
+}
+
+const ROWS: u16 = 40;
+const COLUMNS: u16 = 120;
+
+impl Terminal {
+    /// Starts a program on a terminal of 40 rows and 120 columns.
+    pub fn start(program: &str, arguments: &[&str], env: &[(OsString, OsString)], folder: &Path) -> Self {
+        let size = PtySize { rows: ROWS, cols: COLUMNS, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).expect("a terminal");
+        let mut command = CommandBuilder::new(program);
+        command.args(arguments);
+        command.env_clear();
+        for (name, value) in env {
+            command.env(name, value);
+        }
+        command.cwd(folder);
+        let child = pair.slave.spawn_command(command).expect("the program starts");
+        drop(pair.slave);
+        let keys = pair.master.take_writer().expect("a way in");
+        let mut output = pair.master.try_clone_reader().expect("a way out");
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(size_of(ROWS), size_of(COLUMNS), 2000)));
+        let shown = screen.clone();
+        // Ends with the last program that has this terminal open, which may be later than this test.
+        thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            // The terminal reports an error when its last program is gone: the end, here.
+            while let Ok(count @ 1..) = output.read(&mut bytes) {
+                shown.lock().expect("whole").process(&bytes[..count]);
+            }
+        });
+        Self { master: pair.master, keys, child, screen }
+    }
+
+    /// Types bytes as they are.
+    pub fn keys(&mut self, bytes: impl AsRef<[u8]>) {
+        self.keys.write_all(bytes.as_ref()).expect("the program reads");
+        self.keys.flush().expect("the program reads");
+    }
+
+    /// Types a line and presses Enter.
+    pub fn line(&mut self, text: &str) {
+        self.keys(text);
+        self.keys("\r");
+    }
+
+    /// What the screen shows.
+    pub fn screen(&self) -> String {
+        self.screen.lock().expect("whole").screen().contents()
+    }
+
+    /// Waits until the screen shows a text.
+    pub fn wait_for(&self, text: &str) {
+        self.wait_until(text, |screen| screen.contains(text));
+    }
+
+    /// Waits until the screen is as a test wants it.
+    pub fn wait_until(&self, what: &str, holds: impl Fn(&str) -> bool) {
+        let mut last = String::new();
+        let waited = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            eventually(what, || {
+                last = self.screen();
+                holds(&last).then_some(())
+            });
+        }));
+        assert!(waited.is_ok(), "not in time: {what:?}; the screen:\n{last}");
+    }
+
+    /// Waits until the program has no children: what it started for a key has ended.
+    pub fn wait_until_alone(&self) {
+        let pid = self.pid();
+        let children = format!("/proc/{pid}/task/{pid}/children");
+        eventually("nothing else reads the keys", || {
+            std::fs::read_to_string(&children).expect("it runs").trim().is_empty().then_some(())
+        });
+    }
+
+    /// Changes the size.
+    pub fn resize(&self, rows: u16, columns: u16) {
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        self.master.resize(size).expect("resized");
+        self.screen.lock().expect("whole").screen_mut().set_size(size_of(rows), size_of(columns));
+    }
+
+    /// The program's process id.
+    pub fn pid(&self) -> u32 {
+        self.child.process_id().expect("it runs")
+    }
+
+    /// Waits until the program has ended.
+    pub fn wait_for_end(&mut self) {
+        eventually("the program ends", || self.child.try_wait().expect("ours").map(drop));
+    }
+
+    /// Ends the program as a power cut would.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("it is ours");
+        self.child.wait().expect("it was ours");
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // One that has ended by itself cannot be ended again.
+        if self.child.kill().is_ok() {
+            drop(self.child.wait());
+        }
+    }
+}
+
+fn size_of(cells: u16) -> NonZero<u16> {
+    NonZero::new(cells).expect("at least one")
+}
