@@ -66,10 +66,13 @@ impl Failure {
 
 /// What the system said, without Rust's number behind it.
 pub(crate) fn system(error: &io::Error) -> String {
-    let text = error.to_string();
+    without_number(&error.to_string())
+}
+
+fn without_number(text: &str) -> String {
     match text.find(" (os error ") {
         Some(end) => text[..end].to_lowercase(),
-        None => text,
+        None => text.to_owned(),
     }
 }
 
@@ -150,7 +153,7 @@ fn words(fault: Fault) -> (u8, String, String) {
         ),
         Fault::Unreachable { host, reason } => (
             exit::UNAVAILABLE,
-            format!("the relay at {host} cannot be reached: {reason}"),
+            format!("the relay at {host} cannot be reached: {}", without_number(&reason)),
             "check the address and the network; recording goes on without it".into(),
         ),
         Fault::RelayKeyChanged { host } => (
@@ -170,7 +173,7 @@ fn words(fault: Fault) -> (u8, String, String) {
         ),
         Fault::Storage { reason } => (
             exit::IO,
-            format!("the daemon cannot write: {reason}"),
+            format!("the daemon cannot write: {}", without_number(&reason)),
             "make room on the disk; nothing is lost, it is tried again by itself".into(),
         ),
         Fault::Key { reason } => (

@@ -33,7 +33,8 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::from(exit::OK),
         Err(failure) => {
             if !failure.message.is_empty() {
-                output::say(&failure.to_string());
+                // Parts of it may come from a relay, a file name or another program.
+                output::say(&output::visible::text(failure.to_string().as_bytes()));
             }
             ExitCode::from(failure.code)
         }

@@ -80,7 +80,7 @@ impl Import {
         let mut figures = Figures { read: survey.commands, odd: survey.odd, ..Figures::default() };
         if !self.dry_run {
             say(&format!("reading {}", path.display()));
-            let mut sender = Sender { client: Client::open()?, under_way: 0, done: Imported::default() };
+            let mut sender = Sender::new(Client::open()?);
             source.send(&survey, &mut sender)?;
             sender.finish()?;
             figures.done = sender.done;
@@ -219,37 +219,76 @@ impl Origin {
     }
 }
 
-/// Sends batches and adds up what became of them.
+/// Sends batches and adds up what became of them. A batch is kept until it is answered, because the daemon may be
+/// replaced by a newer one in the middle; sending it twice adds nothing.
 struct Sender {
     client: Client,
-    under_way: usize,
+    under_way: Vec<(u64, Batch)>,
+    connections_left: u32,
     done: Imported,
 }
 
+/// How often the connection may be lost in one import. More is no accident.
+const CONNECTIONS_MAX: u32 = 5;
+
 impl Sender {
+    fn new(client: Client) -> Self {
+        Self { client, under_way: Vec::new(), connections_left: CONNECTIONS_MAX, done: Imported::default() }
+    }
+
     fn send(&mut self, records: Vec<Record>) -> Outcome {
-        if self.under_way == BATCHES_UNDER_WAY {
+        if self.under_way.len() == BATCHES_UNDER_WAY {
             self.take_answer()?;
         }
-        self.client.send(Request::Import(Batch { records }))?;
-        self.under_way += 1;
-        Ok(())
+        let batch = Batch { records };
+        match self.client.send(Request::Import(batch.clone())) {
+            Ok(id) => {
+                self.under_way.push((id, batch));
+                Ok(())
+            }
+            Err(failure) => {
+                self.under_way.push((0, batch));
+                self.connect_again(failure)
+            }
+        }
     }
 
     fn finish(&mut self) -> Outcome {
-        while self.under_way > 0 {
+        while !self.under_way.is_empty() {
             self.take_answer()?;
         }
         Ok(())
     }
 
+    /// One answer, to whichever batch it belongs.
     fn take_answer(&mut self) -> Outcome {
-        let answer = self.client.receive(BATCH_WITHIN)?;
-        self.under_way -= 1;
-        let Reply::Imported(Imported { added, known, deleted }) = answer.reply? else { return Err(unexpected()) };
-        self.done.added += added;
-        self.done.known += known;
-        self.done.deleted += deleted;
+        loop {
+            let answer = self.client.receive(BATCH_WITHIN).and_then(|answer| Ok((answer.id, answer.reply?)));
+            match answer {
+                Ok((id, Reply::Imported(Imported { added, known, deleted }))) => {
+                    self.under_way.retain(|(sent, _)| *sent != id);
+                    self.done.added += added;
+                    self.done.known += known;
+                    self.done.deleted += deleted;
+                    return Ok(());
+                }
+                Ok(_) => return Err(unexpected()),
+                Err(failure) => self.connect_again(failure)?,
+            }
+        }
+    }
+
+    /// After a lost connection: a new one, and over it everything that was not answered.
+    fn connect_again(&mut self, failure: Failure) -> Outcome {
+        let is_lost = matches!(failure.code, exit::UNAVAILABLE | exit::TRY_LATER);
+        if !is_lost || self.connections_left == 0 {
+            return Err(failure);
+        }
+        self.connections_left -= 1;
+        self.client = Client::open()?;
+        for (id, batch) in &mut self.under_way {
+            *id = self.client.send(Request::Import(batch.clone()))?;
+        }
         Ok(())
     }
 }

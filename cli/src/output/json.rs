@@ -14,6 +14,13 @@ use serde_json::ser::Formatter;
 
 use super::{time, visible::is_hidden};
 
+/// What `--help` says of a record.
+pub(crate) const HELP: &str = "One JSON object a line: id, command, directory, host, user, shell, session, start \
+(RFC 3339, UTC), start_us (microseconds since 1970), duration_us and exit (null when not known), runs (how often the \
+command ran, where each is shown once), matched (ranges of bytes of the command), and assistant where one made it. \
+Text that is not UTF-8 is also there exactly, in hexadecimal: command_hex, directory_hex. Fields may be added; none \
+changes its meaning.";
+
 /// One line.
 pub(crate) fn line<T: Serialize>(value: &T) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -2,7 +2,9 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Stdio};
 
-use crate::support::Home;
+use caro_schema::ipc::Fault;
+
+use crate::{fake::Fake, support::Home};
 
 /// Runs without any daemon to be had, and expects this status and these words.
 #[track_caller]
@@ -53,6 +55,13 @@ fn u004_why_a_daemon_does_not_start_is_told() {
 fn trap_43_what_a_daemon_says_is_not_obeyed_either() {
     let said = ending(1, "\x1b[2Jx").run(&["search", "x"]).stderr();
     assert!(said.contains("^[[2Jx") && !said.contains('\x1b'), "{said:?}");
+}
+
+#[test]
+fn trap_43_what_a_relay_says_is_not_obeyed_either() {
+    let fault = Fault::Unreachable { host: "h\x1b[2J".into(), reason: "\u{9b}31m".into() };
+    let said = Fake::new(move |_| Err(fault.clone())).home.run(&["sync", "now"]).stderr();
+    assert!(said.contains("h^[[2J") && said.contains("<U+009B>31m") && !said.contains('\x1b'), "{said:?}");
 }
 
 #[test]

@@ -1,6 +1,17 @@
 //! Importers from files to the daemon's history.
 
-use crate::support::Home;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use caro_schema::{
+    body::history::Record,
+    id::RecordId,
+    ipc::{
+        Fault, Reply, Request,
+        history::{Hit, Hits, Imported},
+    },
+};
+
+use crate::{fake::Fake, support::Home};
 
 fn figures(home: &Home, shell: &str, file: &str) -> serde_json::Value {
     serde_json::from_str(&home.ok(&["import", shell, file, "--json"])).expect("JSON")
@@ -77,6 +88,58 @@ fn trap_27_a_line_with_a_phrase_is_left_out_and_said() {
     let said = home.ok(&["import", "bash", &file]);
     assert!(said.contains("1 new") && said.contains("1 carry a recovery phrase and were left out"), "{said}");
     assert_eq!(home.ok(&["history", "list", "-c"]), "ls\n");
+}
+
+/// A daemon that ends once, in the middle, and takes everything in before and after.
+fn ending_once(is_turn: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Fake {
+    let has_ended = AtomicBool::new(false);
+    Fake::new(move |request| {
+        if is_turn(request) && !has_ended.swap(true, Ordering::SeqCst) {
+            return Err(Fault::ShuttingDown);
+        }
+        Ok(match request {
+            Request::Import(batch) => {
+                Reply::Imported(Imported { added: batch.records.len() as u64, ..Imported::default() })
+            }
+            Request::Search { window, .. } => {
+                let row = |index| Hit { record: record(index), runs: 1, matched: Vec::new() };
+                let rows = (window.offset..2500).take(window.limit as usize).map(row).collect();
+                Reply::Hits(Hits { total: 2500, of: 2500, rows, complete: true })
+            }
+            _ => Reply::Done,
+        })
+    })
+}
+
+fn record(index: u64) -> Record {
+    Record {
+        id: RecordId([0; 16]),
+        command: format!("echo {index}").into_bytes().into(),
+        directory: Vec::new().into(),
+        host: String::new(),
+        user: String::new(),
+        shell: String::new(),
+        session: String::new(),
+        start_us: 0,
+        duration_us: None,
+        exit: None,
+        assistant: None,
+    }
+}
+
+#[test]
+fn r002_a_daemon_that_is_replaced_in_the_middle_of_an_import_gets_the_rest() {
+    let fake = ending_once(|request| matches!(request, Request::Import(_)));
+    let lines: String = (0..12_000).map(|number| format!("echo {number}\n")).collect();
+    let file = fake.home.write("history", lines.as_bytes());
+    assert_eq!(figures(&fake.home, "bash", &file)["added"], 12_000);
+}
+
+#[test]
+fn r002_a_daemon_that_is_replaced_in_the_middle_of_a_list_goes_on_where_it_was() {
+    let fake = ending_once(|request| matches!(request, Request::Search { window, .. } if window.offset > 0));
+    let expected: String = (0..2500).map(|index| format!("echo {index}\n")).collect();
+    assert_eq!(fake.home.ok(&["history", "list", "-c"]), expected);
 }
 
 #[test]

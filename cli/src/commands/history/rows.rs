@@ -20,7 +20,7 @@ use crate::{
     output::{
         Out,
         fields::{self, Bytes, Format},
-        json::HitJson,
+        json::{self, HitJson},
         time, visible,
     },
 };
@@ -30,7 +30,7 @@ use crate::{
 #[command(next_help_heading = "How to print")]
 pub(crate) struct Style {
     /// One JSON object a line
-    #[arg(long, conflicts_with_all = ["format", "ids", "raw", "null"])]
+    #[arg(long, conflicts_with_all = ["format", "ids", "raw", "null"], long_help = json::HELP)]
     json: bool,
     /// A line of your own making, such as '{time}\t{command}'
     #[arg(long, value_name = "FORMAT", long_help = fields::HELP)]
@@ -128,7 +128,7 @@ impl Rows {
     pub(crate) fn row(&self, hit: &Hit) -> Vec<u8> {
         let mut row = Vec::with_capacity(hit.record.command.len() + 64);
         match &self.look {
-            Look::Json => return crate::output::json::line(&HitJson(hit)),
+            Look::Json => return json::line(&HitJson(hit)),
             Look::Format(format) => format.write(&hit.record, self.bytes, self.now_us, &self.zone, &mut row),
             Look::Table { ids } => self.table_row(&hit.record, *ids, &mut row),
         }

@@ -81,8 +81,13 @@ fn remote_lines(remote: &RemoteStatus, zone: &TimeZone) -> Vec<String> {
     let mut lines = vec![
         format!("relay {}: {}", visible::line(address.as_bytes()), state_words(state, zone)),
         format!(
-            "  {pending_up} to send, {pending_down} to fetch, last in step {}, {others_online} other devices connected",
-            time::local_ms(*last_sync_ms, zone)
+            "  {pending_up} to send, {pending_down} to fetch, last in step {}, {}",
+            time::local_ms(*last_sync_ms, zone),
+            match others_online {
+                0 => "no other device connected".to_owned(),
+                1 => "1 other device connected".to_owned(),
+                many => format!("{many} other devices connected"),
+            }
         ),
     ];
     if *quota_bytes > 0 {
@@ -97,7 +102,7 @@ fn state_words(state: &RemoteState, zone: &TimeZone) -> String {
         RemoteState::Connected => "connected".to_owned(),
         RemoteState::Connecting => "connecting".to_owned(),
         RemoteState::Waiting { reason, retry_ms } => {
-            let reason = visible::line(reason.as_bytes());
+            let reason = visible::line(reason.split(" (os error ").next().unwrap_or(reason).as_bytes());
             format!("not connected ({reason}); tried again at {}", time::local_ms(*retry_ms, zone))
         }
         RemoteState::Stopped { reason } => format!("stopped: {}", stop_words(*reason)),
@@ -210,7 +215,8 @@ fn size(bytes: u64) -> String {
     match bytes {
         0..1024 => format!("{bytes} B"),
         1024..1_048_576 => format!("{} KiB", bytes / 1024),
-        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+        1_048_576..1_073_741_824 => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+        _ => format!("{:.1} GiB", bytes as f64 / 1_073_741_824.0),
     }
 }
 
@@ -255,7 +261,7 @@ mod tests {
             lines,
             "account ab12, this device is \"laptop\"\n\
              relay wss://desk:7490: connected\n  \
-             2 to send, 0 to fetch, last in step 2023-11-14 22:13:20, 1 other devices connected\n\
+             2 to send, 0 to fetch, last in step 2023-11-14 22:13:20, 1 other device connected\n\
              device d1  desk<U+202E>top^[[2J  linux x86_64      added never  last wrote 2023-11-14 22:13:20"
         );
     }
