@@ -87,3 +87,36 @@ fn watch() {
         });
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use portable_pty::{PtySize, native_pty_system};
+    use rustix::termios::LocalModes;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_leaves_the_terminal_as_it_was() {
+        let pair = native_pty_system().openpty(PtySize::default()).expect("a pseudo-terminal");
+        let path = pair.master.tty_name().expect("a name");
+        let tty = File::options().read(true).write(true).open(path).expect("opened");
+        let echoes = || tcgetattr(&tty).expect("modes").local_modes.contains(LocalModes::ECHO);
+        assert!(echoes());
+        let guard = Guard::new(&tty, b"first").expect("a guard");
+        guard.undo_with(b"undone\n");
+        let mut modes = tcgetattr(&tty).expect("modes");
+        modes.make_raw();
+        tcsetattr(&tty, OptionalActions::Now, &modes).expect("set");
+        assert!(!echoes());
+        let panicked = panic::catch_unwind(|| panic!("on purpose"));
+        // The guard is still there: what restored was the panic.
+        assert!(panicked.is_err() && echoes());
+        drop(guard);
+        let mut seen = [0; 7];
+        let mut reader = pair.master.try_clone_reader().expect("a reader");
+        reader.read_exact(&mut seen).expect("read");
+        assert!(seen.starts_with(b"undone"), "{}", seen.escape_ascii());
+    }
+}

@@ -109,6 +109,35 @@ fn up_brings_the_newest_and_escape_leaves_the_line_as_it_was() {
 }
 
 #[test]
+fn an_inline_screen_takes_itself_away_and_leaves_the_prompt_where_it_was() {
+    for shell in SHELLS {
+        if !is_here(shell, "an_inline_screen_takes_itself_away_and_leaves_the_prompt_where_it_was") {
+            continue;
+        }
+        let home = Home::new();
+        let config = home.places().config;
+        fs::create_dir_all(config.parent().expect("a folder")).expect("made");
+        fs::write(&config, "[screen]\nstyle = \"inline\"\nrows = 8\n").expect("written");
+        home.ok(&["daemon", "start"]);
+        let terminal = start(&home, shell, "");
+        type_and_find(&home, &terminal, r"printf '%s-%s\n' four 4", "four-4");
+        terminal.press("half a line");
+        let before = terminal.wait("typed", |screen| last_line(screen) == "ready> half a line");
+        terminal.press("\x12");
+        let with = terminal.wait_for("Esc leave");
+        assert!(with.contains("four-4\n"), "{shell}: what was there stays in sight:\n{with}");
+        terminal.press("\x07");
+        terminal.wait("as before", |screen| screen.trim_end() == before.trim_end());
+        terminal.press("\x15\x12");
+        terminal.wait_for("Esc leave");
+        terminal.press("four");
+        terminal.wait("found", |screen| screen.lines().any(|line| line.contains("▌") && line.contains("four 4")));
+        terminal.press("\r");
+        terminal.wait("on the prompt", |screen| last_line(screen) == r"ready> printf '%s-%s\n' four 4");
+    }
+}
+
+#[test]
 fn keys_that_are_not_wanted_are_left_alone() {
     for shell in SHELLS {
         if !is_here(shell, "keys_that_are_not_wanted_are_left_alone") {

@@ -141,6 +141,28 @@ fn si004_who_has_a_phrase_may_say_so_to_init() {
 }
 
 #[test]
+fn de003_a_program_that_holds_a_phrase_leaves_no_core_and_shows_no_word_of_it() {
+    if !cfg!(target_os = "linux") {
+        return crate::support::skip(
+            "de003_a_program_that_holds_a_phrase_leaves_no_core_and_shows_no_word_of_it",
+            "/proc",
+        );
+    }
+    let fake = Fake::new(willing);
+    let terminal = Terminal::run(&fake.home, &[CARO, "sync", "restore", "--relay", RELAY], (100, 30));
+    terminal.wait_for("Recovery phrase:");
+    terminal.press("legal winner");
+    terminal.wait_for("(2 words)");
+    let read = |name: &str| std::fs::read(format!("/proc/{}/{name}", terminal.pid())).expect("read");
+    let limits = String::from_utf8(read("limits")).expect("text");
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).expect("a line");
+    assert_eq!(core.split_whitespace().collect::<Vec<_>>()[4..6], ["0", "0"], "{core}");
+    for name in ["cmdline", "environ"] {
+        assert!(!read(name).windows(5).any(|window| window == b"legal"), "{name}");
+    }
+}
+
+#[test]
 fn leaving_the_question_leaves_the_terminal_as_it_was() {
     let fake = Fake::new(willing);
     let script = "stty -a >before; \"$0\" sync restore --relay wss://h:1/#k; code=$?; stty -a >after; echo ended $code";

@@ -101,6 +101,11 @@ impl Terminal {
         self.master.resize(size(columns, rows)).expect("resized");
     }
 
+    /// The program's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.process_id().expect("a process")
+    }
+
     /// Waits until the program has ended, and gives its status as a shell counts it.
     pub(crate) fn end(&mut self) -> u32 {
         let deadline = Instant::now() + PATIENCE;
