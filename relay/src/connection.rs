@@ -181,13 +181,14 @@ enum End {
 }
 
 async fn carry(mut incoming: Incoming<'_>, mut outgoing: Departing<'_>, mut mailbox: Mailbox) {
-    let (id, resume) = (mailbox.id, mailbox.resume.clone());
+    let (id, resume, cut) = (mailbox.id, mailbox.resume.clone(), mailbox.cut.clone());
     let engine = &incoming.shared.engine.clone();
     {
         let writing = outgoing.run(&mut mailbox);
         tokio::pin!(writing);
         let end = tokio::select! {
             end = incoming.run(id, &resume) => Some(end),
+            () = cut.notified() => Some(End::Gone),
             () = &mut writing => None,
         };
         match end {

@@ -32,10 +32,12 @@ pub enum Outgoing {
 pub struct Mailbox {
     /// The session.
     pub id: SessionId,
-    /// What to send. Its end without [`Outgoing::Close`] means that the connection was too slow.
+    /// What to send, up to [`Outgoing::Close`].
     pub outbox: mpsc::Receiver<Outgoing>,
     /// Rung when the session may be read from again.
     pub resume: Arc<Notify>,
+    /// Rung when the connection took too little of what it was sent: nothing more is worth waiting for.
+    pub cut: Arc<Notify>,
 }
 
 /// The shell.
@@ -59,6 +61,7 @@ struct Disk {
 struct Peer {
     outbox: mpsc::Sender<Outgoing>,
     resume: Arc<Notify>,
+    cut: Arc<Notify>,
 }
 
 /// The other ends of the disk's queues.
@@ -88,12 +91,12 @@ impl Engine {
     /// A handshake is done.
     pub fn arrive(&self, arrival: Arrival) -> Mailbox {
         let (outbox, outgoing) = mpsc::channel(OUTBOX_MAX);
-        let resume = Arc::new(Notify::new());
+        let (resume, cut) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let mut inner = self.lock();
         let id = inner.relay.handle_arrival(arrival);
-        inner.peers.insert(id, Peer { outbox, resume: resume.clone() });
+        inner.peers.insert(id, Peer { outbox, resume: resume.clone(), cut: cut.clone() });
         inner.carry_out();
-        Mailbox { id, outbox: outgoing, resume }
+        Mailbox { id, outbox: outgoing, resume, cut }
     }
 
     /// A connection is gone.
@@ -182,10 +185,11 @@ impl Inner {
         }
     }
 
-    /// A connection that does not take what it is sent is cut off: dropping its outbox ends it.
+    /// A connection that does not take what it is sent is cut off.
     fn post(&mut self, id: SessionId, outgoing: Outgoing) {
         let Some(peer) = self.peers.get(&id) else { return };
         if peer.outbox.try_send(outgoing).is_err() {
+            peer.cut.notify_one();
             self.peers.remove(&id);
             self.relay.handle_departure(id);
         }

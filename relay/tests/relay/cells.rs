@@ -58,8 +58,8 @@ async fn pc003_a_closed_account_is_gone_and_everybody_is_told() {
     let bystander = Account::new();
     let mut bystander_client = Client::create(&relay.target, &bystander, &[devices[0]]).await;
     let (mine, theirs) = (cell(1024), cell(1024));
-    owner.push(&[mine.clone()]).await;
-    bystander_client.push(&[theirs.clone()]).await;
+    owner.push(std::slice::from_ref(&mine)).await;
+    bystander_client.push(std::slice::from_ref(&theirs)).await;
     owner.send(&account.close(&owner.handshake)).await;
     assert_eq!(owner.next().await, Some(ToDevice::Closed));
     owner.ended().await;

@@ -12,7 +12,7 @@ async fn trap_39_no_request_reaches_into_another_account() {
     let (theirs, mine) = (Device::new(), Device::new());
     let mut target = Client::create(&relay.target, &victim, &[theirs]).await;
     let secret = cell(1024);
-    target.push(&[secret.clone()]).await;
+    target.push(std::slice::from_ref(&secret)).await;
     let mut client = Client::create(&relay.target, &attacker, &[mine]).await;
 
     assert!(client.pull_all().await.is_empty());

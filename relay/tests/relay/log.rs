@@ -1,9 +1,7 @@
 //! One suite over every implementation of the log.
 
 use caro_link::proof;
-use caro_relay::log::{
-    Account as Kept, Appended, Change, Changed, Log, Room, memory::MemoryLog, sqlite::SqliteLog,
-};
+use caro_relay::log::{Account as Kept, Appended, Change, Changed, Log, Room, memory::MemoryLog, sqlite::SqliteLog};
 use caro_schema::{
     id::{CellId, Generation, Handle, Hash},
     relay::Entry,

@@ -3,11 +3,11 @@
 
 mod cells;
 mod doors;
-
+mod durability;
 mod isolation;
-
+mod limits;
 mod live;
 mod log;
 mod members;
-
+mod program;
 mod support;

@@ -103,8 +103,13 @@ impl Client {
     }
 
     pub(crate) async fn try_connect(target: &Target, device: &Device) -> Option<Self> {
+        let socket = timeout(PATIENCE, target.socket()).await.expect("a connection in time")?;
+        Self::on(socket, target, device).await
+    }
+
+    /// On a connection that is there.
+    pub(crate) async fn on(mut socket: Socket, target: &Target, device: &Device) -> Option<Self> {
         timeout(PATIENCE, async {
-            let mut socket = target.socket().await?;
             let (initiator, first) =
                 Initiator::start(&device.static_key(), Some(target.key), &mut OsEntropy).expect("message 1");
             socket.send(Message::binary(first)).await.ok()?;
@@ -124,7 +129,7 @@ impl Client {
             })
         })
         .await
-        .expect("a connection in time")
+        .expect("a handshake in time")
     }
 
     /// A session that is in.

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::{sync::watch, task::JoinHandle};
 
-use super::Target;
+use super::{Target, until};
 
 /// A relay in this process.
 pub(crate) struct Running {
@@ -92,6 +92,14 @@ impl Program {
         let mut arguments = vec!["serve", "--listen", "127.0.0.1:0", "--data", data];
         arguments.extend(more);
         Self::spawn(Self::command(&arguments))
+    }
+
+    /// Serves a folder that a killed relay may still be leaving.
+    pub(crate) async fn serve_when_free(data: &Path, more: &[&str]) -> Self {
+        let lock = std::fs::File::open(data.join("relay.lock")).unwrap();
+        until("the lock is free", || lock.try_lock().is_ok()).await;
+        lock.unlock().unwrap();
+        Self::serve(data, more)
     }
 
     /// Waits for the line that it prints.

@@ -1,0 +1,531 @@
+//! Each limit of `limits.rs`, tripped over a real socket. Without the limit the test fails.
+
+use std::time::Duration;
+
+use caro_link::{entropy::OsEntropy, handshake::Initiator, proof};
+use caro_relay::limits::{ENTRY_BYTES, Limits, OWN_MAX, PAGE_BYTES_MIN, PAGES_UNCONFIRMED_MAX, PUSH_BYTES_WAITING_MAX};
+use caro_schema::{
+    codec,
+    id::Hash,
+    limits::{CELL_BYTES_MAX, NOISE_RECORD_BYTES_MAX, PAGE_CELLS_MAX},
+    relay::{Entry, ErrorCode, PATH, SUBPROTOCOL, ToDevice, ToRelay},
+};
+use futures_util::SinkExt;
+use serde_bytes::ByteBuf;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+    time::{Instant, interval, timeout},
+};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::support::{Account, Client, Device, PATIENCE, Running, cell, client::record, until};
+
+/// Waits for the other side to end a connection on which it says nothing.
+async fn cut(mut tcp: TcpStream) {
+    let mut bytes = [0; 64];
+    // An end in order and a reset are both an end.
+    while let Ok(1..) = timeout(PATIENCE, tcp.read(&mut bytes)).await.expect("an end in time") {}
+}
+
+async fn tcp(relay: &Running) -> TcpStream {
+    TcpStream::connect(relay.target.address).await.unwrap()
+}
+
+#[tokio::test]
+async fn connections_max() {
+    let relay = Running::with_limits(|limits| limits.connections_max = 2).await;
+    let (account, devices) = (Account::new(), [Device::new(), Device::new()]);
+    let mut first = Client::create(&relay.target, &account, &devices).await;
+    let second = Client::hello(&relay.target, &account, &devices[1]).await;
+    cut(tcp(&relay).await).await;
+    drop(second);
+    first.others(1).await;
+    first.others(0).await;
+    until_connected(&relay).await;
+}
+
+/// Connects until there is a place again.
+async fn until_connected(relay: &Running) {
+    let deadline = Instant::now() + PATIENCE;
+    let mut tries = interval(Duration::from_millis(5));
+    while Client::try_connect(&relay.target, &Device::new()).await.is_none() {
+        assert!(Instant::now() < deadline, "no place in time");
+        tries.tick().await;
+    }
+}
+
+#[tokio::test]
+async fn a_res_01_opening_max() {
+    let relay = Running::with_limits(|limits| limits.opening_max = 3).await;
+    let (account, device) = (Account::new(), Device::new());
+    let mut inside = Client::create(&relay.target, &account, &[device]).await;
+    let silent = [tcp(&relay).await, tcp(&relay).await, tcp(&relay).await];
+    cut(tcp(&relay).await).await;
+    // Those who are in notice nothing, and when the silent ones go there is room.
+    assert_eq!(inside.push(&[cell(1024)]).await, [1]);
+    drop(silent);
+    until_connected(&relay).await;
+}
+
+#[tokio::test]
+async fn connections_per_address_max() {
+    let relay = Running::with_limits(|limits| limits.connections_per_address_max = 2).await;
+    let first = Client::connect(&relay.target, &Device::new()).await;
+    let _second = Client::connect(&relay.target, &Device::new()).await;
+    cut(tcp(&relay).await).await;
+    // Another address of this machine has its own count.
+    let other = TcpSocket::new_v4().unwrap();
+    other.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let other = other.connect(relay.target.address).await.unwrap();
+    assert!(relay.target.upgrade(other, PATH, SUBPROTOCOL).await.is_some());
+    drop(first);
+    until_connected(&relay).await;
+}
+
+#[tokio::test]
+async fn connections_per_address_per_minute() {
+    let relay = Running::with_limits(|limits| limits.connections_per_address_per_minute = 3).await;
+    for _ in 0..3 {
+        drop(Client::connect(&relay.target, &Device::new()).await);
+    }
+    cut(tcp(&relay).await).await;
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_trusted_says_whose_connection_it_is() {
+    let relay = Running::with(|config| {
+        config.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
+        config.limits.connections_per_address_max = 1;
+    })
+    .await;
+    let request = |from: &str| {
+        format!(
+            "GET {PATH} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\
+             X-Forwarded-For: 10.9.9.9, {from}\r\n\r\n"
+        )
+    };
+    let mut open = Vec::new();
+    for (from, taken) in [("192.0.2.1", true), ("192.0.2.2", true), ("192.0.2.1", false)] {
+        let mut proxied = tcp(&relay).await;
+        proxied.write_all(request(from).as_bytes()).await.unwrap();
+        let mut answer = [0; 12];
+        let answered = proxied.read_exact(&mut answer).await;
+        // The protocol was changed before the place was looked at; what counts is whether the connection stays.
+        if taken {
+            answered.unwrap();
+            assert_eq!(&answer, b"HTTP/1.1 101");
+            open.push(proxied);
+        } else {
+            cut(proxied).await;
+        }
+    }
+    for proxied in &open {
+        let mut byte = [0];
+        let silent = timeout(Duration::from_millis(50), async { proxied.peek(&mut byte).await }).await;
+        assert!(silent.map_or(true, |peeked| peeked.is_ok_and(|count| count > 0)), "a connection was cut");
+    }
+}
+
+#[tokio::test]
+async fn trap_37_opening_ms_is_one_deadline_over_every_stage() {
+    let relay = Running::with_limits(|limits| limits.opening_ms = 400).await;
+    let started = Instant::now();
+    // Silent from the start.
+    cut(tcp(&relay).await).await;
+    // One byte at a time: each would renew a deadline that was counted from the last byte.
+    let mut dripping = tcp(&relay).await;
+    let mut ticks = interval(Duration::from_millis(20));
+    let head = format!("GET {PATH} HTTP/1.1\r\nX: {}", "x".repeat(4_000));
+    for byte in head.bytes() {
+        ticks.tick().await;
+        if dripping.write_all(&[byte]).await.is_err() {
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(10), "still listening");
+    }
+    // Silent after the upgrade, after message 1, and after the handshake.
+    let mut socket = relay.target.socket().await.unwrap();
+    assert!(record(&mut socket).await.is_none());
+    let mut socket = relay.target.socket().await.unwrap();
+    let (_initiator, first) = Initiator::start(&Device::new().static_key(), None, &mut OsEntropy).unwrap();
+    socket.send(Message::binary(first)).await.unwrap();
+    assert!(record(&mut socket).await.is_some());
+    assert!(record(&mut socket).await.is_none());
+    Client::connect(&relay.target, &Device::new()).await.ended().await;
+    assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn t_conn_05_idle_ms() {
+    let relay = Running::with_limits(|limits| limits.idle_ms = 500).await;
+    let (account, devices) = (Account::new(), [Device::new(), Device::new()]);
+    let mut silent = Client::create(&relay.target, &account, &devices).await;
+    let mut asking = Client::hello(&relay.target, &account, &devices[1]).await;
+    let mut ticks = interval(Duration::from_millis(100));
+    for token in 0..10 {
+        ticks.tick().await;
+        asking.send(&ToRelay::Ping { token }).await;
+        assert_eq!(asking.next().await, Some(ToDevice::Pong { token }));
+    }
+    silent.refused(ErrorCode::Idle).await;
+    silent.ended().await;
+}
+
+#[tokio::test]
+async fn message_ms() {
+    let relay = Running::with_limits(|limits| limits.message_ms = 300).await;
+    let (account, device) = (Account::new(), Device::new());
+    let mut client = Client::create(&relay.target, &account, &[device]).await;
+    let message = codec::encode(&ToRelay::Push { cells: (0..4).map(|_| cell(CELL_BYTES_MAX)).collect() });
+    let records = client.transport.seal(&message).unwrap();
+    assert!(records.len() > 1);
+    client.socket.send(Message::binary(records[0].clone())).await.unwrap();
+    client.refused(ErrorCode::Idle).await;
+    client.ended().await;
+}
+
+#[tokio::test]
+async fn session_ms() {
+    let relay = Running::with_limits(|limits| limits.session_ms = 500).await;
+    let (account, device) = (Account::new(), Device::new());
+    let mut client = Client::create(&relay.target, &account, &[device]).await;
+    client.refused(ErrorCode::SessionExpired).await;
+    client.ended().await;
+}
+
+/// A session on a socket that takes little in.
+async fn narrow(relay: &Running, account: &Account, device: &Device) -> Client {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let tcp = socket.connect(relay.target.address).await.unwrap();
+    let socket = relay.target.upgrade(tcp, PATH, SUBPROTOCOL).await.unwrap();
+    let mut client = Client::on(socket, &relay.target, device).await.unwrap();
+    client.send(&account.hello()).await;
+    client.welcome(account).await;
+    client
+}
+
+#[tokio::test]
+async fn a_res_04_write_ms_ends_a_reader_that_never_reads() {
+    let relay = Running::with_limits(|limits| limits.write_ms = 500).await;
+    let (account, devices) = (Account::new(), [Device::new(), Device::new()]);
+    let mut writer = Client::create(&relay.target, &account, &devices).await;
+    for _ in 0..16 {
+        writer.push(&(0..16).map(|_| cell(CELL_BYTES_MAX)).collect::<Vec<_>>()).await;
+    }
+    let mut stuck = narrow(&relay, &account, &devices[1]).await;
+    writer.others(1).await;
+    stuck.send(&ToRelay::Pull { after: 0 }).await;
+    // It says that it has everything, so that only the socket holds the relay back.
+    let confirming = tokio::spawn(async move {
+        for cursor in (1..=256).cycle() {
+            if stuck.try_send(&ToRelay::Delivered { cursor }).await.is_none() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    writer.others(0).await;
+    confirming.await.unwrap();
+}
+
+#[tokio::test]
+async fn outbox_max_ends_a_flood_of_questions_whose_answers_nobody_reads() {
+    let relay = Running::with_limits(|limits| {
+        (limits.messages_per_second, limits.messages_per_second_total) = (10_000_000, 10_000_000);
+        limits.write_ms = 600_000;
+    })
+    .await;
+    let (account, devices) = (Account::new(), [Device::new(), Device::new()]);
+    let mut watching = Client::create(&relay.target, &account, &devices).await;
+    let mut flooding = narrow(&relay, &account, &devices[1]).await;
+    watching.others(1).await;
+    let flood =
+        tokio::spawn(async move { while flooding.try_send(&ToRelay::Ping { token: u64::MAX }).await.is_some() {} });
+    watching.others(0).await;
+    flood.await.unwrap();
+}
+
+#[tokio::test]
+async fn messages_per_second() {
+    let relay = Running::with_limits(|limits| limits.messages_per_second = 5).await;
+    let (account, device) = (Account::new(), Device::new());
+    let mut client = Client::create(&relay.target, &account, &[device]).await;
+    let mut answered = 0;
+    let retry_ms = loop {
+        if client.try_send(&ToRelay::Ping { token: 1 }).await.is_none() || answered > 100 {
+            panic!("{answered} answers and no limit");
+        }
+        match client.next().await {
+            Some(ToDevice::Pong { .. }) => answered += 1,
+            Some(ToDevice::Error { code: ErrorCode::RateLimited, retry_ms }) => break retry_ms,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(retry_ms.is_some_and(|ms| (1..=200).contains(&ms)), "{retry_ms:?}");
+    client.ended().await;
+    // A new connection of the same device does not begin anew.
+    let mut again = Client::connect(&relay.target, &device).await;
+    again.send(&account.hello()).await;
+    assert!(again.refused(ErrorCode::RateLimited).await.is_some());
+    // Another device is not concerned.
+    drop(Client::create(&relay.target, &Account::new(), &[Device::new()]).await);
+}
+
+#[tokio::test]
+async fn messages_per_second_total() {
+    let relay = Running::with_limits(|limits| limits.messages_per_second_total = 1).await;
+    // Four seconds' worth at once, from four devices; the fifth is too many.
+    for _ in 0..4 {
+        drop(Client::create(&relay.target, &Account::new(), &[Device::new()]).await);
+    }
+    let (account, device) = (Account::new(), Device::new());
+    let mut client = Client::connect(&relay.target, &device).await;
+    client.send(&account.create(&[device])).await;
+    assert!(client.refused(ErrorCode::RateLimited).await.is_some());
+}
+
+#[tokio::test]
+async fn sessions_per_account_max() {
+    let relay = Running::with_limits(|limits| limits.sessions_per_account_max = 2).await;
+    let (account, devices) = (Account::new(), [Device::new(), Device::new(), Device::new()]);
+    let _first = Client::create(&relay.target, &account, &devices).await;
+    let _second = Client::hello(&relay.target, &account, &devices[1]).await;
+    let mut third = Client::connect(&relay.target, &devices[2]).await;
+    third.send(&account.hello()).await;
+    assert!(third.refused(ErrorCode::TooManyConnections).await.is_some());
+    third.ended().await;
+    // A device that comes back takes its own place.
+    drop(Client::hello(&relay.target, &account, &devices[1]).await);
+    drop(Client::create(&relay.target, &Account::new(), &[Device::new()]).await);
+}
+
+#[tokio::test]
+async fn accounts_max() {
+    let relay = Running::with_limits(|limits| limits.accounts_max = 1).await;
+    let (account, device) = (Account::new(), Device::new());
+    drop(Client::create(&relay.target, &account, &[device]).await);
+    let late = Account::new();
+    let mut client = Client::connect(&relay.target, &device).await;
+    client.send(&late.create(&[device])).await;
+    client.refused(ErrorCode::RegistrationRefused).await;
+    client.ended().await;
+    drop(Client::hello(&relay.target, &account, &device).await);
+}
+
+#[tokio::test]
+async fn accounts_per_address_per_hour() {
+    let relay = Running::with_limits(|limits| limits.accounts_per_address_per_hour = 2).await;
+    for _ in 0..2 {
+        drop(Client::create(&relay.target, &Account::new(), &[Device::new()]).await);
+    }
+    let (account, device) = (Account::new(), Device::new());
+    let mut client = Client::connect(&relay.target, &device).await;
+    client.send(&account.create(&[device])).await;
+    assert!(client.refused(ErrorCode::RateLimited).await.is_some_and(|ms| ms > 1_000_000));
+}
+
+#[tokio::test]
+async fn c_stor_03_bytes_per_account() {
+    let each = 1024 + ENTRY_BYTES;
+    let relay = Running::with_limits(|limits| limits.bytes_per_account = 3 * each).await;
+    let (account, devices) = (Account::new(), [Device::new(), Device::new()]);
+    let mut client = Client::create(&relay.target, &account, &devices).await;
+    let cells: Vec<ByteBuf> = (0..5).map(|_| cell(1024)).collect();
+    client.send(&ToRelay::Push { cells: cells.clone() }).await;
+    // What fits is taken, the rest is refused, and the session goes on.
+    assert_eq!(client.acknowledged().await.len(), 3);
+    assert!(client.refused(ErrorCode::QuotaExceeded).await.is_some());
+    assert_eq!(client.push(&cells[..3]).await, [1, 2, 3]);
+    let mut other = Client::connect(&relay.target, &devices[1]).await;
+    other.send(&account.hello()).await;
+    let welcome = other.welcome(&account).await;
+    assert_eq!((welcome.quota_bytes, welcome.used_bytes), (3 * each, 3 * each));
+    // Purging makes room, but not all of it: the place in the chain stays.
+    client.send(&ToRelay::Purge { cells: cells[..2].iter().map(|cell| proof::cell_id(cell)).collect() }).await;
+    assert_eq!(client.next().await, Some(ToDevice::Purged { count: 2 }));
+    assert_eq!(other.push(&cells[3..4]).await, [4]);
+    other.send(&ToRelay::Push { cells: cells[4..].to_vec() }).await;
+    assert!(other.refused(ErrorCode::QuotaExceeded).await.is_some());
+}
+
+#[tokio::test]
+async fn c_stor_01_disk_free_min() {
+    let relay = Running::start().await;
+    let (account, device) = (Account::new(), Device::new());
+    let mut client = Client::create(&relay.target, &account, &[device]).await;
+    let kept = cell(1024);
+    client.push(std::slice::from_ref(&kept)).await;
+    let mut stopped = relay.stop().await;
+    stopped.config.limits.disk_free_min = u64::MAX;
+    let relay = stopped.start().await;
+    let mut client = Client::hello(&relay.target, &account, &device).await;
+    client.send(&ToRelay::Push { cells: vec![cell(1024)] }).await;
+    assert!(client.refused(ErrorCode::StorageUnavailable).await.is_some());
+    assert_eq!(client.pull_all().await, [Entry::Cell(kept.clone())]);
+    client.send(&ToRelay::Purge { cells: vec![proof::cell_id(&kept)] }).await;
+    assert_eq!(client.next().await, Some(ToDevice::Purged { count: 1 }));
+    let mut stranger = Client::connect(&relay.target, &Device::new()).await;
+    stranger.send(&Account::new().create(&[])).await;
+    assert!(stranger.refused(ErrorCode::StorageUnavailable).await.is_some());
+}
+
+#[tokio::test]
+async fn a_proto_04_a_push_or_purge_above_the_limits_is_refused() {
+    let relay = Running::start().await;
+    let (account, device) = (Account::new(), Device::new());
+    drop(Client::create(&relay.target, &account, &[device]).await);
+    let id = proof::cell_id(&cell(1024));
+    for message in [
+        ToRelay::Push { cells: vec![cell(2 * CELL_BYTES_MAX)] },
+        ToRelay::Push { cells: (0..17).map(|_| cell(CELL_BYTES_MAX)).collect() },
+        ToRelay::Push { cells: (0..=PAGE_CELLS_MAX).map(|_| cell(1024)).collect() },
+        ToRelay::Purge { cells: vec![id; PAGE_CELLS_MAX + 1] },
+    ] {
+        let mut client = Client::hello(&relay.target, &account, &device).await;
+        client.send(&message).await;
+        client.refused(ErrorCode::TooLarge).await;
+        client.ended().await;
+    }
+    assert!(Client::hello(&relay.target, &account, &device).await.pull_all().await.is_empty());
+}
+
+#[tokio::test]
+async fn trap_38_a_frame_above_a_record_is_refused_by_its_length() {
+    let relay = Running::start().await;
+    let (account, device) = (Account::new(), Device::new());
+    let mut client = Client::create(&relay.target, &account, &[device]).await;
+    client.socket.send(Message::binary(vec![0; NOISE_RECORD_BYTES_MAX + 9])).await.unwrap();
+    client.ended().await;
+    // And before the other side is known, an HTTP request above its limit.
+    let mut tcp = tcp(&relay).await;
+    let head = format!("GET {PATH} HTTP/1.1\r\nHost: x\r\nX: {}", "x".repeat(5_000));
+    tcp.write_all(head.as_bytes()).await.unwrap();
+    cut(tcp).await;
+}
+
+#[tokio::test]
+async fn own_max_forgets_the_oldest_marks_and_loses_nothing() {
+    let relay = Running::start().await;
+    let (account, device) = (Account::new(), Device::new());
+    let mut client = Client::create(&relay.target, &account, &[device]).await;
+    let count = OWN_MAX + 10;
+    let mut left = count;
+    while left > 0 {
+        let cells: Vec<ByteBuf> = (0..left.min(1000)).map(|_| cell(1024)).collect();
+        left -= client.push(&cells).await.len();
+    }
+    let entries = client.pull_all().await;
+    assert_eq!(entries.len(), count);
+    assert!(entries[..10].iter().all(|entry| matches!(entry, Entry::Cell(_))));
+    assert!(entries[10..].iter().all(|entry| matches!(entry, Entry::Own(_))));
+}
+
+#[tokio::test]
+async fn pages_unconfirmed_max() {
+    let relay = Running::start().await;
+    let (account, devices) = (Account::new(), [Device::new(), Device::new()]);
+    let mut writer = Client::create(&relay.target, &account, &devices).await;
+    let mut reader = Client::hello(&relay.target, &account, &devices[1]).await;
+    reader.pull_all().await;
+    // The writer follows too, confirms nothing, and is sent marks that weigh next to nothing.
+    writer.pull(0, Hash([0; 32])).await;
+    assert!(writer.page().await.entries.is_empty());
+    let total = 3 * PAGES_UNCONFIRMED_MAX;
+    for _ in 0..total {
+        writer.send(&ToRelay::Push { cells: vec![cell(1024)] }).await;
+        assert_eq!(reader.page().await.entries.len(), 1);
+    }
+    writer.send(&ToRelay::Ping { token: 1 }).await;
+    let mut pages = 0;
+    loop {
+        match writer.next().await.expect("a message") {
+            ToDevice::Page(_) => pages += 1,
+            ToDevice::Ack { .. } => {}
+            ToDevice::Pong { .. } => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(pages, PAGES_UNCONFIRMED_MAX);
+    // What was held back comes together.
+    writer.send(&ToRelay::Delivered { cursor: PAGES_UNCONFIRMED_MAX as u64 }).await;
+    match writer.next().await {
+        Some(ToDevice::Page(page)) => assert_eq!(page.entries.len(), PAGE_BYTES_MIN / 1024),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_res_02_push_bytes_waiting_max_holds_the_sender_while_the_disk_is_slow() {
+    let relay = Running::start().await;
+    let (account, devices) = (Account::new(), [Device::new(), Device::new()]);
+    let mut client = Client::create(&relay.target, &account, &devices).await;
+    let mut neighbour = Client::hello(&relay.target, &account, &devices[1]).await;
+    // Somebody holds the database: nothing can be committed.
+    let holder = rusqlite::Connection::open(caro_relay::folder::database(&relay.folder)).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let push = ToRelay::Push { cells: (0..16).map(|_| cell(CELL_BYTES_MAX)).collect() };
+    let mut sent = 0;
+    while timeout(Duration::from_millis(500), client.try_send(&push)).await.is_ok() {
+        sent += 16 * CELL_BYTES_MAX;
+        assert!(sent <= PUSH_BYTES_WAITING_MAX + (24 << 20), "{sent} bytes were taken while the disk stood still");
+    }
+    // Who asks nothing of the disk is served.
+    neighbour.send(&ToRelay::Ping { token: 9 }).await;
+    assert_eq!(neighbour.next().await, Some(ToDevice::Pong { token: 9 }));
+    holder.execute_batch("ROLLBACK").unwrap();
+}
+
+#[tokio::test]
+async fn requests_waiting_max_holds_the_sender_while_the_disk_is_slow() {
+    let relay = Running::with_limits(|limits| limits.messages_per_second = 1_000_000).await;
+    let (account, device) = (Account::new(), Device::new());
+    let mut client = Client::create(&relay.target, &account, &[device]).await;
+    let holder = rusqlite::Connection::open(caro_relay::folder::database(&relay.folder)).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let id = proof::cell_id(&cell(1024));
+    for _ in 0..2 * caro_relay::limits::REQUESTS_WAITING_MAX {
+        client.send(&ToRelay::Purge { cells: vec![id] }).await;
+    }
+    // It is not read on, so the question behind the requests is not answered either…
+    client.send(&ToRelay::Ping { token: 5 }).await;
+    assert!(timeout(Duration::from_millis(300), client.next()).await.is_err());
+    holder.execute_batch("ROLLBACK").unwrap();
+    // …until the disk moves again.
+    let mut purged = 0;
+    loop {
+        match client.next().await.expect("a message") {
+            ToDevice::Purged { count: 0 } => purged += 1,
+            ToDevice::Pong { token: 5 } => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(purged >= caro_relay::limits::REQUESTS_WAITING_MAX, "{purged}");
+}
+
+#[tokio::test]
+async fn t_conn_04_nothing_is_left_of_connections_that_came_and_went() {
+    let relay = Running::start().await;
+    let (account, device) = (Account::new(), Device::new());
+    drop(Client::create(&relay.target, &account, &[device]).await);
+    let open = || std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    until("the first connection is gone", || open() > 0).await;
+    let before = open();
+    for _ in 0..50 {
+        let mut client = Client::hello(&relay.target, &account, &device).await;
+        client.push(&[cell(1024)]).await;
+    }
+    until("all descriptors are back", || open() <= before + 2).await;
+}
+
+#[test]
+fn the_defaults_are_the_documented_ones() {
+    let page = include_str!("../../../docs/operating.md");
+    let defaults = toml::Table::try_from(Limits::default()).unwrap();
+    for (name, value) in defaults {
+        let row = format!("| `{name}` | {value} |");
+        assert!(page.contains(&row), "docs/operating.md lacks: {row}");
+    }
+}
