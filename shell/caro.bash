@@ -88,17 +88,11 @@ __caro_flag_line() {
     [[ -z ${__bp_ignorespace-} ]] || __caro_flags=e
     return 0
   fi
-  # No entry was added.
-  case ${HISTCONTROL-} in
-    *erasedups*) __caro_flags=e ;;     # or one was, and an older one was taken away
-    *ignoredups* | *ignoreboth*) ;;
-    *) [[ $__caro_number != 1 ]] || __caro_flags=e ;;
-  esac
+  # No entry was added. Or, with erasedups, one was and an older one went; and bash counts 1 for no entry and for one.
+  [[ ${HISTCONTROL-} != *erasedups* && $__caro_number != 1 ]] || __caro_flags=e
   case ${HISTCONTROL-} in
     *dups* | *ignoreboth*) [[ $1 != "$__caro_command" ]] || __caro_flags+=r ;;
   esac
-  # Bash shows 1 for a history of one line and for an empty one alike.
-  [[ $__caro_number != 1 || -n $__caro_flags ]] || __caro_flags=e
   [[ -n $__caro_flags ]]
 }
 
@@ -158,12 +152,18 @@ __caro_precmd() {
 __caro_step_in_front() {
   if \builtin shopt -q promptvars; then
     [[ ${PS0-} == *'__caro_armed_at='* ]] || PS0=$__caro_ps0${PS0-}
-  elif [[ -z ${__caro_told-} ]]; then
-    # Without promptvars PS0 is printed as it is.
-    PS0=${PS0-} PS0=${PS0/"$__caro_ps0"/} __caro_told=1
-    \builtin printf 'caro: without `shopt -s promptvars` commands are not recorded here\n' >&2
+  else
+    # PS0 would be printed as it stands.
+    __caro_step_out
   fi
   [[ ${PROMPT_COMMAND-} == __caro_precmd* ]] || __caro_first
+}
+
+__caro_step_out() {
+  [[ -z ${PS0-} ]] || PS0=${PS0/"$__caro_ps0"/}
+  [[ -z ${__caro_told-} ]] || return 0
+  __caro_told=1
+  \builtin printf 'caro: without "shopt -s promptvars" commands are not recorded here\n' >&2
 }
 
 __caro_debug() {

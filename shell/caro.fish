@@ -1,114 +1,150 @@
 # caro: records each command with fish's own builtins, and puts a found one on the prompt. fish 3.4 and later. Sourced
-# from config.fish; sourcing it again does nothing.
+# from config.fish; sourcing it again changes nothing.
 #
 # Set before it by `caro init`: __caro_bin (the program), __caro_dir (the spool folder), __caro_sid (empty: one is made),
 # __caro_bind_ctrl_r and __caro_bind_up (1 to bind the key). The records' grammar: schema/src/spool.rs.
 #
 # Rules: no process, no output and no wait per command; $status and $pipestatus stay as they were; whatever fails, fails
-# in silence.
+# in silence. Builtins are called as builtins, because people wrap them.
 
-if status is-interactive; and test "$__caro_pid" != $fish_pid
+if builtin status is-interactive; and builtin test "$__caro_pid" != $fish_pid
 
-# ----------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------------------------------------------
 # This run of the shell
-# ----------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------------------------------------------
 
 set -g __caro_pid $fish_pid
 set -g __caro_running 0
-if test -z "$__caro_sid"
-    test -r /proc/sys/kernel/random/uuid; and read -g __caro_sid </proc/sys/kernel/random/uuid
-    test -n "$__caro_sid"; or set -g __caro_sid (random)-(random)-(random)-(random)
-end
-
-set -l dir $__caro_dir
-test -n "$dir"; or set dir $CARO_SPOOL
-if test -z "$dir"
-    set -l state $XDG_STATE_HOME
-    test -n "$state"; or set state $HOME/.local/state
-    set dir $state/caro/spool
-end
-set -g __caro_folder $dir
-set -g __caro_file $dir/$__caro_sid.$fish_pid
-
-# fish complains of a file that cannot be opened, and no redirection silences that: the folder is looked at first.
-function __caro_put
-    test -d $__caro_folder; and test -w $__caro_folder; and printf $argv 2>/dev/null >>$__caro_file
+set -g __caro_session $__caro_sid
+if builtin test -z "$__caro_session"
+    builtin test -r /proc/sys/kernel/random/uuid; and builtin read -g __caro_session </proc/sys/kernel/random/uuid
+    builtin test -n "$__caro_session"; or set -g __caro_session (builtin random)-(builtin random)-(builtin random)
 end
 
 # fish has no clock builtin: the time since boot can be read without a process, where there is such a file. Elsewhere the
-# record file's own time says when the start was written.
+# record file's own time says when the start was written, where there is a builtin to ask for it.
 set -g __caro_uptime /proc/uptime
-test -r $__caro_uptime; or set -g __caro_uptime /dev/null
+builtin test -r $__caro_uptime; or set -g __caro_uptime
 
-__caro_put '\0H1\0s%s\0p%s\0kfish %s\0l%s\0h%s\0u%s\0\0' $__caro_sid $fish_pid $version "$SHLVL" "$hostname" "$USER"
+# Chooses the file, which belongs to this run alone, and makes it with a header. Read by nobody but its owner from the
+# start; one that the daemon has moved away comes back as the umask says, in a folder that is closed to others.
+set -g __caro_folder $__caro_dir
+builtin test -n "$__caro_folder"; or set -g __caro_folder $CARO_SPOOL
+if builtin test -z "$__caro_folder"
+    set -g __caro_folder $XDG_STATE_HOME
+    builtin test -n "$__caro_folder"; or set -g __caro_folder $HOME/.local/state
+    set -g __caro_folder $__caro_folder/caro/spool
+end
+set -g __caro_file $__caro_folder/$__caro_session.$fish_pid
+# Another user's home, as `sudo` and `su -m` leave it: no files of ours among theirs.
+builtin test -O $__caro_folder; or not builtin test -e $__caro_folder; or set -g __caro_folder
 
-# ----------------------------------------------------------------------------------------------------------------------
+# Whether the file can be opened. fish complains of a redirection that fails, and nothing can silence it, so this is
+# asked before. A file that is there is the usual case, and one question.
+function __caro_can_write
+    builtin test -f $__caro_file -a -w $__caro_file; and return
+    builtin test -n "$__caro_folder"; and not builtin test -e $__caro_file
+    and builtin test -d $__caro_folder -a -w $__caro_folder
+end
+
+if __caro_can_write
+    set -l mask $umask
+    set umask 077
+    builtin printf '\0H1\0s%s\0p%s\0kfish %s\0l%s\0h%s\0u%s\0\0' $__caro_session $fish_pid $version "$SHLVL" \
+        "$hostname" "$USER" 2>/dev/null >>$__caro_file
+    set umask $mask
+end
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Start and end of a command
-# ----------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------------------------------------------
 
 function __caro_preexec --on-event fish_preexec
     set -g __caro_running 0
     # What fish itself would not keep is never written.
-    test -z "$fish_private_mode"; or return
-    set -q fish_history; and test -z "$fish_history"; and return
-    if functions -q fish_should_add_to_history
+    builtin test -z "$fish_private_mode"; or return
+    builtin set -q fish_history; and builtin test -z "$fish_history"; and return
+    if builtin functions -q fish_should_add_to_history
         # fish 4: the user's own filter replaces the rule about a leading space.
         fish_should_add_to_history "$argv[1]"; or return
     else
-        string match -q ' *' -- "$argv[1]"; and return
+        builtin string match -q ' *' -- "$argv[1]"; and return
     end
+    __caro_can_write; or return
     set -g __caro_running 1
     set -l uptime
-    read uptime <$__caro_uptime
-    __caro_put '\0S\0b%s\0d%s\0c%s\0\0' "$uptime" "$PWD" "$argv[1]"
+    builtin test -z "$__caro_uptime"; or builtin read uptime <$__caro_uptime
+    builtin printf '\0S\0b%s\0d%s\0c%s\0\0' "$uptime" "$PWD" "$argv[1]" 2>/dev/null >>$__caro_file
 end
 
 function __caro_postexec --on-event fish_postexec
     set -l statuses $status $pipestatus
     set -l milliseconds "$CMD_DURATION"
-    test $__caro_running = 1; or return
+    builtin test $__caro_running = 1; or return
     set -g __caro_running 0
+    __caro_can_write; or return
     set -l modified
-    test $__caro_uptime = /dev/null; and set modified (path mtime -- $__caro_file 2>/dev/null)
-    __caro_put '\0E\0n%s\0x%s\0p%s\0m%s\0\0' "$milliseconds" $statuses[1] "$statuses[2..-1]" "$modified"
+    builtin test -n "$__caro_uptime"; or set modified (builtin path mtime -- $__caro_file 2>/dev/null)
+    builtin printf '\0E\0n%s\0x%s\0p%s\0m%s\0\0' "$milliseconds" $statuses[1] "$statuses[2..-1]" "$modified" \
+        2>/dev/null >>$__caro_file
 end
 
-# ----------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------------------------------------------
 # Keys: the screen, and what was chosen into the line
-# ----------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------------------------------------------
 
 function __caro_screen
-    set -l answer (commandline -b | $__caro_bin screen --result-fd 3 --session "$__caro_sid" $argv 3>&1 1>/dev/tty 2>/dev/tty | string collect)
-    if string match -qr '^(put|run)\n' -- "$answer"
-        commandline -r -- (string sub -s 5 -- "$answer" | string collect)
+    set -l answer (
+        commandline -b |
+            $__caro_bin screen --result-fd 3 --session "$__caro_session" $argv 3>&1 1>/dev/tty 2>/dev/tty |
+            builtin string collect
+    )
+    set -l command (builtin string sub -s 5 -- "$answer" | builtin string collect)
+    switch "$answer"
+        case put\n'*' run\n'*'
+            commandline -r -- "$command"
     end
     commandline -f repaint
-    string match -qr '^run\n' -- "$answer"; and commandline -f execute
+    switch "$answer"
+        case run\n'*'
+            commandline -f execute
+    end
 end
 
 function __caro_search
-    if test -x "$__caro_bin"
+    if builtin test -x "$__caro_bin"
         __caro_screen
-    else
+    else if builtin contains history-pager (bind --function-names)
         commandline -f history-pager
+    else
+        commandline -f history-search-backward
     end
 end
 
+# Within a line of several, in a search and in the list of completions, up is fish's own.
 function __caro_up
-    if commandline --search-mode; or commandline --paging-mode; or not test -x "$__caro_bin"
-        commandline -f up-or-search
-    else if test (commandline --line) -gt 1
-        commandline -f up-line
+    if commandline --search-mode; or commandline --paging-mode; or not builtin test -x "$__caro_bin"
+        up-or-search
+    else if builtin test (commandline --line) -gt 1
+        up-or-search
     else
         __caro_screen --up
     end
 end
 
 for mode in default insert
-    test "$__caro_bind_ctrl_r" = 1; and bind -M $mode \cr __caro_search
-    if test "$__caro_bind_up" = 1
-        bind -M $mode \e\[A __caro_up
-        bind -M $mode \eOA __caro_up
+    if builtin test "$__caro_bind_ctrl_r" = 1
+        bind -M $mode \cr __caro_search
+    end
+    if builtin test "$__caro_bind_up" = 1
+        # Since fish 4 keys have names, and what the terminal sends for them is fish's own affair.
+        if builtin string match -qr '^[0-3]\.' -- $version
+            bind -M $mode \e\[A __caro_up
+            bind -M $mode \eOA __caro_up
+            bind -M $mode -k up __caro_up
+        else
+            bind -M $mode up __caro_up
+        end
     end
 end
 

@@ -1,55 +1,66 @@
-# caro: records each command with zsh's own builtins, and puts a found one on the prompt. zsh 5.1 and later. Evaluated at
-# the end of ~/.zshrc; sourcing it again does nothing.
+# caro: records each command with zsh's own builtins, and puts a found one on the prompt. zsh 5.1 and later. Evaluated in
+# ~/.zshrc; evaluating it again changes nothing.
 #
 # Set before it by `caro init`: __caro_bin (the program), __caro_dir (the spool folder), __caro_sid (empty: one is made),
 # __caro_bind_ctrl_r and __caro_bind_up (1 to bind the key). The records' grammar: schema/src/spool.rs.
 #
 # Rules: no process, no output and no wait per command; `$?` and pipestatus stay as they were; whatever fails, fails in
-# silence.
+# silence. Builtins are called as builtins, because people alias and wrap them, and what depends on options runs under
+# zsh's own.
 
 if [[ -o interactive && ${__caro_pid-} != $$ ]]; then
+
+typeset -gi __caro_pid=$$
+if ! zmodload zsh/datetime 2>/dev/null; then
+  print -u2 -r -- 'caro: this zsh has no zsh/datetime module, so commands are not recorded here'
+else
 
 # ---------------------------------------------------------------------------------------------------------------------
 # This run of the shell
 # ---------------------------------------------------------------------------------------------------------------------
 
-if ! zmodload zsh/datetime 2>/dev/null; then
-  print -u2 -r -- "caro: this zsh has no zsh/datetime module, so commands are not recorded here (caro doctor says more)"
-else
+typeset -gi __caro_running=0 __caro_number=0 __caro_status=0
+typeset -g __caro_session= __caro_file= __caro_last= __caro_statuses=
+typeset -gA __caro_own_widget
 
-typeset -gi __caro_pid=$$ __caro_running=0 __caro_number=0
-typeset -g __caro_sid=${__caro_sid-} __caro_file= __caro_last=
-
-() {
-  emulate -L zsh
-  local dir=${__caro_dir:-${CARO_SPOOL:-${XDG_STATE_HOME:-$HOME/.local/state}/caro/spool}}
-  [[ -n $__caro_sid ]] || { read -r __caro_sid </proc/sys/kernel/random/uuid } 2>/dev/null
-  [[ -n $__caro_sid ]] || __caro_sid=$$-${epochtime[1]-0}${epochtime[2]-0}-$RANDOM$RANDOM
-  [[ -d $dir ]] || { zmodload -F zsh/files b:zf_mkdir && zf_mkdir -p -m 700 $dir } 2>/dev/null
-  __caro_file=$dir/$__caro_sid.$$
+# Chooses the file, which belongs to this run alone, and makes it with a header. Read by nobody but its owner from the
+# start; one that the daemon has moved away comes back as the umask says, in a folder that is closed to others.
+__caro_open() {
+  \builtin emulate -L zsh
+  \builtin local folder=${__caro_dir:-${CARO_SPOOL:-${XDG_STATE_HOME:-${HOME-}/.local/state}/caro/spool}}
+  __caro_session=${__caro_sid-}
+  [[ -n $__caro_session ]] || { \builtin read -r __caro_session </proc/sys/kernel/random/uuid } 2>/dev/null
+  [[ -n $__caro_session ]] || __caro_session=$$-${epochtime[1]}${epochtime[2]}-$RANDOM$RANDOM
+  [[ -d $folder ]] || { \builtin zmodload -F zsh/files b:zf_mkdir && zf_mkdir -p -m 700 $folder } 2>/dev/null
+  __caro_file=$folder/$__caro_session.$$
+  # Another user's home, as `sudo` and `su -m` leave it: no files of ours among theirs.
+  [[ ! -e $folder || -O $folder ]] || __caro_file=/dev/null
+  (
+    umask 077
+    __caro_put $'\0H1\0s'$__caro_session$'\0p'$$$'\0kzsh '$ZSH_VERSION$'\0l'${SHLVL-}$'\0y'${TTY-}$'\0h'${HOST-}$'\0u'${USERNAME-}$'\0\0'
+  )
 }
 
 # One open, write and close per record, so that no child inherits a descriptor and a removed file comes back.
-__caro_put() { { print -rn -- "$1" >>|$__caro_file } 2>/dev/null; return 0 }
-
-__caro_put $'\0H1\0s'$__caro_sid$'\0p'$$$'\0kzsh '$ZSH_VERSION$'\0l'${SHLVL-}$'\0y'${TTY-}$'\0h'${HOST-}$'\0u'${USERNAME-}$'\0\0'
+__caro_put() { { \builtin print -rn -- "$1" >>|$__caro_file } 2>/dev/null; return 0 }
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Start and end of a command
 # ---------------------------------------------------------------------------------------------------------------------
 
+# $1: the line as it was typed, empty when history is off. $2: the same as zsh understood it, aliases replaced.
 __caro_preexec() {
-  emulate -L zsh
+  [[ -o extendedglob ]]
+  \builtin local -i __caro_plain_globs=$?
+  \builtin emulate -L zsh -o extendedglob
   __caro_running=0
-  # Empty only when history is off.
   [[ -n ${1-} && $ZSH_SUBSHELL == 0 ]] || return 0
   # The last recorded line did not get into the history although it was no repeat: a zshaddhistory filter refused it.
-  local retract= nanoseconds=$epochtime[2]
+  \builtin local retract= nanoseconds=$epochtime[2]
   (( HISTCMD == __caro_number )) && [[ $1 != "$__caro_last" ]] &&
     (( $+functions[zshaddhistory] + ${#zshaddhistory_functions} )) && retract=$'\0X\0\0'
   __caro_number=0
-  # What zsh itself would not keep is never written.
-  if [[ $1 == ' '* && -o histignorespace ]] || [[ -n ${HISTORY_IGNORE-} && $1 == ${~HISTORY_IGNORE} ]]; then
+  if __caro_is_hidden "$1" "${2-}"; then
     [[ -z $retract ]] || __caro_put $retract
     return 0
   fi
@@ -57,59 +68,100 @@ __caro_preexec() {
   __caro_put $retract$'\0S'${epochtime[1]}${(l:6::0:)$((nanoseconds/1000))}$'\0d'$PWD$'\0c'${1//$'\0'/}$'\0\0'
 }
 
+# Whether zsh's own settings keep a line out of its history. It is then never written.
+__caro_is_hidden() {
+  # An alias may be what begins with the blank.
+  if [[ -o histignorespace ]] && [[ $1 == ' '* || ${aliases[${1%%[[:space:]]*}]-} == ' '* ]]; then return 0; fi
+  if [[ -o histnostore && ${2#builtin } == (history|history *|r|r *|fc -[^ ]#l*) ]]; then return 0; fi
+  if [[ -o histnofunctions && $2 == ([^[:space:]]## |)'() '* ]]; then return 0; fi
+  [[ -n ${HISTORY_IGNORE-} ]] && __caro_is_ignored "$1"
+}
+
+# Whether HISTORY_IGNORE has a line, read as the shell's own options read it. A pattern that is none matches nothing.
+__caro_is_ignored() {
+  \builtin emulate -L zsh
+  (( __caro_plain_globs )) || \builtin setopt extendedglob
+  \builtin local -i miss=1
+  { { [[ $1 == ${~HISTORY_IGNORE} ]] && miss=0 } always { TRY_BLOCK_ERROR=0 } } 2>/dev/null
+  return miss
+}
+
 __caro_precmd() {
   # One statement: the next one would already see its own status.
-  local __caro_status=$? __caro_statuses="${pipestatus[@]}"
-  [[ $__caro_running != 0 ]] || return 0
-  emulate -L zsh
-  local nanoseconds=$epochtime[2]
+  __caro_status=$? __caro_statuses="${(j: :)pipestatus[@]}"
+  (( __caro_running )) || return 0
+  \builtin emulate -L zsh
+  \builtin local nanoseconds=$epochtime[2]
   __caro_put $'\0E'${epochtime[1]}${(l:6::0:)$((nanoseconds/1000))}$'\0x'$__caro_status$'\0p'$__caro_statuses$'\0\0'
   __caro_running=0
 }
 
-autoload -Uz add-zsh-hook
-add-zsh-hook preexec __caro_preexec
-add-zsh-hook precmd __caro_precmd
-# First, so that others' prompt code is not counted to the command.
-precmd_functions=(__caro_precmd ${precmd_functions:#__caro_precmd})
+() {
+  \builtin emulate -L zsh
+  \builtin typeset -ga preexec_functions precmd_functions
+  __caro_open
+  preexec_functions=(${preexec_functions:#__caro_preexec} __caro_preexec)
+  # First, so that others' prompt code is not counted to the command.
+  precmd_functions=(__caro_precmd ${precmd_functions:#__caro_precmd})
+}
+
+fi
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Keys: the screen, and what was chosen into the line
 # ---------------------------------------------------------------------------------------------------------------------
 
 __caro_screen() {
-  emulate -L zsh
-  local answer
-  zle -I
+  \builtin emulate -L zsh
+  \builtin local answer
+  \builtin zle -I
   # The dot keeps line ends at the end of the command.
-  answer=$(print -rn -- "$BUFFER" |
-    "$__caro_bin" screen --result-fd 3 --session "$__caro_sid" "$@" 3>&1 1>/dev/tty 2>/dev/tty; print -n .)
+  answer=$(
+    \builtin print -rn -- "$BUFFER" |
+      "$__caro_bin" screen --result-fd 3 --session "${__caro_session-}" "$@" 3>&1 1>/dev/tty 2>/dev/tty
+    \builtin print -n .
+  )
   answer=${answer%.}
   case $answer in
-    put$'\n'*) BUFFER=${answer#*$'\n'} CURSOR=$#BUFFER ;;
-    run$'\n'*) BUFFER=${answer#*$'\n'} CURSOR=$#BUFFER; zle reset-prompt; zle accept-line; return ;;
+    (put$'\n'*|run$'\n'*) BUFFER=${answer#*$'\n'} CURSOR=$#BUFFER ;;
   esac
-  zle reset-prompt
+  \builtin zle reset-prompt
+  [[ $answer != run$'\n'* ]] || \builtin zle accept-line
 }
 
 __caro_search() {
-  if [[ -x $__caro_bin ]]; then __caro_screen; else zle history-incremental-search-backward; fi
+  if [[ -x $__caro_bin ]]; then __caro_screen; else __caro_own history-incremental-search-backward; fi
 }
 
+# Within a line of several, up moves.
 __caro_up() {
-  if [[ -x $__caro_bin && $LBUFFER != *$'\n'* ]]; then __caro_screen --up; else zle up-line-or-history; fi
+  if [[ -x $__caro_bin && $LBUFFER != *$'\n'* ]]; then __caro_screen --up; else __caro_own up-line-or-history; fi
 }
 
-zle -N __caro_search
-zle -N __caro_up
-() {
-  emulate -L zsh
-  local map key
-  for map in emacs viins vicmd; do
-    [[ ${__caro_bind_ctrl_r-} != 1 ]] || bindkey -M $map '^R' __caro_search
-    [[ ${__caro_bind_up-} != 1 ]] || for key in '^[[A' '^[OA'; do bindkey -M $map $key __caro_up; done
-  done
+# What the key did before. $1: what it does in a zsh that nobody has changed.
+__caro_own() {
+  \builtin emulate -L zsh
+  \builtin zle ${__caro_own_widget[$KEYS]:-$1}
 }
 
+__caro_bind() {
+  \builtin emulate -L zsh
+  \builtin local key=$1 map own
+  own=${"$(\builtin bindkey -M main $key 2>/dev/null)"##* }
+  [[ $own == (|undefined-key|__caro_*) ]] || __caro_own_widget[${(g:ec:)key}]=$own
+  for map in emacs viins vicmd; do \builtin bindkey -M $map $key $2; done
+}
+
+if [[ -o zle ]]; then
+  \builtin zle -N __caro_search
+  \builtin zle -N __caro_up
+  if [[ ${__caro_bind_ctrl_r-} == 1 ]]; then
+    __caro_bind '^R' __caro_search
+  fi
+  if [[ ${__caro_bind_up-} == 1 ]]; then
+    __caro_bind '^[[A' __caro_up
+    __caro_bind '^[OA' __caro_up
+  fi
 fi
+
 fi
