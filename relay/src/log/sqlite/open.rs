@@ -129,8 +129,11 @@ fn common_settings(connection: &Connection) -> Result<(), rusqlite::Error> {
 
 fn settings(connection: &Connection) -> Result<(), rusqlite::Error> {
     common_settings(connection)?;
-    // Only takes effect before the first table is made.
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version == 0 {
+        // Only takes effect before the first table is made, and writes even when it changes nothing.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // An acknowledgement means that the disk has it: FULL flushes the write-ahead log at each commit, NORMAL does not.
     connection.pragma_update(None, "synchronous", "FULL")?;
