@@ -70,6 +70,7 @@ for_each_shell! {
         session.terminal.keys("\x03");
         // A key that comes before the new prompt is a matter between bash and its line editor.
         session.terminal.wait_until("a new prompt", |screen| screen.trim_end().ends_with("ready>"));
+        session.terminal.wait_for_editor();
         session.run(&["", "echo after"]);
         assert_eq!(session.commands(), ["echo after"]);
     }

@@ -95,6 +95,7 @@ impl Session {
         });
         // Before the prompt the keys are the terminal's and not the line editor's.
         self.terminal.wait_until("the prompt", |screen| screen.trim_end().ends_with("ready>"));
+        self.terminal.wait_for_editor();
     }
 
     /// What was recorded beside the marks, oldest first.

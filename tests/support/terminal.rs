@@ -96,6 +96,18 @@ impl Terminal {
         });
     }
 
+    /// Waits until a line editor reads the keys: before that they are the terminal's own, and Ctrl-C throws them away.
+    pub fn wait_for_editor(&self) {
+        eventually("a line editor reads the keys", || {
+            let number = self.master.as_raw_fd().expect("a terminal of this system");
+            // SAFETY: the terminal is open as long as `self`, and the borrow ends in this block.
+            #[allow(unsafe_code)]
+            let terminal = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
+            let modes = rustix::termios::tcgetattr(terminal).expect("a terminal");
+            (!modes.local_modes.contains(rustix::termios::LocalModes::ICANON)).then_some(())
+        });
+    }
+
     /// Changes the size.
     pub fn resize(&self, rows: u16, columns: u16) {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };

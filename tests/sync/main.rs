@@ -1,0 +1,8 @@
+//! Two homes and a relay, all of them real programs: what is recorded in one is found in the other, whatever is cut,
+//! killed or switched off in between; and nobody in the middle learns what it was.
+
+mod crash;
+mod joining;
+mod network;
+mod offline;
+mod two_devices;
