@@ -21,9 +21,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// What a pure crate must not be able to reach: clocks and sockets come in as arguments.
 const NOT_IN_PURE: &[&str] = &["tokio", "rusqlite", "interprocess", "keyring", "notify"];
 
+/// The system that this was built for, as rustc names it.
+fn host() -> String {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).arg("-vV").output().expect("rustc runs");
+    let text = String::from_utf8(output.stdout).expect("text");
+    text.lines().find_map(|line| line.strip_prefix("host: ")).expect("a host").to_owned()
+}
+
 fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--offline", "--locked"])
+        // Packages of other systems were never fetched here.
+        .args(["--filter-platform", &host()])
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .output()
         .expect("cargo runs");

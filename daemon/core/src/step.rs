@@ -66,6 +66,9 @@ pub enum Notice {
     Sync,
 }
 
+/// A row: its key and its value, as written.
+pub type KeyAndValue = (Vec<u8>, Vec<u8>);
+
 /// Reads rows that are not kept in memory. Given to the core by whoever holds the store.
 pub trait Rows {
     /// The value of a row, as written.
@@ -78,7 +81,7 @@ pub trait Rows {
     ///
     /// # Errors
     /// When the store cannot be read. A row that fails its check is left out and counted by the store.
-    fn rows(&self, space: Space) -> Result<Vec<(Vec<u8>, Vec<u8>)>, RowError>;
+    fn rows(&self, space: Space) -> Result<Vec<KeyAndValue>, RowError>;
 
     /// The next cells of a remote's queue after a number, ascending, until `bytes_max` is reached; at least one if
     /// there is one.

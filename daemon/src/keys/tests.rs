@@ -1,3 +1,5 @@
+//! Where the key is, and that it is never replaced, whatever the secure store and the file system do.
+
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,

@@ -48,7 +48,7 @@ struct Batch {
 /// A cell that was opened.
 enum Opened {
     Entry(SignedEntry),
-    Op(SignedOp, Header, OpId),
+    Op(Box<(SignedOp, Header, OpId)>),
     /// No key opens it; one may come.
     NoKey,
     /// Nobody made this for us.
@@ -61,7 +61,7 @@ impl Account {
         for (key, cell) in rows.rows(Space::Quarantine)? {
             let Some(id) = CellId::from_slice(&key) else { continue };
             let held = match self.open(&cell) {
-                Opened::Op(_, header, op) => match self.log.place(&header, op, rows)? {
+                Opened::Op(op) => match self.log.place(&op.1, op.2, rows)? {
                     Placement::Waits(need) => self.waiting.hold_for_op(need, id),
                     // The author's certificate has not come.
                     _ => self.waiting.hold_for_key(id),
@@ -88,7 +88,7 @@ impl Account {
         while let Some((id, cell)) = batch.todo.pop_front() {
             match self.open(&cell) {
                 Opened::Entry(signed) => self.take_entry(&signed, &mut batch, rows)?,
-                Opened::Op(op, header, op_id) => self.take_op(id, cell, (op, header, op_id), &mut batch, rows)?,
+                Opened::Op(op) => self.take_op(id, cell, *op, &mut batch, rows)?,
                 Opened::NoKey => self.hold_for_key(id, cell, &mut batch),
                 Opened::Bad => self.refused += 1,
             }
@@ -136,7 +136,7 @@ impl Account {
         let Ok(op) = SignedOp::decode(&plain) else { return Opened::Bad };
         match proof::verify_op(&op) {
             Ok((header, id)) if class == class_of(header.kind) && header.dataset == self.vault.dataset() => {
-                Opened::Op(op, header, id)
+                Opened::Op(Box::new((op, header, id)))
             }
             _ => Opened::Bad,
         }
