@@ -235,7 +235,7 @@ fn websocket(error: tungstenite::Error) -> DialError {
 
 fn handshake(error: HandshakeError) -> DialError {
     match error {
-        HandshakeError::RelayKey => DialError::RelayKey,
+        HandshakeError::RelayKey { .. } => DialError::RelayKey,
         other => DialError::Handshake(other),
     }
 }

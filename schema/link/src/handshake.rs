@@ -24,9 +24,11 @@ use snow::{
 };
 
 use crate::{
+    cipher::TAG_BYTES,
     entropy::{Entropy, NoEntropy},
-    hybrid::{Drawn, KEM_CIPHERTEXT_BYTES, KEM_PUBLIC_BYTES, Resolver, Stage},
+    hybrid::{Drawn, KEM_CIPHERTEXT_BYTES, KEM_PUBLIC_BYTES, Resolver},
     identity::StaticKey,
+    stage::Stage,
     transport::Transport,
 };
 
@@ -34,7 +36,6 @@ use crate::{
 pub const PROTOCOL_NAME: &str = "Noise_XXhfs_25519+MLKEM768_XChaChaPoly_BLAKE2b";
 
 const DH_BYTES: usize = 32;
-const TAG_BYTES: usize = 16;
 
 /// Bytes of message 1: `e, e1`.
 pub const FIRST_BYTES: usize = DH_BYTES + KEM_PUBLIC_BYTES;
@@ -60,15 +61,19 @@ pub enum HandshakeError {
     /// A public key with which the result would be known to everybody.
     #[error("a public key of low order")]
     LowOrder,
-    /// The post-quantum part: a malformed key, or a secret that the other side does not have.
+    /// The post-quantum stage: a malformed key, or a seal that did not open before the other side had shown to have the
+    /// same secret. An alteration on the way and a peer without the secret look the same here.
     #[error("the post-quantum stage failed")]
     PostQuantum,
-    /// A seal does not open: altered on the way, or made by something else.
+    /// A seal does not open: altered on the way, or made by somebody without the key that they name.
     #[error("a handshake message was not made for this session")]
     Forged,
     /// The relay has proved another key than the one that is known.
     #[error("the relay has another key")]
-    RelayKey,
+    RelayKey {
+        /// The key that it proved, for a person to compare with what the relay's owner says.
+        found: RelayKey,
+    },
     /// No randomness.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
@@ -119,7 +124,7 @@ impl Initiator {
         read(&mut state, &stage, second, SECOND_BYTES)?;
         let found = RelayKey(peer_static(&state)?);
         if relay_key.is_some_and(|expected| expected != found) {
-            return Err(HandshakeError::RelayKey);
+            return Err(HandshakeError::RelayKey { found });
         }
         let third = write(&mut state, &stage, THIRD_BYTES)?;
         Ok((third, session(state)?))
@@ -142,6 +147,7 @@ impl Responder {
         first: &[u8],
         entropy: &mut dyn Entropy,
     ) -> Result<(Self, Vec<u8>), HandshakeError> {
+        expect_size(first, FIRST_BYTES)?;
         let (mut state, stage) = set_up(static_key, entropy, Role::Responder)?;
         read(&mut state, &stage, first, FIRST_BYTES)?;
         let second = write(&mut state, &stage, SECOND_BYTES)?;
@@ -236,10 +242,13 @@ fn write(state: &mut HandshakeState, stage: &Stage, expected: usize) -> Result<V
 }
 
 fn read(state: &mut HandshakeState, stage: &Stage, message: &[u8], expected: usize) -> Result<(), HandshakeError> {
-    if message.len() != expected {
-        return Err(HandshakeError::Size { found: message.len(), expected });
-    }
+    expect_size(message, expected)?;
     state.read_message(message, &mut []).map(drop).map_err(|error| explain(&error, stage))
+}
+
+fn expect_size(message: &[u8], expected: usize) -> Result<(), HandshakeError> {
+    let found = message.len();
+    if found == expected { Ok(()) } else { Err(HandshakeError::Size { found, expected }) }
 }
 
 fn explain(error: &Error, stage: &Stage) -> HandshakeError {

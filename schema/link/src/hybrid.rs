@@ -1,15 +1,11 @@
-//! What `snow` is given to compute with: X25519 that refuses low-order points, ML-KEM-768 in the KEM slot, and exactly
-//! the random bytes that were drawn for this handshake. The cipher and the hash are snow's own.
+//! What `snow` is given to compute with: X25519 that refuses low-order points, ML-KEM-768 in the KEM slot, a cipher that
+//! wipes its key ([`crate::cipher`]), and exactly the random bytes that were drawn for this handshake.
 //!
 //! Why not snow's X25519: it accepts points with which the result is known to everybody (trap 45), and leaves secrets in
 //! memory. Why the random bytes come first: snow's interface for a KEM can neither fail nor be given a generator.
 //!
-//! Invariant: nothing here outlives the handshake, and every secret is wiped with it.
-
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+//! Invariant: no private key here outlives the handshake, and each is wiped with it. (What snow computes in between, its
+//! chaining key, is in its own hands: it lives on the stack for the time of the three messages.)
 
 use ml_kem::{B32, Ciphertext, Decapsulate, DecapsulationKey, EncapsulationKey, Key, KeyExport, MlKem768, Seed};
 use snow::{
@@ -21,28 +17,20 @@ use snow::{
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::entropy::{Entropy, NoEntropy};
+use crate::{
+    cipher::Watched,
+    entropy::{Entropy, NoEntropy},
+    stage::Stage,
+};
 
 /// Bytes of an ML-KEM-768 encapsulation key (FIPS 203, table 3).
 pub(crate) const KEM_PUBLIC_BYTES: usize = 1184;
+/// Bytes of its coefficients: three polynomials of 256, twelve bits each. The rest is the seed of a public matrix.
+const KEM_VECTOR_BYTES: usize = 1152;
 /// Bytes of an ML-KEM-768 ciphertext.
 pub(crate) const KEM_CIPHERTEXT_BYTES: usize = 1088;
 const KEM_SECRET_BYTES: usize = 32;
 const DH_BYTES: usize = 32;
-
-/// Whether the post-quantum step has begun: it names a failure on this side, and is never told to the other.
-#[derive(Clone, Default)]
-pub(crate) struct Stage(Arc<AtomicBool>);
-
-impl Stage {
-    pub(crate) fn is_post_quantum(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn enter(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
 
 /// The random bytes of one handshake.
 pub(crate) struct Drawn {
@@ -91,7 +79,8 @@ impl CryptoResolver for Resolver {
     }
 
     fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn Cipher>> {
-        DefaultResolver.resolve_cipher(choice)
+        let inner = DefaultResolver.resolve_cipher(choice)?;
+        Some(Box::new(Watched::new(inner, self.stage.clone())))
     }
 
     fn resolve_kem(&self, _: &KemChoice) -> Option<Box<dyn Kem>> {
@@ -192,6 +181,7 @@ impl Kem for MlKem {
     }
 
     fn generate(&mut self, _: &mut dyn Random) {
+        self.stage.offered();
         let mut seed = Seed::default();
         seed.copy_from_slice(&*self.random);
         let pair = DecapsulationKey::<MlKem768>::from_seed(seed);
@@ -204,14 +194,18 @@ impl Kem for MlKem {
         &self.public
     }
 
-    /// The key is another's: its coefficients are checked to be below the modulus (FIPS 203, section 7.2; trap 46).
+    /// The key is another's: its coefficients are checked to be below the modulus (FIPS 203, section 7.2; trap 46), and
+    /// not all of them zero, for then the ciphertext tells everybody the secret, as a point of low order would.
     fn encapsulate(
         &self,
         pubkey: &[u8],
         secret_out: &mut [u8],
         ciphertext_out: &mut [u8],
     ) -> Result<(usize, usize), Error> {
-        self.stage.enter();
+        self.stage.agreed();
+        if pubkey.get(..KEM_VECTOR_BYTES).is_none_or(|vector| vector.iter().all(|byte| *byte == 0)) {
+            return Err(Error::Kem);
+        }
         let bytes = Key::<EncapsulationKey<MlKem768>>::try_from(pubkey).map_err(|_| Error::Kem)?;
         let key = EncapsulationKey::<MlKem768>::new(&bytes).map_err(|_| Error::Kem)?;
         let mut message = B32::default();
@@ -226,7 +220,7 @@ impl Kem for MlKem {
 
     /// Never fails for a wrong ciphertext: it gives a secret that nobody has, and the next seal does not open.
     fn decapsulate(&self, ciphertext: &[u8], secret_out: &mut [u8]) -> Result<usize, Error> {
-        self.stage.enter();
+        self.stage.agreed();
         let pair = self.pair.as_ref().ok_or(Error::Kem)?;
         let ciphertext = Ciphertext::<MlKem768>::try_from(ciphertext).map_err(|_| Error::Kem)?;
         let mut secret = pair.decapsulate(&ciphertext);

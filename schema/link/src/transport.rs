@@ -1,11 +1,15 @@
 //! Records of an open session, and messages over them.
 //!
 //! ```text
-//! record = counter u64 · ciphertext of (more u8 · piece) · tag 16
+//! record = counter u64 · ciphertext of (place u8 · piece) · tag 16
+//! place  = 0 the whole message · 1 its first piece · 2 one in between · 3 its last
 //! ```
 //! The counter is the nonce: it is in the record so that a lost one does not cost the session, and a window of the last
 //! [`REPLAY_WINDOW`] refuses what was opened before. A message larger than a record is cut; its pieces have consecutive
 //! counters. Integers are big-endian.
+//!
+//! Invariant: a message arrives whole and once, or not at all. That is why a piece says where it belongs: if only the last
+//! one were marked, the rest of a message whose beginning was dropped on the way would pass for a whole one.
 
 use std::fmt;
 
@@ -13,8 +17,9 @@ use caro_schema::limits::{NOISE_RECORD_BYTES_MAX, RELAY_MESSAGE_BYTES_MAX, REPLA
 use snow::StatelessTransportState;
 use zeroize::Zeroizing;
 
+use crate::cipher::TAG_BYTES;
+
 const COUNTER_BYTES: usize = 8;
-const TAG_BYTES: usize = 16;
 
 /// Bytes of the largest record, with its counter.
 pub const RECORD_BYTES_MAX: usize = COUNTER_BYTES + NOISE_RECORD_BYTES_MAX;
@@ -22,8 +27,13 @@ pub const RECORD_BYTES_MAX: usize = COUNTER_BYTES + NOISE_RECORD_BYTES_MAX;
 /// Bytes of a message that one record carries.
 const PIECE_BYTES_MAX: usize = NOISE_RECORD_BYTES_MAX - TAG_BYTES - 1;
 
-const LAST: u8 = 0;
-const MORE: u8 = 1;
+/// Where a piece belongs in its message.
+mod place {
+    pub(super) const WHOLE: u8 = 0;
+    pub(super) const FIRST: u8 = 1;
+    pub(super) const BETWEEN: u8 = 2;
+    pub(super) const LAST: u8 = 3;
+}
 
 /// Why a record was not sealed or opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +44,7 @@ pub enum TransportError {
     /// The session has carried all that one key may protect. Time for a new handshake.
     #[error("the session is used up")]
     Spent,
-    /// Not a record: too short, or an unknown form inside.
+    /// Not a record: of no possible size, or an unknown place inside.
     #[error("not a record")]
     Malformed,
     /// Opened before, or too old to tell.
@@ -82,12 +92,12 @@ impl Transport {
             return Err(TransportError::Spent);
         }
         let last = pieces.len() - 1;
-        pieces.iter().enumerate().map(|(at, piece)| self.seal_piece(piece, at < last)).collect()
+        pieces.iter().enumerate().map(|(at, piece)| self.seal_piece(place_of(at, last), piece)).collect()
     }
 
-    fn seal_piece(&mut self, piece: &[u8], more: bool) -> Result<Vec<u8>, TransportError> {
+    fn seal_piece(&mut self, place: u8, piece: &[u8]) -> Result<Vec<u8>, TransportError> {
         let mut plain = Zeroizing::new(Vec::with_capacity(1 + piece.len()));
-        plain.push(if more { MORE } else { LAST });
+        plain.push(place);
         plain.extend_from_slice(piece);
         let mut record = vec![0; COUNTER_BYTES + plain.len() + TAG_BYTES];
         let (counter, sealed) = record.split_at_mut(COUNTER_BYTES);
@@ -118,27 +128,34 @@ impl Transport {
         let len = self.keys.read_message(counter, sealed, &mut plain).map_err(|_| TransportError::Forged)?;
         // Only what was proved moves the window.
         self.window.note(counter);
-        let (form, piece) = plain.get(..len).and_then(<[u8]>::split_first).ok_or(TransportError::Malformed)?;
-        match *form {
-            LAST => {
-                let mut whole = self.join(counter, piece)?;
-                Ok(Some(std::mem::take(&mut *whole.bytes)))
+        let (place, piece) = plain.get(..len).and_then(<[u8]>::split_first).ok_or(TransportError::Malformed)?;
+        self.take(counter, *place, piece)
+    }
+
+    /// Puts a piece where it belongs. Gives the message when this was the last one that it needed.
+    fn take(&mut self, counter: u64, place: u8, piece: &[u8]) -> Result<Option<Vec<u8>>, TransportError> {
+        match place {
+            // One that was sent before or after the pieces that are waiting says nothing about them.
+            place::WHOLE => Ok(Some(piece.to_vec())),
+            place::FIRST => {
+                self.partial = Some(Partial { bytes: Zeroizing::new(piece.to_vec()), next: counter + 1 });
+                Ok(None)
             }
-            MORE => {
+            place::BETWEEN => {
                 self.partial = Some(self.join(counter, piece)?);
                 Ok(None)
+            }
+            place::LAST => {
+                let mut whole = self.join(counter, piece)?;
+                Ok(Some(std::mem::take(&mut *whole.bytes)))
             }
             _ => Err(TransportError::Malformed),
         }
     }
 
-    /// Adds a piece to what has come before it.
+    /// Adds a piece to those before it. A piece that does not follow them ends their message: the sender is past it.
     fn join(&mut self, counter: u64, piece: &[u8]) -> Result<Partial, TransportError> {
-        let mut partial = match self.partial.take() {
-            Some(partial) if partial.next == counter => partial,
-            Some(_) => return Err(TransportError::Gap),
-            None => Partial { bytes: Zeroizing::default(), next: counter },
-        };
+        let mut partial = self.partial.take().filter(|partial| partial.next == counter).ok_or(TransportError::Gap)?;
         if partial.bytes.len() + piece.len() > RELAY_MESSAGE_BYTES_MAX {
             return Err(TransportError::TooLarge);
         }
@@ -155,6 +172,31 @@ impl Transport {
 
 /// Records left when a session calls itself spent: enough to finish what is being said.
 const SPENT_MARGIN: u64 = 4096;
+
+/// What only a peer without manners does, and what would take a million records to reach.
+#[cfg(test)]
+impl Transport {
+    pub(crate) fn seal_as(&mut self, place: u8, piece: &[u8]) -> Vec<u8> {
+        self.seal_piece(place, piece).unwrap()
+    }
+
+    pub(crate) fn skip_to(&mut self, counter: u64) {
+        self.next = counter;
+    }
+
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.partial.as_ref().map_or(0, |partial| partial.bytes.len())
+    }
+}
+
+fn place_of(at: usize, last: usize) -> u8 {
+    match at {
+        0 if last == 0 => place::WHOLE,
+        0 => place::FIRST,
+        _ if at < last => place::BETWEEN,
+        _ => place::LAST,
+    }
+}
 
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
