@@ -5,14 +5,17 @@
 //! milliseconds of any clock that does not go back. The account is always the session's, never a message's; a request
 //! for the log names it only from there.
 //!
-//! Files: [`relay`] the machine, `answers` what follows from the log's answers, `session` what is known of one
-//! connection, `follow` how fast a device is sent what others push. Around it: [`crate::store`] runs the requests,
+//! Files: `relay` the machine, `requests` what messages ask for, `answers` what follows from the log's answers, `session`
+//! what is known of one connection, `follow` how fast a device is sent what others push. Around it: [`crate::store`] runs the requests,
 //! [`crate::engine`] is the program's thread-safe shell.
 
 mod answers;
 mod follow;
 mod relay;
+mod requests;
 mod session;
+#[cfg(test)]
+mod tests;
 
 use caro_schema::{id::Hash, relay::ToDevice};
 

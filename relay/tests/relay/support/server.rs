@@ -115,6 +115,10 @@ impl Program {
         Self { target: Target::parse(address), line: line.clone(), child }
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
