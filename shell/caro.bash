@@ -88,8 +88,8 @@ __caro_flag_line() {
     [[ -z ${__bp_ignorespace-} ]] || __caro_flags=e
     return 0
   fi
-  # No entry was added. Or, with erasedups, one was and an older one went; and bash counts 1 for no entry and for one.
-  [[ ${HISTCONTROL-} != *erasedups* && $__caro_number != 1 ]] || __caro_flags=e
+  # No entry was added. Or, with erasedups, one was and an older one went; or 4.4 counts 1 after `history -c` as before it.
+  [[ ${HISTCONTROL-} != *erasedups* && $__caro_number$__caro_version != 1404 ]] || __caro_flags=e
   case ${HISTCONTROL-} in
     *dups* | *ignoreboth*) [[ $1 != "$__caro_command" ]] || __caro_flags+=r ;;
   esac
@@ -141,6 +141,8 @@ __caro_precmd() {
     __caro_number_before=$__caro_number    # inside PROMPT_COMMAND 4.4 does not tell the number
   else
     __caro_number_before=${__caro_bang@P}
+    # A history of one line and an empty one are both shown as 1.
+    [[ ${HISTCMD-} != 1 ]] || __caro_number_before=0
   fi
   __caro_step_in_front
   # A status that is not 0 would end a shell under `set -e`.

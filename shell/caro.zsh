@@ -20,7 +20,7 @@ else
 # ---------------------------------------------------------------------------------------------------------------------
 
 typeset -gi __caro_running=0 __caro_number=0 __caro_status=0
-typeset -g __caro_session= __caro_file= __caro_last= __caro_statuses=
+typeset -g __caro_session= __caro_file= __caro_statuses=
 typeset -gA __caro_own_widget
 
 # Chooses the file, which belongs to this run alone, and makes it with a header. Read by nobody but its owner from the
@@ -55,16 +55,16 @@ __caro_preexec() {
   \builtin emulate -L zsh -o extendedglob
   __caro_running=0
   [[ -n ${1-} && $ZSH_SUBSHELL == 0 ]] || return 0
-  # The last recorded line did not get into the history although it was no repeat: a zshaddhistory filter refused it.
+  # The last recorded line did not get into the history: a zshaddhistory filter refused it. (Or it was a repeat under
+  # hist_ignore_dups, of which the newest stays.)
   \builtin local retract= nanoseconds=$epochtime[2]
-  (( HISTCMD == __caro_number )) && [[ $1 != "$__caro_last" ]] &&
-    (( $+functions[zshaddhistory] + ${#zshaddhistory_functions} )) && retract=$'\0X\0\0'
+  (( HISTCMD == __caro_number && $+functions[zshaddhistory] + ${#zshaddhistory_functions} )) && retract=$'\0X\0\0'
   __caro_number=0
   if __caro_is_hidden "$1" "${2-}"; then
     [[ -z $retract ]] || __caro_put $retract
     return 0
   fi
-  __caro_number=$HISTCMD __caro_last=$1 __caro_running=1
+  __caro_number=$HISTCMD __caro_running=1
   __caro_put $retract$'\0S'${epochtime[1]}${(l:6::0:)$((nanoseconds/1000))}$'\0d'$PWD$'\0c'${1//$'\0'/}$'\0\0'
 }
 

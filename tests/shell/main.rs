@@ -5,6 +5,7 @@
 mod cost;
 mod fidelity;
 mod hiding;
+mod hook;
 mod keys;
 mod session;
 mod strict;

@@ -265,14 +265,20 @@ impl Bare {
         self.shells().into_iter().flat_map(|shell| shell.runs).collect()
     }
 
-    /// What was recorded beside the marks.
+    /// What was recorded beside the marks. A record without a text is passed over, as the daemon does.
     pub(crate) fn runs(&self) -> Vec<Run> {
-        self.all_runs().into_iter().filter(|run| !run.command.starts_with(b"true mark ")).collect()
+        let counts = |run: &Run| !run.command.is_empty() && !run.command.starts_with(b"true mark ");
+        self.all_runs().into_iter().filter(counts).collect()
     }
 
     /// The texts.
     pub(crate) fn commands(&self) -> Vec<String> {
         self.runs().iter().map(|run| String::from_utf8_lossy(&run.command).into_owned()).collect()
+    }
+
+    /// The texts, with what is not plain ASCII in escapes.
+    pub(crate) fn escaped(&self) -> Vec<String> {
+        self.runs().iter().map(|run| run.command.escape_ascii().to_string()).collect()
     }
 
     /// Texts and exit statuses.
@@ -284,9 +290,9 @@ impl Bare {
     /// Whether any byte of the spool says this.
     pub(crate) fn spool_holds(&self, text: &str) -> bool {
         let entries = fs::read_dir(self.home.spool()).expect("a folder");
-        entries.map(|entry| fs::read(entry.expect("an entry").path()).unwrap_or_default()).any(|bytes| {
-            bytes.windows(text.len()).any(|window| window == text.as_bytes())
-        })
+        entries
+            .map(|entry| fs::read(entry.expect("an entry").path()).unwrap_or_default())
+            .any(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
     }
 
     /// The variable that holds the last status.
@@ -331,8 +337,8 @@ fn shell(path: &std::path::Path) -> Shell {
 fn run(record: &Record<'_>) -> Run {
     let command = record
         .field(b'c')
-        .or_else(|| record.field(b'h').map(|raw| after_number(raw).0))
-        .or_else(|| record.field(b'i').map(|raw| after_time(after_number(raw).0)));
+        .or_else(|| record.field(b'h').map(|raw| after_number(raw)))
+        .or_else(|| record.field(b'i').map(|raw| after_time(after_number(raw))));
     Run {
         command: command.expect("a text").to_vec(),
         directory: record.field(b'd').expect("a directory").to_vec(),
@@ -343,11 +349,11 @@ fn run(record: &Record<'_>) -> Run {
 }
 
 /// What follows the number and its mark in a line of bash's `history`, without the line's end.
-fn after_number(raw: &[u8]) -> (&[u8], &[u8]) {
+fn after_number(raw: &[u8]) -> &[u8] {
     let trimmed = raw.trim_ascii_start();
     let digits = trimmed.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let rest = &trimmed[(digits + 2).min(trimmed.len())..];
-    (rest.strip_suffix(b"\n").unwrap_or(rest), &trimmed[..digits])
+    rest.strip_suffix(b"\n").unwrap_or(rest)
 }
 
 fn after_time(raw: &[u8]) -> &[u8] {

@@ -1,10 +1,5 @@
 //! The hooks alone, at the level of the spool: exact, quick, and independent of the daemon.
 
 mod bare;
-mod disturbed;
 mod hidden;
-mod keys;
-mod neighbours;
-mod options;
 mod text;
-mod versions;

@@ -1,0 +1,163 @@
+//! What a shell's own settings keep out of its history never touches the disk, and nothing else is kept out.
+
+use super::bare::{Bare, Setup};
+use crate::session::{Kind, require};
+
+/// Types lines of which some are hidden, and looks for what is recorded and for what was ever written.
+fn check(kind: Kind, before: &str, lines: &[&str], expected: &[&str]) {
+    let mut shell = Bare::with(kind, before, "");
+    shell.run(lines);
+    assert_eq!(shell.commands(), expected, "{before:?}");
+    assert!(!shell.spool_holds("canary"), "{before:?}");
+}
+
+/// For each row: what is in the start file, what is typed, what is recorded.
+fn check_all(kind: Kind, rows: &'static [(&'static str, &'static [&'static str], &'static [&'static str])]) {
+    for (before, lines, expected) in rows {
+        check(kind, before, lines, expected);
+    }
+}
+
+#[test]
+fn rh020_bash_histcontrol_and_histignore() {
+    fn rows(kind: Kind) {
+        check_all(
+            kind,
+            &[
+                ("", &[" echo seen"], &[" echo seen"]),
+                ("HISTCONTROL=ignorespace", &[" echo canary", "echo a", " : canary"], &["echo a"]),
+                ("HISTCONTROL=ignoreboth", &["echo a", " : canary", "echo a"], &["echo a", "echo a"]),
+                (
+                    "HISTCONTROL=ignoredups",
+                    &["echo a", "echo a", "echo b", "echo b"],
+                    &["echo a", "echo a", "echo b", "echo b"],
+                ),
+                ("HISTCONTROL=ignorespace:erasedups", &["echo a", "echo b", "echo a"], &["echo a", "echo b", "echo a"]),
+                ("HISTIGNORE='*canary*:ls'", &["echo canary", "echo a", "ls", "echo b"], &["echo a", "echo b"]),
+                (
+                    "HISTIGNORE='*canary*' HISTCONTROL=ignoreboth",
+                    &["echo a", "echo canary", "echo a"],
+                    &["echo a", "echo a"],
+                ),
+                (
+                    "HISTSIZE=3",
+                    &["echo a", "echo b", "echo c", "echo d", "echo e"],
+                    &["echo a", "echo b", "echo c", "echo d", "echo e"],
+                ),
+            ],
+        );
+    }
+    require("bash", rows, Kind::Bash);
+}
+
+#[test]
+fn rh021_bash_history_cleared_switched_off_and_on() {
+    fn rows(kind: Kind) {
+        check_all(
+            kind,
+            &[
+                (
+                    "",
+                    &["history -c", "echo after", "echo after that"],
+                    &["history -c", "echo after", "echo after that"],
+                ),
+                ("", &["echo a", "history -c", "echo b"], &["echo a", "history -c", "echo b"]),
+                ("", &["echo a", "history -d -1", "echo b"], &["echo a", "history -d -1", "echo b"]),
+                ("", &["set +o history", "echo canary", "set -o history", "echo b"], &["set +o history", "echo b"]),
+            ],
+        );
+    }
+    require("bash", rows, Kind::Bash);
+}
+
+#[test]
+fn rh022_zsh_options_and_patterns() {
+    fn rows(kind: Kind) {
+        check_all(
+            kind,
+            &[
+                ("", &[" echo seen"], &[" echo seen"]),
+                ("setopt hist_ignore_space", &[" echo canary", "echo a"], &["echo a"]),
+                ("setopt hist_ignore_space; alias hide=' echo'", &["hide canary", "echo a"], &["echo a"]),
+                ("setopt hist_ignore_dups", &["echo a", "echo a"], &["echo a", "echo a"]),
+                ("setopt hist_ignore_all_dups", &["echo a", "echo b", "echo a"], &["echo a", "echo b", "echo a"]),
+                ("setopt hist_no_store", &["history 1", "fc -l 1", "builtin fc -il", "r echo", "echo a"], &["echo a"]),
+                ("setopt hist_no_functions", &["f() { echo canary }", "echo a"], &["echo a"]),
+                ("HISTORY_IGNORE='(*canary*|ls)'", &["echo canary", "ls", "echo a"], &["echo a"]),
+                ("setopt extended_glob; HISTORY_IGNORE='(#i)*CANARY*'", &["echo canary", "echo a"], &["echo a"]),
+                // A pattern that is none: nothing is hidden, nothing is said, and the command runs.
+                ("HISTORY_IGNORE='(ls|cd'", &["echo a", "ls"], &["echo a", "ls"]),
+                ("zshaddhistory() { return 0 }", &["echo a", "echo a", "echo b"], &["echo a", "echo a", "echo b"]),
+            ],
+        );
+    }
+    require("zsh", rows, Kind::Zsh);
+}
+
+#[test]
+fn rh023_a_line_that_a_zsh_filter_refuses_is_taken_back() {
+    fn run(kind: Kind) {
+        let filter = "zshaddhistory() { [[ $1 != *canary* ]] }";
+        for options in ["", "setopt hist_ignore_dups"] {
+            let mut shell = Bare::with(kind, &format!("{filter}; {options}"), "");
+            shell.run(&["echo a", "echo canary", "echo canary", " echo canary", "echo b"]);
+            assert_eq!(shell.commands(), ["echo a", "echo b"], "{options}");
+        }
+    }
+    require("zsh", run, Kind::Zsh);
+}
+
+#[test]
+fn rh024_fish_leading_space_private_mode_and_no_history() {
+    fn rows(kind: Kind) {
+        check_all(
+            kind,
+            &[
+                ("", &[" echo canary", "echo a"], &["echo a"]),
+                (
+                    "",
+                    &["set -g fish_private_mode 1", "echo canary", "set -e fish_private_mode", "echo a"],
+                    &["set -g fish_private_mode 1", "echo a"],
+                ),
+                (
+                    "",
+                    &["set -g fish_history ''", "echo canary", "set -e fish_history", "echo a"],
+                    &["set -g fish_history ''", "echo a"],
+                ),
+                ("set -g fish_history work", &["echo a"], &["echo a"]),
+            ],
+        );
+    }
+    require("fish", rows, Kind::Fish);
+}
+
+#[test]
+fn rh025_the_users_own_filter_in_fish_4() {
+    fn run(kind: Kind) {
+        // Before fish 4 nobody calls it; the hook asks it wherever somebody has written one.
+        let filter = "function fish_should_add_to_history; not string match -q '*canary*' -- $argv; end";
+        check(kind, filter, &["echo canary", " echo spaced", "echo a"], &[" echo spaced", "echo a"]);
+    }
+    require("fish", run, Kind::Fish);
+}
+
+#[test]
+fn rh026_only_what_is_typed_is_recorded() {
+    fn run(kind: Kind) {
+        let before = match kind {
+            Kind::Bash => "f() { echo canary; }; PROMPT_COMMAND='true canary'; complete -W 'echo canary' f",
+            Kind::Zsh => "f() { echo canary }; precmd() { true canary }; preexec() { true canary }",
+            Kind::Fish => "function f; echo canary; end; function g --on-event fish_prompt; true canary; end",
+        };
+        let mut shell = Setup::new(kind).before(before).file("script", "echo canary\n", 0o755).start();
+        let inner = if kind == Kind::Fish { "begin; f; end" } else { "(f; f)" };
+        shell.terminal.keys("f \t\x15");
+        shell.run(&["f", inner, "sh ./script", &format!("{} ./script", kind.name())]);
+        let script = format!("{} ./script", kind.name());
+        assert_eq!(shell.commands(), ["f", inner, "sh ./script", &script]);
+        assert!(!shell.spool_holds("canary"));
+    }
+    for kind in [Kind::Bash, Kind::Zsh, Kind::Fish] {
+        require(kind.name(), run, kind);
+    }
+}
