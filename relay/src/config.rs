@@ -326,6 +326,17 @@ mod tests {
     }
 
     #[test]
+    fn a_configuration_has_a_size_and_so_have_invitations() {
+        let long = format!("# {}", "x".repeat(CONFIG_BYTES_MAX as usize));
+        assert!(matches!(load(&long, &[]), Err(ConfigError::TooLarge(_))));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), long).unwrap();
+        let invitations = Some(file.path().to_owned());
+        let config = Config { registration: Admission::Token, invitations, ..Config::default() };
+        assert!(matches!(config.registration(), Err(ConfigError::TooLarge(_))));
+    }
+
+    #[test]
     fn settings_that_do_not_go_together_are_refused() {
         for text in [
             "certificate = \"a\"",

@@ -108,13 +108,11 @@ pub async fn serve(shared: &Shared, tcp: TcpStream, peer: SocketAddr, mut place:
     let Opened { socket, budget, session, origin } = opened;
     let arrival = Arrival { device: session.peer_static, handshake: session.handshake_hash, origin, accepted_ms };
     let mailbox = shared.engine.arrive(arrival);
-    let id = mailbox.id;
     let (sink, stream) = socket.split();
     let transport = Mutex::new(session.transport);
     let incoming = Incoming { shared, transport: &transport, stream };
     let outgoing = Departing { shared, transport: &transport, sink, budget, place };
     carry(incoming, outgoing, mailbox).await;
-    shared.engine.depart(id);
     Ok(())
 }
 
@@ -193,7 +191,7 @@ async fn carry(mut incoming: Incoming<'_>, mut outgoing: Departing<'_>, mut mail
         };
         match end {
             None => {}
-            Some(End::Gone) => return,
+            Some(End::Gone) => return engine.depart(id),
             Some(End::Garbage(code)) => {
                 engine.garbage(id, code);
                 writing.await;
@@ -204,6 +202,7 @@ async fn carry(mut incoming: Incoming<'_>, mut outgoing: Departing<'_>, mut mail
             }
         }
     }
+    engine.depart(id);
     // Closing a socket with unread bytes in it would throw away what is still on its way to the other side.
     let drained = timeout(FAREWELL, async { while incoming.stream.next().await.is_some_and(|item| item.is_ok()) {} });
     if drained.await.is_err() {

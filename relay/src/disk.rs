@@ -242,3 +242,32 @@ fn read_all(setup: &Setup, engine: &Engine, jobs: &Mutex<Receiver<Job>>) {
         engine.read(done);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use caro_schema::id::{CellId, Handle};
+    use serde_bytes::ByteBuf;
+
+    use super::*;
+    use crate::store::Ticket;
+
+    fn push(bytes: usize) -> Job {
+        let cells = vec![(CellId([0; 32]), ByteBuf::from(vec![0; bytes]))];
+        let change = Change::Append { handle: Handle([0; 16]), cells, quota_bytes: 0 };
+        Job { ticket: Ticket(0), work: Work::Change(change) }
+    }
+
+    #[test]
+    fn a_transaction_takes_everything_that_waits_up_to_its_size() {
+        for (bytes, expected) in [(1_024, GROUP_CHANGES_MAX), (1 << 20, GROUP_BYTES_MAX >> 20)] {
+            let (sender, jobs) = std::sync::mpsc::channel();
+            for _ in 0..2 * GROUP_CHANGES_MAX {
+                sender.send(push(bytes)).unwrap();
+            }
+            assert_eq!(gather(jobs.recv().unwrap(), &jobs).len(), expected);
+        }
+        let (sender, jobs) = std::sync::mpsc::channel();
+        sender.send(push(1_024)).unwrap();
+        assert_eq!(gather(jobs.recv().unwrap(), &jobs).len(), 1);
+    }
+}

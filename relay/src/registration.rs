@@ -67,6 +67,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_invitation_has_a_size() {
+        let longest = "x".repeat(TOKEN_BYTES_MAX);
+        let longer = "x".repeat(TOKEN_BYTES_MAX + 1);
+        let invited = Registration::Token(Invitations::from_lines(&format!("{longest}\n{longer}")));
+        assert!(invited.admits(Some(&longest)));
+        assert!(!invited.admits(Some(&longer)));
+    }
+
+    #[test]
     fn an_invitation_is_asked_for_where_there_are_any() {
         let invited = Registration::Token(Invitations::from_lines("# for friends\n\n alpha \nbeta\n"));
         for (registration, token, admits) in [

@@ -268,3 +268,21 @@ fn a_backup_in_memory_shares_nothing() {
     assert_eq!(account(&mut backup, handle).cursor, 1);
     assert_eq!(account(&mut same, handle).cursor, 2);
 }
+
+#[test]
+fn trap_33_the_write_ahead_log_shrinks_again_after_a_long_reader() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("relay.db");
+    let mut log = SqliteLog::open(&path, Generation([1; 16])).unwrap();
+    let handle = create(&mut log, &Account::new(), &[]);
+    let reader = rusqlite::Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT * FROM account").unwrap();
+    let wal = || std::fs::metadata(path.with_extension("db-wal")).unwrap().len();
+    while wal() <= caro_relay::limits::WAL_BYTES_MAX {
+        let pushed: Vec<ByteBuf> = (0..64).map(|_| cell(65_536)).collect();
+        append(&mut log, handle, &pushed, 0);
+    }
+    drop(reader);
+    log.settle().unwrap();
+    assert_eq!(wal(), 0);
+}

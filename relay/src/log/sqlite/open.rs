@@ -51,6 +51,7 @@ const BUSY_MS: u64 = 5_000;
 
 pub(super) fn writer(path: &Path, fresh: Generation) -> Result<(Connection, Generation), OpenError> {
     safe_sqlite(rusqlite::version_number(), rusqlite::version())?;
+    let path = &real(path)?;
     make_file(path)?;
     let mut connection = Connection::open_with_flags(path, flags(false))?;
     check_version(&connection)?;
@@ -63,7 +64,7 @@ pub(super) fn writer(path: &Path, fresh: Generation) -> Result<(Connection, Gene
 }
 
 pub(super) fn reader(path: &Path) -> Result<Connection, OpenError> {
-    let connection = Connection::open_with_flags(path, flags(true))?;
+    let connection = Connection::open_with_flags(real(path)?, flags(true))?;
     common_settings(&connection)?;
     Ok(connection)
 }
@@ -73,6 +74,13 @@ pub(super) fn wal_of(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push("-wal");
     PathBuf::from(name)
+}
+
+/// The path with every link in its folder resolved. A folder may be one (service managers do that); the file may not, and
+/// SQLite does not tell the two apart.
+fn real(path: &Path) -> io::Result<PathBuf> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    Ok(folder.canonicalize()?.join(path.file_name().unwrap_or_default()))
 }
 
 fn flags(read_only: bool) -> OpenFlags {
@@ -201,6 +209,20 @@ mod tests {
             rusqlite::types::Value::Integer(number) => number.to_string(),
             other => format!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn a_folder_may_be_a_link_and_the_file_may_not() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path().join("folder");
+        std::fs::create_dir(&folder).unwrap();
+        let linked = temporary.path().join("linked");
+        std::os::unix::fs::symlink(&folder, &linked).unwrap();
+        assert!(writer(&linked.join("relay.db"), Generation([1; 16])).is_ok());
+        assert!(reader(&linked.join("relay.db")).is_ok());
+        std::os::unix::fs::symlink(folder.join("relay.db"), folder.join("other.db")).unwrap();
+        assert!(writer(&folder.join("other.db"), Generation([1; 16])).is_err());
+        assert!(reader(&folder.join("other.db")).is_err());
     }
 
     #[test]
