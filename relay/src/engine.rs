@@ -1,5 +1,5 @@
 //! The program's shell around the protocol's machine: one lock, a clock, the connections' outboxes and the disk's
-//! queues. Every input goes through [`Engine::with`], which carries out what follows from it before the lock is given
+//! queues. Every input goes through `with`, which carries out what follows from it before the lock is given
 //! back, so that the order of outputs is the machine's.
 
 use std::{

@@ -3,7 +3,7 @@
 //! A commit that returned has been flushed. What a purge or a closing takes away is overwritten (`secure_delete`), and
 //! [`settle`](crate::log::Log::settle) empties the write-ahead log that still had it. After a failed flush the handle
 //! refuses everything: what the disk then holds is not known until the file is opened again. Opening and versions are in
-//! [`open`], the statements in [`read`] and [`write`], the offline check in [`verify`].
+//! [`open`], the statements in `read` and `write`, the offline check in [`verify`].
 
 pub mod open;
 mod read;
