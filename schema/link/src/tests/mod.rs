@@ -1,11 +1,14 @@
 //! Two ends of a session, and everything that can be done to what travels between them.
 //!
-//! `handshake` and `post_quantum` are the scenarios E-HS and E-PQ, `transport` the records, `proof` what is signed, and
-//! `vectors` the same things as computed by somebody else (`tests/vectors/link.py`).
+//! `handshake` and `post_quantum` are the scenarios E-HS and E-PQ, `transport` the records, `proof` and
+//! `signatures` what is signed, and `vectors` the first two as computed by somebody else (`tests/vectors/link.py`).
 
 mod handshake;
 mod post_quantum;
+mod proof;
+mod signatures;
 mod transport;
+mod vectors;
 
 use std::num::NonZero;
 
