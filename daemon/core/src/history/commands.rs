@@ -15,6 +15,7 @@ pub(crate) struct Commands {
     folded: Vec<u8>,
     letters: Vec<u64>,
     newest: Vec<u32>,
+    newest_start_us: Vec<i64>,
     revision: Revision,
 }
 
@@ -25,6 +26,7 @@ impl Commands {
             folded: Vec::new(),
             letters: Vec::new(),
             newest: Vec::new(),
+            newest_start_us: Vec::new(),
             revision: Revision::new(),
         }
     }
@@ -46,6 +48,7 @@ impl Commands {
                 None => {
                     grow::push(&mut self.letters, letters);
                     grow::push(&mut self.newest, NO_ROW);
+                    grow::push(&mut self.newest_start_us, 0);
                 }
             }
         }
@@ -69,8 +72,9 @@ impl Commands {
         }
     }
 
-    pub(super) fn set_newest(&mut self, number: u32, row: u32) {
+    pub(super) fn set_newest(&mut self, number: u32, row: u32, start_us: i64) {
         self.newest[number as usize] = row;
+        self.newest_start_us[number as usize] = start_us;
     }
 
     /// Changes when a command comes that was not there, or goes.
@@ -98,6 +102,11 @@ impl Commands {
         self.newest[number as usize]
     }
 
+    /// When its newest run started: here too, so that a search need not look at rows all over memory.
+    pub(crate) fn newest_start_us(&self, number: u32) -> i64 {
+        self.newest_start_us[number as usize]
+    }
+
     /// The text.
     pub(crate) fn text(&self, number: u32) -> &[u8] {
         self.pool.text(number)
@@ -118,7 +127,8 @@ impl Commands {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        let columns = self.letters.capacity() * size_of::<u64>() + self.newest.capacity() * size_of::<u32>();
+        let wide = self.letters.capacity() + self.newest_start_us.capacity();
+        let columns = wide * size_of::<u64>() + self.newest.capacity() * size_of::<u32>();
         self.pool.memory_bytes() + self.folded.capacity() + columns
     }
 

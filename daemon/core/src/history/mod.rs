@@ -38,7 +38,7 @@ use blocks::Blocks;
 pub use blocks::{BLOCK_BYTES_MAX, BLOCK_RECORDS_MAX};
 pub(crate) use commands::Commands;
 pub(crate) use contexts::{Contexts, Words};
-pub(crate) use fold::{fold_char, letters};
+pub(crate) use fold::{fold_char, fold_into, letters};
 pub(crate) use pool::Pool;
 pub(crate) use revision::Revision;
 use rows::Row;
@@ -371,7 +371,7 @@ impl History {
         let Some(command) = self.rows.command(row) else { return };
         let newest = self.commands.newest(command);
         if newest == NO_ROW || self.rows.compare(row, newest).is_gt() {
-            self.commands.set_newest(command, row);
+            self.commands.set_newest(command, row, self.rows.start_us(row));
         }
     }
 
@@ -389,7 +389,7 @@ impl History {
             return;
         }
         for command in &stale {
-            self.commands.set_newest(*command, NO_ROW);
+            self.commands.set_newest(*command, NO_ROW, i64::MIN);
         }
         for row in 0..self.rows.slots() as u32 {
             if self.rows.command(row).is_some_and(|command| stale.contains(&command)) {

@@ -1,0 +1,218 @@
+//! The runs that a filter lets through, and what they make of each command: how often it ran among them, and when last.
+//!
+//! A filter stays while one types, so this is worked out once and kept. Words and directories are compared once each,
+//! rows only by their numbers.
+
+use std::ops::Range;
+
+use caro_schema::ipc::history::{ExitFilter, Filter};
+
+use super::parallel::in_parts;
+use crate::history::{Commands, History, NO_ROW, Revision, Rows};
+
+/// Which runs count, and which of each command.
+#[derive(Clone, Copy)]
+pub(super) enum Runs<'a> {
+    /// All of them.
+    All(&'a Commands),
+    /// Those that a filter admits.
+    Some(&'a Admitted),
+}
+
+impl Runs<'_> {
+    /// How often a command ran.
+    pub(super) fn count(self, command: u32) -> u32 {
+        match self {
+            Self::All(commands) => commands.runs(command),
+            Self::Some(admitted) => admitted.commands[command as usize].runs,
+        }
+    }
+
+    /// Its newest run and when that started, if there is one.
+    pub(super) fn newest(self, command: u32) -> (u32, i64) {
+        match self {
+            Self::All(commands) => (commands.newest(command), commands.newest_start_us(command)),
+            Self::Some(admitted) => {
+                let Counted { newest, newest_start_us, .. } = admitted.commands[command as usize];
+                (newest, newest_start_us)
+            }
+        }
+    }
+
+    /// Whether a run counts.
+    pub(super) fn admit(self, row: u32) -> bool {
+        match self {
+            Self::All(_) => true,
+            Self::Some(admitted) => admitted.bits[row as usize / 64] >> (row % 64) & 1 == 1,
+        }
+    }
+}
+
+/// The runs that a filter admits.
+pub(super) struct Admitted {
+    revision: Revision,
+    filter: Filter,
+    /// A bit for each row.
+    bits: Vec<u64>,
+    commands: Vec<Counted>,
+}
+
+#[derive(Clone, Copy)]
+struct Counted {
+    newest_start_us: i64,
+    newest: u32,
+    runs: u32,
+}
+
+const NEVER: Counted = Counted { newest_start_us: i64::MIN, newest: NO_ROW, runs: 0 };
+
+impl Admitted {
+    /// For a filter, or what is known if it is that.
+    pub(super) fn find(known: Option<Self>, history: &History, filter: &Filter) -> Self {
+        if let Some(known) = known.filter(|known| known.revision == *history.revision() && known.filter == *filter) {
+            return known;
+        }
+        let sieve = Sieve::new(history, filter);
+        let bits = match &filter.ids {
+            Some(ids) => {
+                let mut bits = vec![0u64; history.rows().slots().div_ceil(64)];
+                for row in ids.iter().filter_map(|id| history.rows().find(id)).filter(|row| sieve.admits(*row)) {
+                    bits[row as usize / 64] |= 1 << (row % 64);
+                }
+                bits
+            }
+            None => in_parts(history.rows().slots(), |part| sieve.sift(part)).concat(),
+        };
+        let commands = count(history, &bits);
+        Self { revision: history.revision().clone(), filter: filter.clone(), bits, commands }
+    }
+}
+
+/// Runs by command.
+fn count(history: &History, bits: &[u64]) -> Vec<Counted> {
+    let rows = history.rows();
+    let mut commands = vec![NEVER; history.commands().slots()];
+    for (word, bits) in bits.iter().enumerate() {
+        let mut bits = *bits;
+        while bits != 0 {
+            let row = word as u32 * 64 + bits.trailing_zeros();
+            bits &= bits - 1;
+            let Some(command) = rows.command(row) else { continue };
+            let counted = &mut commands[command as usize];
+            counted.runs += 1;
+            let start_us = rows.start_us(row);
+            if counted.newest == NO_ROW
+                || start_us > counted.newest_start_us
+                || (start_us == counted.newest_start_us && rows.compare(row, counted.newest).is_gt())
+            {
+                counted.newest = row;
+                counted.newest_start_us = start_us;
+            }
+        }
+    }
+    commands
+}
+
+/// A filter, with its words compared already.
+struct Sieve<'a> {
+    rows: &'a Rows,
+    filter: &'a Filter,
+    contexts: Option<Vec<bool>>,
+    directories: Option<Vec<bool>>,
+}
+
+impl<'a> Sieve<'a> {
+    fn new(history: &'a History, filter: &'a Filter) -> Self {
+        let Filter { host, user, session, shell, directory, subtree, .. } = filter;
+        let context = |number: u32| {
+            let words = history.contexts().words(number);
+            host.as_ref().is_none_or(|host| host == words.host)
+                && user.as_ref().is_none_or(|user| user == words.user)
+                && session.as_ref().is_none_or(|session| session == words.session)
+                && shell.as_ref().is_none_or(|shell| is_kind(words.shell, shell))
+        };
+        let place = |number: u32| {
+            let text = history.directories().text(number);
+            directory.as_ref().is_none_or(|directory| text == &directory[..])
+                && subtree.as_ref().is_none_or(|tree| is_below(text, tree))
+        };
+        let asks_context = host.is_some() || user.is_some() || session.is_some() || shell.is_some();
+        let asks_place = directory.is_some() || subtree.is_some();
+        Self {
+            rows: history.rows(),
+            filter,
+            contexts: asks_context.then(|| (0..history.contexts().slots() as u32).map(context).collect()),
+            directories: asks_place.then(|| (0..history.directories().slots() as u32).map(place).collect()),
+        }
+    }
+
+    /// The bits of a part of the rows.
+    fn sift(&self, part: Range<usize>) -> Vec<u64> {
+        let mut bits = vec![0u64; part.len().div_ceil(64)];
+        for (at, row) in part.enumerate() {
+            bits[at / 64] |= u64::from(self.admits(row as u32)) << (at % 64);
+        }
+        bits
+    }
+
+    /// Whether a row passes, but for its id.
+    fn admits(&self, row: u32) -> bool {
+        let Filter { exit, since_us, until_us, assistant, .. } = self.filter;
+        let rows = self.rows;
+        rows.command(row).is_some()
+            && self.contexts.as_ref().is_none_or(|contexts| contexts[rows.context(row) as usize])
+            && self.directories.as_ref().is_none_or(|directories| directories[rows.directory(row) as usize])
+            && since_us.is_none_or(|since| rows.start_us(row) >= since)
+            && until_us.is_none_or(|until| rows.start_us(row) < until)
+            && assistant.is_none_or(|assistant| rows.has_assistant(row) == assistant)
+            && match exit {
+                None => true,
+                Some(ExitFilter::Is(status)) => rows.exit(row) == Some(*status),
+                Some(ExitFilter::Not(status)) => rows.exit(row).is_some_and(|exit| exit != *status),
+                Some(ExitFilter::Running) => !rows.has_ended(row),
+            }
+    }
+}
+
+/// Whether a shell, such as `zsh 5.9`, is of a kind, such as `zsh`.
+fn is_kind(shell: &str, kind: &str) -> bool {
+    shell.strip_prefix(kind).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+}
+
+/// Whether a directory is a certain one, or below it.
+fn is_below(directory: &[u8], tree: &[u8]) -> bool {
+    let end = tree.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+    let rest = directory.strip_prefix(&tree[..end]);
+    // Without its last slashes the root is nothing, and everything that begins with a slash is below that.
+    let is_there = rest.is_some_and(|rest| rest.starts_with(b"/") || (rest.is_empty() && end > 0));
+    is_there || directory == tree
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn below_a_directory_is_not_beside_it() {
+        for (directory, tree, below) in [
+            ("/home/ada", "/home/ada", true),
+            ("/home/ada/src", "/home/ada", true),
+            ("/home/ada/src", "/home/ada/", true),
+            ("/home/ada", "/home/ada/", true),
+            ("/home/adam", "/home/ada", false),
+            ("/home", "/home/ada", false),
+            ("/", "/", true),
+            ("/etc", "/", true),
+            ("", "/", false),
+            ("", "", true),
+        ] {
+            assert_eq!(is_below(directory.as_bytes(), tree.as_bytes()), below, "{directory} {tree}");
+        }
+    }
+
+    #[test]
+    fn a_kind_of_shell_is_its_first_word() {
+        assert!(is_kind("zsh 5.9", "zsh") && is_kind("zsh 5.9", "zsh 5.9") && is_kind("bash", "bash"));
+        assert!(!is_kind("zsh 5.9", "z") && !is_kind("bash 5.2", "zsh") && !is_kind("", "sh"));
+    }
+}

@@ -1,0 +1,38 @@
+//! Work on many items in parts, on all processors when it is worth waking them. Knows nothing of what the work is.
+
+use std::ops::Range;
+
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+/// Items from which the work is shared. Below this it takes less than a millisecond, and the daemon of a small history
+/// never starts the threads.
+pub(super) const SHARED_FROM: usize = 16_384;
+
+/// Parts at most. More would even out better; fewer cost less where each part has a column of its own.
+const PARTS_MAX: usize = 16;
+
+/// Does `work` on all items in parts, and gives what came of each part, in order. Parts begin at multiples of 64.
+pub(super) fn in_parts<R: Send>(count: usize, work: impl Fn(Range<usize>) -> R + Sync) -> Vec<R> {
+    if count < SHARED_FROM { vec![work(0..count)] } else { shared(count, work) }
+}
+
+/// The same, whatever the count: for work that takes long for each item.
+pub(super) fn shared<R: Send>(count: usize, work: impl Fn(Range<usize>) -> R + Sync) -> Vec<R> {
+    let parts = (rayon::current_num_threads() * 2).min(PARTS_MAX);
+    let size = count.div_ceil(parts).next_multiple_of(64).max(64);
+    (0..count.div_ceil(size)).into_par_iter().map(|n| work(n * size..count.min((n + 1) * size))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_item_is_in_one_part_and_parts_are_in_order() {
+        for count in [0, 1, 63, SHARED_FROM - 1, SHARED_FROM, SHARED_FROM * 3 + 17] {
+            let parts = in_parts(count, |part| part);
+            assert!(parts.iter().all(|part| part.start % 64 == 0));
+            assert_eq!(parts.into_iter().flatten().collect::<Vec<_>>(), (0..count).collect::<Vec<_>>());
+        }
+    }
+}

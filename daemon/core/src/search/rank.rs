@@ -1,0 +1,142 @@
+//! What a command is worth before it is compared with anything: how lately it ran, how often, and whether that was
+//! here. Together with how well it matches this gives its rank.
+//!
+//! All are small whole numbers in the measure of a match, where a letter in its place is worth about twenty: so a
+//! clearly better match always wins, and among matches of about the same quality what ran lately, often and here comes
+//! first. One point is a doubling: of the age, or of the number of runs.
+
+use caro_schema::ipc::history::Place;
+
+use super::parallel::in_parts;
+use crate::history::{History, Revision};
+
+/// Points for a command that started this very minute; one less for each doubling of the minutes since. After thirty
+/// years none is left.
+const LATELY_MAX: u32 = 24;
+
+/// Points for a command that ran 1024 times or more; one less for each halving.
+const OFTEN_MAX: u32 = 10;
+
+/// Points for a command that ran at least once in this directory, session, host. The directory says most of what
+/// somebody is doing; nearly everything ran on this host.
+const DIRECTORY: u8 = 6;
+const SESSION: u8 = 3;
+const HOST: u8 = 2;
+
+/// The most that [`lately`], [`often`] and [`Near::points`] give together.
+pub(super) const POINTS_MAX: u32 = LATELY_MAX + OFTEN_MAX + (DIRECTORY + SESSION + HOST) as u32;
+
+/// Points for when something started.
+pub(super) fn lately(now_us: i64, start_us: i64) -> u32 {
+    const MINUTE_US: u64 = 60_000_000;
+    // What has not begun yet, by this clock, has begun now.
+    let minutes = if start_us < now_us { now_us.abs_diff(start_us) / MINUTE_US } else { 0 };
+    LATELY_MAX.saturating_sub(u64::BITS - minutes.leading_zeros())
+}
+
+/// Points for how often something ran.
+pub(super) fn often(runs: u32) -> u32 {
+    runs.checked_ilog2().unwrap_or(0).min(OFTEN_MAX)
+}
+
+/// Which commands ran here.
+pub(super) struct Near {
+    revision: Revision,
+    directory: Vec<u8>,
+    host: String,
+    session: String,
+    points: Vec<u8>,
+}
+
+impl Near {
+    /// For a place, or what is known if it is that.
+    pub(super) fn find(known: Option<Self>, history: &History, place: &Place) -> Self {
+        let Place { directory, host, session, now_us: _ } = place;
+        let is_here = |known: &Self| {
+            known.revision == *history.revision()
+                && known.directory == directory[..]
+                && known.host == *host
+                && known.session == *session
+        };
+        if let Some(known) = known.filter(is_here) {
+            return known;
+        }
+        Self {
+            revision: history.revision().clone(),
+            directory: directory.to_vec(),
+            host: host.clone(),
+            session: session.clone(),
+            points: points(history, place),
+        }
+    }
+
+    /// Points for a command.
+    pub(super) fn points(&self, command: u32) -> u32 {
+        u32::from(self.points[command as usize])
+    }
+}
+
+const IN_DIRECTORY: u8 = 1;
+const IN_SESSION: u8 = 2;
+const ON_HOST: u8 = 4;
+
+const POINTS: [u8; 8] = {
+    let mut points = [0; 8];
+    let mut flags = 0;
+    while flags < 8 {
+        let directory = if flags & IN_DIRECTORY as usize == 0 { 0 } else { DIRECTORY };
+        let session = if flags & IN_SESSION as usize == 0 { 0 } else { SESSION };
+        let host = if flags & ON_HOST as usize == 0 { 0 } else { HOST };
+        points[flags] = directory + session + host;
+        flags += 1;
+    }
+    points
+};
+
+fn points(history: &History, place: &Place) -> Vec<u8> {
+    let (rows, contexts) = (history.rows(), history.contexts());
+    // An empty word stands for what is not known, which is nowhere.
+    let same = |word: &str, here: &str, flag: u8| if !here.is_empty() && word == here { flag } else { 0 };
+    let context = |number: u32| {
+        let words = contexts.words(number);
+        same(words.session, &place.session, IN_SESSION) | same(words.host, &place.host, ON_HOST)
+    };
+    let contexts: Vec<u8> = (0..contexts.slots() as u32).map(context).collect();
+    let here = (!place.directory.is_empty()).then(|| history.directories().find(&place.directory)).flatten();
+    let parts = in_parts(rows.slots(), |part| {
+        let mut flags = vec![0u8; history.commands().slots()];
+        for row in part.start as u32..part.end as u32 {
+            let Some(command) = rows.command(row) else { continue };
+            let directory = if here == Some(rows.directory(row)) { IN_DIRECTORY } else { 0 };
+            flags[command as usize] |= directory | contexts[rows.context(row) as usize];
+        }
+        flags
+    });
+    let mut flags = vec![0u8; history.commands().slots()];
+    for part in parts {
+        for (all, part) in flags.iter_mut().zip(part) {
+            *all |= part;
+        }
+    }
+    flags.into_iter().map(|flags| POINTS[flags as usize]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lately_is_worth_more_than_long_ago() {
+        const MINUTE: i64 = 60_000_000;
+        let ages = [0, 1, 2, 60, 60 * 24, 60 * 24 * 365, 60 * 24 * 365 * 40];
+        let points: Vec<u32> = ages.iter().map(|minutes| lately(1 << 52, (1 << 52) - minutes * MINUTE)).collect();
+        assert_eq!(points, [24, 23, 22, 18, 13, 4, 0]);
+        assert_eq!(lately(0, i64::MAX), LATELY_MAX, "a clock that was ahead");
+        assert_eq!(lately(i64::MAX, i64::MIN), 0);
+    }
+
+    #[test]
+    fn often_is_worth_a_point_for_each_doubling() {
+        assert_eq!([0, 1, 2, 3, 4, 1000, 1024, u32::MAX].map(often), [0, 0, 1, 1, 2, 9, 10, 10]);
+    }
+}

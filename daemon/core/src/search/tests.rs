@@ -1,0 +1,381 @@
+//! The search against the reference, for every mode, filter and order, and what people expect of it.
+
+use caro_schema::{
+    body::history::Record,
+    id::RecordId,
+    ipc::{
+        Fault,
+        history::{ExitFilter, Filter, Hits, Mode, Order, Place, Query, Window},
+    },
+};
+use proptest::prelude::*;
+
+use super::{Searcher, reference};
+use crate::history::{
+    History,
+    model::{any_record, id, record},
+};
+
+const ALL: Window = Window { offset: 0, limit: u32::MAX };
+
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        prop::sample::select(
+            &["", " ", "g", "gi", "git", "git s", "Git", "GIT", "gS", "st", "tus", "s g", "ls", "é", "É", "-l"][..]
+        )
+        .prop_map(str::to_owned),
+        "[gitsGIé -]{0,4}",
+    ]
+}
+
+fn any_mode() -> impl Strategy<Value = Mode> {
+    prop::sample::select(&[Mode::Fuzzy, Mode::Substring, Mode::Prefix, Mode::Regex][..])
+}
+
+fn any_filter() -> impl Strategy<Value = Filter> {
+    let sometimes = |words: &'static [&'static str]| prop::option::weighted(0.2, prop::sample::select(words));
+    let words = (
+        sometimes(&["", "desk", "laptop", "nowhere"]),
+        sometimes(&["ada", "root"]),
+        sometimes(&["one", "two"]),
+        sometimes(&["bash", "zsh", "z"]),
+    );
+    let places = (sometimes(&["", "/", "/home/ada"]), sometimes(&["/", "/home/ada", "/home/ada/", "/home"]));
+    let exit = prop::sample::select(
+        &[ExitFilter::Is(0), ExitFilter::Not(0), ExitFilter::Is(i32::MIN), ExitFilter::Running][..],
+    );
+    let rest = (
+        prop::option::weighted(0.2, exit),
+        prop::option::weighted(0.2, (-2i64..6).prop_map(|start| start * 40_000_000)),
+        prop::option::weighted(0.2, (-2i64..6).prop_map(|start| start * 40_000_000)),
+        prop::option::weighted(0.2, any::<bool>()),
+        prop::option::weighted(0.1, prop::collection::vec((0u32..50).prop_map(id), 0..20)),
+    );
+    (words, places, rest).prop_map(
+        |((host, user, session, shell), (directory, subtree), (exit, since_us, until_us, assistant, ids))| Filter {
+            host: host.map(str::to_owned),
+            user: user.map(str::to_owned),
+            session: session.map(str::to_owned),
+            shell: shell.map(str::to_owned),
+            directory: directory.map(|text| text.as_bytes().to_vec().into()),
+            subtree: subtree.map(|text| text.as_bytes().to_vec().into()),
+            exit,
+            since_us,
+            until_us,
+            assistant,
+            ids,
+        },
+    )
+}
+
+fn any_query() -> impl Strategy<Value = Query> {
+    let order = prop::sample::select(&[Order::Rank, Order::Newest, Order::Oldest][..]);
+    let place = (
+        prop::sample::select(&["", "/home/ada", "/nowhere"][..]),
+        prop::sample::select(&["", "desk"][..]),
+        prop::sample::select(&["", "two"][..]),
+        prop::sample::select(&[0, 100_000_000, 1_760_000_000_000_000][..]),
+    )
+        .prop_map(|(directory, host, session, now_us)| Place {
+            directory: directory.as_bytes().to_vec().into(),
+            host: host.to_owned(),
+            session: session.to_owned(),
+            now_us,
+        });
+    let filter = prop_oneof![Just(Filter::default()), any_filter()];
+    (any_text(), any_mode(), filter, order, any::<bool>(), place)
+        .prop_map(|(text, mode, filter, order, unique, place)| Query { text, mode, filter, order, unique, place })
+}
+
+fn filled(records: impl IntoIterator<Item = Record>) -> History {
+    let mut history = History::new();
+    history.set_complete();
+    history.put(records);
+    history
+}
+
+fn assert_as_reference(searcher: &mut Searcher, history: &History, query: &Query, window: Window) {
+    let hits = searcher.search(history, query, window).unwrap();
+    let records: Vec<Record> = history.newest().collect();
+    let (total, rows) = reference::search(&records, query, window);
+    assert_eq!(hits.total, total, "{query:?}");
+    assert_eq!(hits.of, records.len() as u64);
+    let found: Vec<(RecordId, u32)> = hits.rows.iter().map(|hit| (hit.record.id, hit.runs)).collect();
+    let expected: Vec<(RecordId, u32)> = rows.iter().map(|(record, runs)| (record.id, *runs)).collect();
+    let number =
+        |all: &[(RecordId, u32)]| all.iter().map(|(id, runs)| (id.hex()[..8].to_owned(), *runs)).collect::<Vec<_>>();
+    assert_eq!(number(&found), number(&expected), "{query:?}");
+    for (hit, (record, _)) in hits.rows.iter().zip(&rows) {
+        assert!(hit.record == *record);
+        assert_ranges(&hit.record.command, &hit.matched, query);
+    }
+}
+
+fn assert_ranges(command: &[u8], ranges: &[(u32, u32)], query: &Query) {
+    let mut end = None;
+    for range in ranges {
+        assert!(range.0 < range.1 && range.1 as usize <= command.len());
+        assert!(end.is_none_or(|end| end < range.0), "ascending and apart");
+        end = Some(range.1);
+        if let Ok(text) = std::str::from_utf8(command) {
+            assert!(text.is_char_boundary(range.0 as usize) && text.is_char_boundary(range.1 as usize));
+        }
+    }
+    let typed = query.text.trim();
+    if !typed.is_empty() && !matches!(query.mode, Mode::Regex) {
+        assert!(!ranges.is_empty(), "{query:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    #[test]
+    fn it_finds_what_the_reference_finds(
+        records in prop::collection::vec(any_record(), 0..60),
+        query in any_query(),
+        (offset, limit) in prop_oneof![Just((0, 200)), (0u64..20, 0u32..8)],
+    ) {
+        let history = filled(records);
+        assert_as_reference(&mut Searcher::default(), &history, &query, Window { offset, limit });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// One searcher over many queries and a history that changes meanwhile: what is kept never shows.
+    #[test]
+    fn what_is_kept_between_keystrokes_changes_no_result(
+        records in prop::collection::vec(any_record(), 0..40),
+        later in prop::collection::vec((prop::collection::vec(any_record(), 0..2), prop::option::of(0u32..40), any_text()), 1..8),
+        mode in any_mode(),
+        query in any_query(),
+    ) {
+        let mut history = filled(records);
+        let mut searcher = Searcher::default();
+        let mut query = Query { mode, text: String::new(), ..query };
+        for (records, deleted, text) in later {
+            for part in ["", &text[..text.char_indices().nth(1).map_or(0, |(at, _)| at)], &text] {
+                query.text = part.to_owned();
+                assert_as_reference(&mut searcher, &history, &query, ALL);
+            }
+            if !records.is_empty() {
+                history.put(records);
+            }
+            if let Some(number) = deleted {
+                history.delete(&[id(number)]);
+            }
+        }
+    }
+}
+
+fn find(history: &History, query: Query) -> Hits {
+    Searcher::default().search(history, &query, ALL).unwrap()
+}
+
+fn texts(hits: &Hits) -> Vec<String> {
+    hits.rows.iter().map(|hit| String::from_utf8_lossy(&hit.record.command).into_owned()).collect()
+}
+
+fn typed(text: &str) -> Query {
+    Query { text: text.to_owned(), unique: true, ..Query::default() }
+}
+
+/// Long enough that the work is shared, and that not everything is scored.
+#[test]
+fn a_long_history_gives_what_the_reference_gives() {
+    let history = filled((0..24_000u32).map(|n| {
+        let command = match n % 4 {
+            0 => format!("git commit -m 'part {n}'"),
+            1 => format!("cargo test case_{n}"),
+            2 => format!("ls /srv/{}", n % 700),
+            _ => format!("Gradle build {n} --info"),
+        };
+        let mut record = record(n, i64::from(n.wrapping_mul(2_654_435_761) % 50_000_000), &command);
+        record.session = if n % 3 == 0 { "two".to_owned() } else { "one".to_owned() };
+        record
+    }));
+    let records: Vec<Record> = history.newest().collect();
+    let mut searcher = Searcher::default();
+    let here = Place {
+        directory: b"/home/ada".to_vec().into(),
+        session: "two".to_owned(),
+        now_us: 60_000_000_000_000,
+        ..Place::default()
+    };
+    let session = Filter { session: Some("two".to_owned()), ..Filter::default() };
+    for (text, mode) in [
+        ("g", Mode::Fuzzy),
+        ("gt", Mode::Fuzzy),
+        ("gtc", Mode::Fuzzy),
+        ("t c", Mode::Substring),
+        ("[gG]r.*9", Mode::Regex),
+    ] {
+        for (unique, order, filter) in [
+            (true, Order::Rank, Filter::default()),
+            (false, Order::Rank, session.clone()),
+            (false, Order::Oldest, Filter::default()),
+            (true, Order::Newest, session.clone()),
+        ] {
+            let query = Query { text: text.to_owned(), mode, filter, order, unique, place: here.clone() };
+            let (total, rows) = reference::search(&records, &query, ALL);
+            let expected: Vec<RecordId> = rows.iter().map(|(record, _)| record.id).collect();
+            for (offset, limit) in [(0, 20), (3000, 3), (0, 0)] {
+                let hits = searcher.search(&history, &query, Window { offset: offset as u64, limit }).unwrap();
+                let found: Vec<RecordId> = hits.rows.iter().map(|hit| hit.record.id).collect();
+                let window = expected.iter().skip(offset).take(limit as usize).copied();
+                assert!(hits.total == total && found == window.collect::<Vec<_>>(), "{query:?} {offset}");
+            }
+        }
+    }
+}
+
+#[test]
+fn windows_side_by_side_are_the_whole_result() {
+    let history = filled((0..500u32).map(|n| record(n, i64::from(n / 7), &format!("make target{}", n % 90))));
+    for (order, unique) in [(Order::Rank, true), (Order::Rank, false), (Order::Oldest, false), (Order::Newest, true)] {
+        let query = Query { order, unique, ..typed("mt") };
+        let all: Vec<RecordId> = find(&history, query.clone()).rows.iter().map(|hit| hit.record.id).collect();
+        let mut searcher = Searcher::default();
+        let mut parts = Vec::new();
+        loop {
+            let window = Window { offset: parts.len() as u64, limit: 37 };
+            let hits = searcher.search(&history, &query, window).unwrap();
+            assert_eq!(hits.total, if unique { 90 } else { 500 });
+            if hits.rows.is_empty() {
+                break;
+            }
+            parts.extend(hits.rows.iter().map(|hit| hit.record.id));
+        }
+        assert!(parts == all);
+    }
+    let far = Window { offset: u64::MAX, limit: u32::MAX };
+    assert!(Searcher::default().search(&history, &typed("m"), far).unwrap().rows.is_empty());
+}
+
+#[test]
+fn the_newest_run_stands_for_all_and_they_are_counted() {
+    let history = filled((0..10).map(|n| record(n, i64::from(n), if n % 2 == 0 { "make" } else { "ls" })));
+    let hits = find(&history, typed("make"));
+    assert_eq!((hits.total, hits.of, hits.rows.len()), (1, 10, 1));
+    assert_eq!((hits.rows[0].record.id, hits.rows[0].runs), (id(8), 5));
+    let early = Filter { until_us: Some(5_000_000), ..Filter::default() };
+    let hits = find(&history, Query { filter: early, ..typed("make") });
+    assert_eq!((hits.rows[0].record.id, hits.rows[0].runs), (id(4), 3), "among those that the filter admits");
+}
+
+#[test]
+fn the_better_match_comes_first_then_the_newer_then_the_more_frequent_then_the_nearer() {
+    let minute = |n: i64| n * 60;
+    let history = filled([
+        record(1, minute(100_000), "grep -r interesting things"),
+        record(2, minute(0), "git status"),
+        record(3, minute(50_000), "git stash"),
+    ]);
+    let place = Place { now_us: minute(100_000) * 1_000_000, ..Place::default() };
+    let hits = find(&history, Query { place: place.clone(), ..typed("git st") });
+    assert_eq!(texts(&hits), ["git stash", "git status", "grep -r interesting things"]);
+    let often = (10..50).map(|n| record(n, minute(0), "git status"));
+    let mut history = filled(often.chain([record(3, minute(90_000), "git stash")]));
+    let rank =
+        |history: &History, place: &Place| texts(&find(history, Query { place: place.clone(), ..typed("git st") }));
+    assert_eq!(rank(&history, &place), ["git status", "git stash"], "forty runs outweigh some weeks");
+    history.put([Record { directory: b"/srv".to_vec().into(), ..record(4, minute(10), "git stash") }]);
+    let there = Place { directory: b"/srv".to_vec().into(), ..place };
+    assert_eq!(rank(&history, &there), ["git stash", "git status"], "but not if the other ran here");
+}
+
+#[test]
+fn with_nothing_typed_the_newest_comes_first() {
+    let history = filled((0..5).map(|n| record(n, i64::from(n * 7 % 5), &format!("c{n}"))));
+    for mode in [Mode::Fuzzy, Mode::Substring, Mode::Prefix, Mode::Regex] {
+        let hits = find(&history, Query { mode, ..typed("") });
+        assert_eq!(texts(&hits), ["c2", "c4", "c1", "c3", "c0"]);
+        assert!(hits.rows.iter().all(|hit| hit.matched.is_empty()));
+    }
+}
+
+#[test]
+fn words_of_a_fuzzy_query_may_come_in_any_order() {
+    let history = filled([record(1, 1, "docker run nginx"), record(2, 2, "docker ps")]);
+    assert_eq!(texts(&find(&history, typed("ngx dock"))), ["docker run nginx"]);
+}
+
+#[test]
+fn what_matched_is_said_in_bytes() {
+    let history = filled([record(1, 1, "écho ÉCOLE école")]);
+    let matched = |text: &str, mode: Mode| find(&history, Query { mode, ..typed(text) }).rows[0].matched.clone();
+    assert_eq!(matched("école", Mode::Substring), [(6, 12)]);
+    assert_eq!(matched("éco", Mode::Fuzzy), [(13, 17)]);
+    assert_eq!(matched("Éc", Mode::Fuzzy), [(6, 9)]);
+    assert_eq!(matched("éc", Mode::Prefix), [(0, 3)]);
+    assert_eq!(matched("o.e", Mode::Regex), [(9, 12)]);
+}
+
+#[test]
+fn commands_that_are_no_utf_8_are_found_too() {
+    let mut odd = record(1, 1, "");
+    odd.command = b"cat \xff\xfe Name.txt".to_vec().into();
+    let history = filled([odd]);
+    for (text, mode) in [
+        ("ctnam", Mode::Fuzzy),
+        ("Name cat", Mode::Substring),
+        ("CAT", Mode::Regex),
+        ("cat ", Mode::Prefix),
+        (r"name\.", Mode::Regex),
+    ] {
+        let expected = usize::from(text != "CAT");
+        assert_eq!(find(&history, Query { mode, ..typed(text) }).rows.len(), expected, "{text}");
+    }
+    let bytes = Query { mode: Mode::Regex, ..typed(r"(?-u)\xff") };
+    assert_eq!(find(&history, bytes).rows[0].matched, [(4, 5)]);
+}
+
+#[test]
+fn a_word_that_was_pasted_is_taken_as_it_stands() {
+    let long = "ab".repeat(400);
+    let history = filled([record(1, 1, &format!("echo {long}")), record(2, 2, &long.replace("ab", "a-b"))]);
+    assert_eq!(find(&history, typed(&long)).total, 1);
+    assert_eq!(find(&history, typed(&long[..100])).total, 2);
+}
+
+#[test]
+fn an_expression_that_is_not_valid_or_too_large_is_a_fault_that_says_why() {
+    let history = filled([record(1, 1, "ls")]);
+    let nested = "(".repeat(500) + &")".repeat(500);
+    for (text, why) in [("a(", "unclosed group"), (r"\w{100}{100}{100}", "size limit"), (&nested, "nest")] {
+        let query = Query { mode: Mode::Regex, ..typed(text) };
+        match Searcher::default().search(&history, &query, ALL) {
+            Err(Fault::BadPattern { reason }) => assert!(reason.contains(why), "{reason}"),
+            _ => panic!("{text} was accepted"),
+        }
+    }
+}
+
+#[test]
+fn a_text_beyond_the_limit_is_a_fault() {
+    let history = filled([record(1, 1, "ls")]);
+    let query = typed(&"x".repeat(super::pattern::TEXT_BYTES_MAX + 1));
+    assert!(matches!(Searcher::default().search(&history, &query, ALL), Err(Fault::BadPattern { .. })));
+}
+
+#[test]
+fn a_long_command_is_searched_too() {
+    let history = filled([record(1, 1, &format!("{} end-of-it", "word ".repeat(200_000)))]);
+    for mode in [Mode::Fuzzy, Mode::Substring, Mode::Regex] {
+        assert_eq!(find(&history, Query { mode, ..typed("end-of-it") }).total, 1);
+    }
+}
+
+#[test]
+fn it_says_whether_all_was_there_to_be_searched() {
+    let mut history = History::new();
+    history.load_block(2, vec![record(1, 1, "ls")]);
+    let mut searcher = Searcher::default();
+    assert!(!searcher.search(&history, &typed("ls"), ALL).unwrap().complete);
+    history.load_block(1, vec![record(2, 0, "ls -l")]);
+    history.set_complete();
+    let hits = searcher.search(&history, &typed("ls"), ALL).unwrap();
+    assert_eq!((hits.total, hits.complete), (2, true));
+}
