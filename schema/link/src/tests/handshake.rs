@@ -1,6 +1,7 @@
 //! Scenarios E-HS as far as two ends without a network can show them, and the traps of a handshake.
 
 use caro_schema::id::RelayKey;
+use proptest::prelude::*;
 
 use super::{
     Dry, Seeded, Whole, answer, device, for_each, low_order_points, post_quantum::CIPHERTEXT, relay, session, start,
@@ -291,4 +292,22 @@ fn trap_40_no_part_of_a_handshake_prints_itself() {
     let found = RelayKey(relay().public());
     let error = HandshakeError::RelayKey { found };
     assert_eq!(format!("{error} {error:?}"), "the relay has another key RelayKey { found: RelayKey([REDACTED]) }");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn bytes_of_the_right_size_from_anywhere_give_no_session_and_no_panic(
+        first in prop::collection::vec(any::<u8>(), FIRST_BYTES),
+        second in prop::collection::vec(any::<u8>(), SECOND_BYTES),
+        third in prop::collection::vec(any::<u8>(), THIRD_BYTES),
+    ) {
+        // Of 768 coefficients from anywhere, some are out of range.
+        prop_assert_eq!(answer(2, &first).err(), Some(HandshakeError::PostQuantum));
+        let (initiator, first) = start(1);
+        prop_assert_eq!(initiator.read(&second).err(), Some(HandshakeError::PostQuantum));
+        let (responder, _) = answer(2, &first).unwrap();
+        prop_assert_eq!(responder.finish(&third).err(), Some(HandshakeError::PostQuantum));
+    }
 }
