@@ -1,1 +1,17 @@
-//! Placeholder.
+//! Failure scenarios. The production core and the production relay run here with virtual time, a simulated network and
+//! disk, and one seed; a failure prints the line that repeats it.
+//!
+//! [`catalogue`] lists every [`scenario::Scenario`]: id, words, tiers, sabotage and body are one item. [`world`] breaks
+//! things, [`oracle`] says what must be true whatever was broken; every scenario ends with all oracles. Under its
+//! sabotage a scenario must fail, or it proves nothing.
+
+pub mod catalogue;
+pub mod machine;
+pub mod oracle;
+pub mod pipe;
+pub mod relay;
+pub mod sabotage;
+pub mod scenario;
+pub mod scenarios;
+pub mod seed;
+pub mod world;

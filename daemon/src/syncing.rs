@@ -55,8 +55,8 @@ impl State {
             return;
         }
         match report {
-            Report::Connected { handshake: _ } => {
-                self.links.note_attempt(number, None, 0);
+            Report::Connected { handshake: _, session } => {
+                self.links.connected(number, session);
                 match self.device.handle_connected(number) {
                     Some(hello) => self.links.send(number, hello),
                     None => self.links.stop_one(number),

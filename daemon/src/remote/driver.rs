@@ -26,6 +26,8 @@ pub enum Report {
     Connected {
         /// The handshake's hash.
         handshake: Hash,
+        /// Which session of this driver.
+        session: u64,
     },
     /// A message came. The permit is dropped when it has been worked on.
     Message(Box<ToDevice>, OwnedSemaphorePermit),
@@ -44,8 +46,13 @@ pub type ReportSink = Arc<dyn Fn(Report) -> bool + Send + Sync>;
 /// What the main loop tells a driver.
 #[derive(Debug)]
 pub enum Command {
-    /// Send this, if a session is open.
-    Send(ToRelay),
+    /// Send this in a session, if that one is still open. What belongs to an earlier one is sent again by the core.
+    Send {
+        /// Which session.
+        session: u64,
+        /// What.
+        message: ToRelay,
+    },
     /// Close the session and try again, not before so many milliseconds.
     Close {
         /// What the relay asked for.
@@ -81,6 +88,7 @@ impl Driver {
             inbox,
             permits: Arc::new(Semaphore::new(MESSAGES_WAITING_MAX)),
             backoff: Backoff::default(),
+            session: 0,
         };
         Self { commands, task: tokio::spawn(worker.run()) }
     }
@@ -105,6 +113,8 @@ struct Worker {
     inbox: mpsc::UnboundedReceiver<Command>,
     permits: Arc<Semaphore>,
     backoff: Backoff,
+    /// The number of the present session, or of the last one.
+    session: u64,
 }
 
 /// Why a session ended.
@@ -123,8 +133,9 @@ impl Worker {
         loop {
             let end = match self.dialer.open().await {
                 Ok(session) => {
-                    self.drop_stale_commands();
-                    if !(self.reports)(Report::Connected { handshake: session.handshake }) {
+                    self.session += 1;
+                    let connected = Report::Connected { handshake: session.handshake, session: self.session };
+                    if !(self.reports)(connected) {
                         return;
                     }
                     self.carry(session).await
@@ -136,11 +147,6 @@ impl Worker {
                 return;
             }
         }
-    }
-
-    /// What was to be sent in an earlier session is sent again by the core, in this one's order.
-    fn drop_stale_commands(&mut self) {
-        while self.inbox.try_recv().is_ok() {}
     }
 
     async fn carry(&mut self, mut session: Session) -> End {
@@ -176,7 +182,8 @@ impl Worker {
                         session.close().await;
                         return End::Asked(retry_ms);
                     }
-                    Some(Command::Send(message)) => {
+                    Some(Command::Send { session: of, .. }) if of != self.session => {}
+                    Some(Command::Send { session: _, message }) => {
                         if let Err(error) = session.send(&message).await {
                             return End::Failed(error);
                         }
@@ -237,7 +244,7 @@ impl Worker {
                     None => return false,
                     Some(Command::TryNow) => return true,
                     // Nothing is open: the core sends it again when something is.
-                    Some(Command::Send(_) | Command::Close { .. }) => {}
+                    Some(Command::Send { .. } | Command::Close { .. }) => {}
                 },
             }
         }

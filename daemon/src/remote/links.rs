@@ -27,6 +27,8 @@ pub struct Links {
 struct Link {
     driver: Driver,
     run: Run,
+    /// The session that is open as far as the main loop knows.
+    session: u64,
     attempt: Attempt,
 }
 
@@ -42,7 +44,7 @@ impl Links {
         let (run, deliver) = (self.runs, self.deliver.clone());
         let _inside = self.runtime.enter();
         let driver = Driver::start(dialer, Arc::new(move |report| deliver(number, run, report)));
-        self.links.insert(number, Link { driver, run, attempt: Attempt::default() });
+        self.links.insert(number, Link { driver, run, session: 0, attempt: Attempt::default() });
     }
 
     /// Ends all drivers, and with them every use of the network.
@@ -62,7 +64,17 @@ impl Links {
 
     /// Sends a message. What finds no session is dropped: the core sends it again when there is one.
     pub fn send(&self, number: RemoteNumber, message: ToRelay) {
-        self.tell(number, Command::Send(message));
+        if let Some(link) = self.links.get(&number) {
+            link.driver.tell(Command::Send { session: link.session, message });
+        }
+    }
+
+    /// From now on messages are for this session.
+    pub fn connected(&mut self, number: RemoteNumber, session: u64) {
+        if let Some(link) = self.links.get_mut(&number) {
+            link.session = session;
+            link.attempt = Attempt::default();
+        }
     }
 
     /// Closes a session; the driver tries again by itself, not before the given time.

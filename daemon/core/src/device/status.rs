@@ -3,6 +3,7 @@
 use caro_schema::{
     id::DeviceId,
     ipc::sync::{Device as DeviceLine, RemoteState, RemoteStatus, SyncStatus, Warning},
+    relay::ErrorCode,
 };
 
 use super::{Account, Member};
@@ -39,6 +40,7 @@ impl Account {
             (false, _, _) => RemoteState::Off,
             (true, State::CatchingUp | State::Live, _) => RemoteState::Connected,
             (true, State::Down, Some(Attempt { reason: Some(reason), retry_ms })) => {
+                let reason = remote.refusal.and_then(in_words).map_or(reason, str::to_owned);
                 RemoteState::Waiting { reason, retry_ms }
             }
             (true, State::Opening | State::Down, _) => RemoteState::Connecting,
@@ -88,6 +90,18 @@ impl Account {
             .collect();
         lines.sort_by_key(|line| !line.this);
         lines
+    }
+}
+
+/// What a relay refused, where a person can do something about it or at least should know.
+fn in_words(code: ErrorCode) -> Option<&'static str> {
+    match code {
+        ErrorCode::QuotaExceeded => Some("the account's space at the relay is used up"),
+        ErrorCode::RateLimited => Some("the relay asks to slow down"),
+        ErrorCode::TooManyConnections => Some("the relay has too many connections"),
+        ErrorCode::StorageUnavailable => Some("the relay cannot store at the moment"),
+        ErrorCode::ShuttingDown => Some("the relay is going down"),
+        _ => None,
     }
 }
 

@@ -70,6 +70,8 @@ pub struct Remote {
     pub quota_bytes: u64,
     /// Bytes that it holds, as of the last welcome.
     pub used_bytes: u64,
+    /// What the relay refused last, until it acknowledges something again.
+    pub refusal: Option<ErrorCode>,
 }
 
 /// What follows from a message.
@@ -101,7 +103,7 @@ impl Remote {
         let queue = Queue::load(rows, number)?;
         let end = record.cursor;
         let state = record.stopped.map_or(State::Down, State::Stopped);
-        Ok(Self { number, record, state, queue, end, others_online: 0, quota_bytes: 0, used_bytes: 0 })
+        Ok(Self { number, record, state, queue, end, others_online: 0, quota_bytes: 0, used_bytes: 0, refusal: None })
     }
 
     /// How the session stands.
@@ -195,6 +197,7 @@ impl Remote {
             ToDevice::Page(page) => self.page(page),
             ToDevice::Ack { cells } => {
                 let acknowledged = self.queue.acknowledged(cells.iter().map(|accepted| accepted.cell));
+                self.refusal = None;
                 let end = cells.iter().map(|accepted| accepted.cursor).max().unwrap_or(0);
                 self.end = self.end.max(end);
                 Reaction { acknowledged, ..Reaction::default() }
@@ -293,6 +296,7 @@ impl Remote {
     }
 
     fn refused(&mut self, code: ErrorCode, retry_ms: Option<u64>) -> Reaction {
+        self.refusal = Some(code);
         match code {
             ErrorCode::NotKnown => self.stopped(StopReason::NoAccount),
             ErrorCode::Removed => self.stopped(StopReason::Revoked),

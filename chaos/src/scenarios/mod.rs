@@ -1,0 +1,5 @@
+//! The bodies of the scenarios, by what is broken.
+
+pub mod encryption;
+pub mod sync;
+pub mod transport;
