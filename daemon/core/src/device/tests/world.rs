@@ -292,6 +292,8 @@ impl World {
 
     /// The first one makes the account, the others come into it.
     pub(super) fn join(&mut self, at: usize) {
+        // Nobody joins twice in one millisecond, and who came later is told by that.
+        self.now_ms += 1;
         let root = RootKey::derive(&self.phrase).unwrap();
         let intent = if self.relay.account.is_none() { Intent::Create(None) } else { Intent::Attach };
         let machine = &mut self.machines[at];
