@@ -16,7 +16,7 @@ if [[ $- == *i* && ${__caro_pid-} != "$$" ]]; then
 
 __caro_pid=$$
 __caro_version=$((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1]))
-__caro_armed_at=0        # when the line was accepted, 0 once its start is written
+__caro_armed_at=first    # when the line was accepted, 0 once its start is written, `first` before the first prompt
 __caro_running=0         # a start without its end is written
 __caro_command=          # the last line's first simple command: tells a repeat from a hidden line
 __caro_number=0          # bash's history number when the line was accepted
@@ -30,8 +30,8 @@ __caro_lacks() {
     __caro_reason='this bash has no history or no printf builtin'
   elif [[ $- == *r* ]]; then
     __caro_reason='this is a restricted shell'
-  elif ! (PROMPT_COMMAND=; PS0=) 2>/dev/null; then
-    __caro_reason='PROMPT_COMMAND or PS0 is read-only'
+  elif ! (PROMPT_COMMAND= PS0= HISTTIMEFORMAT=) 2>/dev/null; then
+    __caro_reason='PROMPT_COMMAND, PS0 or HISTTIMEFORMAT is read-only'
   fi
   [[ -n $__caro_reason ]]
 }
@@ -44,7 +44,7 @@ __caro_open() {
     { \builtin read -r __caro_session </proc/sys/kernel/random/uuid; } 2>/dev/null || __caro_session=
     [[ -n $__caro_session ]] || __caro_session=$$-$RANDOM$RANDOM$RANDOM$RANDOM
   fi
-  \builtin local folder=${__caro_dir:-${CARO_SPOOL:-${XDG_STATE_HOME:-${HOME-}/.local/state}/caro/spool}}
+  \builtin local "folder=${__caro_dir:-${CARO_SPOOL:-${XDG_STATE_HOME:-${HOME-}/.local/state}/caro/spool}}"
   __caro_file=$folder/$__caro_session.$$
   # Another user's home, as `sudo` and `su -m` leave it: no files of ours among theirs.
   [[ ! -e $folder || -O $folder ]] || __caro_file=/dev/null
@@ -68,9 +68,10 @@ __caro_open
 if ((__caro_version >= 404)); then
 
 if ((__caro_version >= 500)); then
-  # An assignment inside a substring's offset: PS0 is expanded without a process.
-  __caro_ps0='${__caro_session:$((__caro_armed_at=${EPOCHREALTIME//[!0-9]/},__caro_number=\!,0)):0}'
-  __caro_clock() { __caro_now=${EPOCHREALTIME//[!0-9]/}; }
+  # An assignment inside a substring's offset: PS0 is expanded without a process. (No plain `!`: in POSIX mode prompts put
+  # the history number in its place.)
+  __caro_ps0='${__caro_session:$((__caro_armed_at=${EPOCHREALTIME//[^0-9]/},__caro_number=\!,0)):0}'
+  __caro_clock() { __caro_now=${EPOCHREALTIME//[^0-9]/}; }
 else
   # Seconds are all the clock there is; the daemon refines them by when the record arrives.
   __caro_ps0='${__caro_session:$((__caro_armed_at=1,__caro_number=\!,0)):0}'
@@ -98,7 +99,12 @@ __caro_flag_line() {
 
 # Once per accepted line. $1: its first simple command.
 __caro_start() {
-  \builtin local at=$__caro_armed_at
+  \builtin local "at=$__caro_armed_at"
+  if [[ $at == first ]]; then
+    # A line of a start file after the hook, or, if such a line has overwritten PROMPT_COMMAND, the first that is typed.
+    __caro_step_in_front
+    return 0
+  fi
   __caro_armed_at=0
   [[ $BASH_SUBSHELL == 0 && -o history ]] || return 0
   if [[ $at == 1 ]]; then
@@ -126,7 +132,7 @@ __caro_start() {
 }
 
 __caro_end() {
-  if [[ -n $__caro_now ]]; then __caro_now=${__caro_now//[!0-9]/}; else __caro_clock; fi
+  if [[ -n $__caro_now ]]; then __caro_now=${__caro_now//[^0-9]/}; else __caro_clock; fi
   \builtin printf '\0E%s\0x%s\0p%s\0\0' "$__caro_now" "$__caro_status" "$__caro_statuses" 2>&- >>"$__caro_file" || :
   __caro_running=0
 }
@@ -135,7 +141,11 @@ __caro_precmd() {
   # One statement, because the next one would see its own status.
   __caro_status=$? __caro_statuses="${PIPESTATUS[@]}" __caro_now=${EPOCHREALTIME-}
   # Nobody fired DEBUG: it belongs to somebody else, or the line was one ( subshell ).
-  [[ $__caro_armed_at == 0 ]] || __caro_start "_ $1"
+  case $__caro_armed_at in
+    0) ;;
+    first) __caro_armed_at=0 ;;
+    *) __caro_start "_ $1" ;;
+  esac
   [[ $__caro_running == 0 ]] || __caro_end
   if [[ $__caro_version == 404 ]]; then
     __caro_number_before=$__caro_number    # inside PROMPT_COMMAND 4.4 does not tell the number
@@ -172,14 +182,14 @@ __caro_debug() {
   [[ $__caro_armed_at == 0 ]] || __caro_start "$BASH_COMMAND"
 }
 
-# The trap is taken only when it is free. Its text begins with one plain word, because others read it back by words.
-[[ -n $(\builtin trap -p DEBUG) ]] || \builtin trap '__caro_debug "$_"' DEBUG
 if ((__caro_version >= 501)); then
   __caro_first() { PROMPT_COMMAND=('__caro_precmd "$_"' ${PROMPT_COMMAND[@]+"${PROMPT_COMMAND[@]}"}); }
 else
   __caro_first() { PROMPT_COMMAND='__caro_precmd "$_"'${PROMPT_COMMAND:+;$PROMPT_COMMAND}; }
 fi
 __caro_first
+# The trap is taken only when it is free. Its text begins with one plain word, because others read it back by words.
+[[ -n $(\builtin trap -p DEBUG) ]] || \builtin trap '__caro_debug "$_"' DEBUG
 
 # ---------------------------------------------------------------------------------------------------------------------
 # bash 3.1 to 4.3: no PS0, a clock of seconds, no history number. Gaps: docs/shell-hooks.md

@@ -11,8 +11,8 @@
 if [[ -o interactive && ${__caro_pid-} != $$ ]]; then
 
 typeset -gi __caro_pid=$$
-if ! zmodload zsh/datetime 2>/dev/null; then
-  print -u2 -r -- 'caro: this zsh has no zsh/datetime module, so commands are not recorded here'
+if ! \builtin zmodload zsh/datetime 2>/dev/null; then
+  \builtin print -u2 -r -- 'caro: this zsh has no zsh/datetime module, so commands are not recorded here'
 else
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -20,7 +20,7 @@ else
 # ---------------------------------------------------------------------------------------------------------------------
 
 typeset -gi __caro_running=0 __caro_number=0 __caro_status=0
-typeset -g __caro_session= __caro_file= __caro_statuses=
+typeset -g __caro_session= __caro_file= __caro_statuses= __caro_now=
 typeset -gA __caro_own_widget
 
 # Chooses the file, which belongs to this run alone, and makes it with a header. Read by nobody but its owner from the
@@ -29,9 +29,9 @@ __caro_open() {
   \builtin emulate -L zsh
   \builtin local folder=${__caro_dir:-${CARO_SPOOL:-${XDG_STATE_HOME:-${HOME-}/.local/state}/caro/spool}}
   __caro_session=${__caro_sid-}
-  [[ -n $__caro_session ]] || { \builtin read -r __caro_session </proc/sys/kernel/random/uuid } 2>/dev/null
+  [[ -n $__caro_session ]] || { \builtin read -r __caro_session </proc/sys/kernel/random/uuid; } 2>/dev/null
   [[ -n $__caro_session ]] || __caro_session=$$-${epochtime[1]}${epochtime[2]}-$RANDOM$RANDOM
-  [[ -d $folder ]] || { \builtin zmodload -F zsh/files b:zf_mkdir && zf_mkdir -p -m 700 $folder } 2>/dev/null
+  [[ -d $folder ]] || { \builtin zmodload -F zsh/files b:zf_mkdir && zf_mkdir -p -m 700 $folder; } 2>/dev/null
   __caro_file=$folder/$__caro_session.$$
   # Another user's home, as `sudo` and `su -m` leave it: no files of ours among theirs.
   [[ ! -e $folder || -O $folder ]] || __caro_file=/dev/null
@@ -42,7 +42,10 @@ __caro_open() {
 }
 
 # One open, write and close per record, so that no child inherits a descriptor and a removed file comes back.
-__caro_put() { { \builtin print -rn -- "$1" >>|$__caro_file } 2>/dev/null; return 0 }
+__caro_put() {
+  { \builtin print -rn -- "$1" >>|$__caro_file; } 2>/dev/null
+  return 0
+}
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Start and end of a command
@@ -50,14 +53,15 @@ __caro_put() { { \builtin print -rn -- "$1" >>|$__caro_file } 2>/dev/null; retur
 
 # $1: the line as it was typed, empty when history is off. $2: the same as zsh understood it, aliases replaced.
 __caro_preexec() {
-  [[ -o extendedglob ]]
-  \builtin local -i __caro_plain_globs=$?
+  \builtin local -i __caro_plain_globs=0
+  [[ -o extendedglob ]] || __caro_plain_globs=1
   \builtin emulate -L zsh -o extendedglob
   __caro_running=0
   [[ -n ${1-} && $ZSH_SUBSHELL == 0 ]] || return 0
   # The last recorded line did not get into the history: a zshaddhistory filter refused it. (Or it was a repeat under
   # hist_ignore_dups, of which the newest stays.)
-  \builtin local retract= nanoseconds=$epochtime[2]
+  \builtin local retract=
+  __caro_clock
   (( HISTCMD == __caro_number && $+functions[zshaddhistory] + ${#zshaddhistory_functions} )) && retract=$'\0X\0\0'
   __caro_number=0
   if __caro_is_hidden "$1" "${2-}"; then
@@ -65,15 +69,26 @@ __caro_preexec() {
     return 0
   fi
   __caro_number=$HISTCMD __caro_running=1
-  __caro_put $retract$'\0S'${epochtime[1]}${(l:6::0:)$((nanoseconds/1000))}$'\0d'$PWD$'\0c'${1//$'\0'/}$'\0\0'
+  __caro_put $retract$'\0S'$__caro_now$'\0d'$PWD$'\0c'${1//$'\0'/}$'\0\0'
+}
+
+# Microseconds since 1970. Both numbers are read at once, and cut as text: force_float turns a division into a fraction.
+__caro_clock() {
+  \builtin local -a now
+  now=($epochtime)
+  __caro_now=$now[1]${${(l:9::0:)now[2]}[1,6]}
 }
 
 # Whether zsh's own settings keep a line out of its history. It is then never written.
 __caro_is_hidden() {
   # An alias may be what begins with the blank.
   if [[ -o histignorespace ]] && [[ $1 == ' '* || ${aliases[${1%%[[:space:]]*}]-} == ' '* ]]; then return 0; fi
-  if [[ -o histnostore && ${2#builtin } == (history|history *|r|r *|fc -[^ ]#l*) ]]; then return 0; fi
-  if [[ -o histnofunctions && $2 == ([^[:space:]]## |)'() '* ]]; then return 0; fi
+  if [[ -o histnostore ]]; then
+    case ${2#builtin } in
+      history|history\ *|r|r\ *|fc\ -[^\ ]#l*) return 0 ;;
+    esac
+  fi
+  if [[ -o histnofunctions ]] && [[ $2 == [^[:space:]]##' () '* || $2 == '() '* ]]; then return 0; fi
   [[ -n ${HISTORY_IGNORE-} ]] && __caro_is_ignored "$1"
 }
 
@@ -82,7 +97,9 @@ __caro_is_ignored() {
   \builtin emulate -L zsh
   (( __caro_plain_globs )) || \builtin setopt extendedglob
   \builtin local -i miss=1
-  { { [[ $1 == ${~HISTORY_IGNORE} ]] && miss=0 } always { TRY_BLOCK_ERROR=0 } } 2>/dev/null
+  {
+    { [[ $1 == ${~HISTORY_IGNORE} ]] && miss=0; } always { TRY_BLOCK_ERROR=0; }
+  } 2>/dev/null
   return miss
 }
 
@@ -91,8 +108,8 @@ __caro_precmd() {
   __caro_status=$? __caro_statuses="${(j: :)pipestatus[@]}"
   (( __caro_running )) || return 0
   \builtin emulate -L zsh
-  \builtin local nanoseconds=$epochtime[2]
-  __caro_put $'\0E'${epochtime[1]}${(l:6::0:)$((nanoseconds/1000))}$'\0x'$__caro_status$'\0p'$__caro_statuses$'\0\0'
+  __caro_clock
+  __caro_put $'\0E'$__caro_now$'\0x'$__caro_status$'\0p'$__caro_statuses$'\0\0'
   __caro_running=0
 }
 
@@ -148,7 +165,10 @@ __caro_bind() {
   \builtin emulate -L zsh
   \builtin local key=$1 map own
   own=${"$(\builtin bindkey -M main $key 2>/dev/null)"##* }
-  [[ $own == (|undefined-key|__caro_*) ]] || __caro_own_widget[${(g:ec:)key}]=$own
+  case $own in
+    (''|undefined-key|__caro_*) ;;
+    (*) __caro_own_widget[${(g:ec:)key}]=$own ;;
+  esac
   for map in emacs viins vicmd; do \builtin bindkey -M $map $key $2; done
 }
 

@@ -242,7 +242,7 @@ impl Bare {
     pub(crate) fn wait_for_run(&self, command: &str, holds: impl Fn(&Run) -> bool) {
         let has = || self.all_runs().iter().any(|run| run.command == command.as_bytes() && holds(run)).then_some(());
         let waited = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| eventually(command, has)));
-        assert!(waited.is_ok(), "not recorded: {command:?}\n{:#?}\n{}", self.shells(), self.terminal.screen());
+        assert!(waited.is_ok(), "not recorded: {command:?}\n{:?}\n{}", self.exits(), self.terminal.screen());
     }
 
     /// Every shell that wrote into the spool, by name of file.

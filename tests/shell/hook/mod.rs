@@ -2,4 +2,5 @@
 
 mod bare;
 mod hidden;
+mod options;
 mod text;
