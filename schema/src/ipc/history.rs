@@ -26,7 +26,7 @@ pub struct Query {
 /// How to read a query. Lower-case letters match both cases, upper-case ones only themselves (smart case).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mode {
-    /// The letters in this order, ranked by how well they sit.
+    /// The letters of each word in this order, ranked by how well they sit; the words in any order.
     #[default]
     Fuzzy,
     /// The words anywhere, each as it stands.

@@ -3,16 +3,12 @@
 //! This is what a search looks through, so it is laid out for reading in order: the texts follow each other in one
 //! arena, the folded ones in another at the same places.
 
-use std::ops::Range;
-
-use zeroize::Zeroize;
-
-use super::{fold, grow, pool::Pool, revision::Revision, rows::NO_ROW};
+use super::{arena::Arena, fold, grow, pool::Pool, revision::Revision, rows::NO_ROW};
 
 /// Distinct commands by number.
 pub(crate) struct Commands {
     pool: Pool,
-    folded: Vec<u8>,
+    folded: Arena,
     letters: Vec<u64>,
     newest: Vec<u32>,
     newest_start_us: Vec<i64>,
@@ -23,7 +19,7 @@ impl Commands {
     pub(super) fn new() -> Self {
         Self {
             pool: Pool::default(),
-            folded: Vec::new(),
+            folded: Arena::default(),
             letters: Vec::new(),
             newest: Vec::new(),
             newest_start_us: Vec::new(),
@@ -33,13 +29,12 @@ impl Commands {
 
     /// The number of a command, run once more.
     pub(super) fn take(&mut self, text: &[u8]) -> u32 {
-        let (number, is_new) = self.pool.take(text);
-        if is_new {
+        let (number, place) = self.pool.take(text);
+        if let Some(place) = place {
             self.revision.advance();
-            let at = self.folded.len();
-            grow::reserve(&mut self.folded, text.len());
-            fold::fold_into(&mut self.folded, text);
-            let letters = fold::letters(&self.folded[at..]);
+            let at = self.folded.add(text.len(), |bytes| fold::fold_into(bytes, text));
+            debug_assert_eq!(at, place);
+            let letters = fold::letters(self.folded.text(place));
             match self.letters.get_mut(number as usize) {
                 Some(known) => {
                     *known = letters;
@@ -57,18 +52,20 @@ impl Commands {
 
     /// One run less. With the last run the text goes.
     pub(super) fn release(&mut self, number: u32) {
-        let range = self.pool.range(number);
+        let place = self.pool.place(number);
         if !self.pool.release(number) {
             return;
         }
         self.revision.advance();
-        self.folded[range].zeroize();
+        self.folded.wipe(place);
         self.letters[number as usize] = 0;
         self.newest[number as usize] = NO_ROW;
         if self.pool.pack() {
-            let mut folded = Vec::with_capacity(self.pool.arena().len());
-            fold_all(&mut folded, &self.pool);
-            std::mem::replace(&mut self.folded, folded).zeroize();
+            self.folded = Arena::default();
+            for number in (0..self.pool.slots() as u32).filter(|number| self.pool.uses(*number) > 0) {
+                let text = self.pool.text(number);
+                self.folded.add(text.len(), |bytes| fold::fold_into(bytes, text));
+            }
         }
     }
 
@@ -114,7 +111,7 @@ impl Commands {
 
     /// The text with its letters folded, as long as the text.
     pub(crate) fn folded(&self, number: u32) -> &[u8] {
-        &self.folded[self.range(number)]
+        self.folded.text(self.pool.place(number))
     }
 
     /// Which letters the folded text has.
@@ -122,28 +119,15 @@ impl Commands {
         self.letters[number as usize]
     }
 
-    fn range(&self, number: u32) -> Range<usize> {
-        self.pool.range(number)
-    }
-
     pub(super) fn memory_bytes(&self) -> usize {
         let wide = self.letters.capacity() + self.newest_start_us.capacity();
         let columns = wide * size_of::<u64>() + self.newest.capacity() * size_of::<u32>();
-        self.pool.memory_bytes() + self.folded.capacity() + columns
+        self.pool.memory_bytes() + self.folded.memory_bytes() + columns
     }
 
-    /// Whether these bytes are anywhere in the arenas.
+    /// Whether these bytes are anywhere in the texts or their folded forms.
     #[cfg(test)]
-    pub(super) fn remember(&self, bytes: &[u8]) -> bool {
-        [self.pool.arena(), &self.folded].iter().any(|arena| memchr::memmem::find(arena, bytes).is_some())
-    }
-}
-
-/// Text by text: folding across the end of one could make letters of two halves.
-fn fold_all(folded: &mut Vec<u8>, pool: &Pool) {
-    let mut ranges: Vec<Range<usize>> = (0..pool.slots() as u32).map(|number| pool.range(number)).collect();
-    ranges.sort_unstable_by_key(|range| range.start);
-    for range in ranges {
-        fold::fold_into(folded, &pool.arena()[range]);
+    pub(super) fn remembers(&self, bytes: &[u8]) -> bool {
+        self.pool.remembers(bytes) || self.folded.remembers(bytes)
     }
 }

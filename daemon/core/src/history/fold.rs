@@ -44,15 +44,17 @@ const BEYOND_ASCII: u64 = 1 << 63;
 const LETTER: [u64; 256] = {
     let own = b"abcdefghijklmnopqrstuvwxyz0123456789-/._=:\"'$|&*~@<>;,(){}[]+#";
     let mut bits = [OTHER_ASCII; 256];
-    let mut byte = 128;
-    while byte < 256 {
-        bits[byte] = BEYOND_ASCII;
-        byte += 1;
-    }
     let mut n = 0;
     while n < own.len() {
         bits[own[n] as usize] = 1 << n;
         n += 1;
+    }
+    // An expression that asks for k or s in any case is also content with the Kelvin sign or the long s. A text beyond
+    // ASCII counts as having them, so that these two letters still rule out all others.
+    let mut byte = 128;
+    while byte < 256 {
+        bits[byte] = BEYOND_ASCII | bits[b'k' as usize] | bits[b's' as usize];
+        byte += 1;
     }
     bits
 };
@@ -89,7 +91,7 @@ mod tests {
         let bits: Vec<u64> = (b'a'..=b'z').chain(b'0'..=b'9').map(|byte| letters(&[byte])).collect();
         assert_eq!(bits.iter().fold(0, |all, bit| all | bit).count_ones(), 36);
         assert_eq!(letters(b" "), OTHER_ASCII);
-        assert_eq!(letters("é".as_bytes()), BEYOND_ASCII);
+        assert_eq!(letters("é".as_bytes()), BEYOND_ASCII | letters(b"ks"));
     }
 
     proptest! {

@@ -5,10 +5,11 @@
 //! never comes back. Knows nothing of ops, devices or relays, and reads and writes no file: it says by
 //! [`History::take_writes`] which blocks changed.
 //!
-//! Every text is held once ([`pool`], [`commands`], [`contexts`]) and a record is a row of numbers ([`rows`]), about
+//! Every text is held once ([`arena`], [`pool`], [`commands`], [`contexts`]) and a record is a row of numbers ([`rows`]), about
 //! eighty bytes. How rows lie together in the store is in [`blocks`], their bytes in [`block`]. Searching is in
 //! [`crate::search`].
 
+mod arena;
 pub mod block;
 mod blocks;
 mod commands;
@@ -388,11 +389,13 @@ impl History {
         if stale.is_empty() {
             return;
         }
-        for command in &stale {
-            self.commands.set_newest(*command, NO_ROW, i64::MIN);
+        let mut is_stale = vec![false; self.commands.slots()];
+        for command in stale {
+            self.commands.set_newest(command, NO_ROW, i64::MIN);
+            is_stale[command as usize] = true;
         }
         for row in 0..self.rows.slots() as u32 {
-            if self.rows.command(row).is_some_and(|command| stale.contains(&command)) {
+            if self.rows.command(row).is_some_and(|command| is_stale[command as usize]) {
                 self.note_run(row);
             }
         }

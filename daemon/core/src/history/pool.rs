@@ -3,9 +3,8 @@
 //! A text that nobody uses any more is overwritten at once: what was deleted is gone. Its place in the arena is won
 //! back when as much is lost as is left.
 
-use zeroize::Zeroize;
-
 use super::{
+    arena::{Arena, Place},
     grow,
     index::{self, Index},
 };
@@ -13,18 +12,16 @@ use super::{
 /// Texts by number.
 #[derive(Default)]
 pub(crate) struct Pool {
-    bytes: Vec<u8>,
-    spans: Vec<Span>,
+    arena: Arena,
+    texts: Vec<Text>,
     index: Index,
     free: Vec<u32>,
     lost: usize,
 }
 
 #[derive(Clone, Copy)]
-struct Span {
-    start: usize,
-    // A record comes in a message or a spool line, far below four gigabytes.
-    len: u32,
+struct Text {
+    place: Place,
     uses: u32,
 }
 
@@ -32,59 +29,58 @@ struct Span {
 const PACK_FROM_BYTES: usize = 64 * 1024;
 
 impl Pool {
-    /// The number of a text, used once more. True when it was not there.
-    pub(super) fn take(&mut self, text: &[u8]) -> (u32, bool) {
+    /// The number of a text, used once more, and its place when it is new.
+    pub(super) fn take(&mut self, text: &[u8]) -> (u32, Option<Place>) {
         if let Some(number) = self.find(text) {
-            self.spans[number as usize].uses += 1;
-            return (number, false);
+            self.texts[number as usize].uses += 1;
+            return (number, None);
         }
-        let span = Span { start: self.bytes.len(), len: text.len() as u32, uses: 1 };
-        grow::extend(&mut self.bytes, text);
+        let place = self.arena.add(text.len(), |bytes| bytes.extend_from_slice(text));
+        let new = Text { place, uses: 1 };
         let number = match self.free.pop() {
             Some(number) => {
-                self.spans[number as usize] = span;
+                self.texts[number as usize] = new;
                 number
             }
             None => {
-                grow::push(&mut self.spans, span);
-                self.spans.len() as u32 - 1
+                grow::push(&mut self.texts, new);
+                self.texts.len() as u32 - 1
             }
         };
-        let Self { bytes, spans, index, .. } = self;
-        index.insert(index::hash(text), number, |other| index::hash(slice(bytes, spans[other as usize])));
-        (number, true)
+        let Self { arena, texts, index, .. } = self;
+        index.insert(index::hash(text), number, |other| index::hash(arena.text(texts[other as usize].place)));
+        (number, Some(place))
     }
 
     /// Ends one use of a text. True when it was the last and the text is gone.
     pub(super) fn release(&mut self, number: u32) -> bool {
-        let span = &mut self.spans[number as usize];
-        span.uses -= 1;
-        if span.uses > 0 {
+        let text = &mut self.texts[number as usize];
+        text.uses -= 1;
+        if text.uses > 0 {
             return false;
         }
-        let span = *span;
-        let hash = index::hash(self.text(number));
-        let Self { bytes, spans, index, .. } = self;
-        index.remove(hash, number, |other| index::hash(slice(bytes, spans[other as usize])));
-        self.bytes[span.start..span.start + span.len as usize].zeroize();
-        self.spans[number as usize].len = 0;
+        let place = text.place;
+        let Self { arena, texts, index, .. } = self;
+        let hash_of = |other: u32| index::hash(arena.text(texts[other as usize].place));
+        index.remove(hash_of(number), number, hash_of);
+        self.arena.wipe(place);
+        self.texts[number as usize].place = Place::NONE;
         self.free.push(number);
-        self.lost += span.len as usize;
+        self.lost += place.len();
         true
     }
 
-    /// Wins back lost places if they are worth it. True when texts have moved.
+    /// Wins back lost places if they are worth it. True when texts have moved: those with small numbers come first.
     pub(super) fn pack(&mut self) -> bool {
-        if self.lost < PACK_FROM_BYTES || self.lost * 2 < self.bytes.len() {
+        if self.lost < PACK_FROM_BYTES || self.lost * 2 < self.arena.len() {
             return false;
         }
-        let mut packed = Vec::with_capacity(self.bytes.len() - self.lost);
-        for span in &mut self.spans {
-            let start = packed.len();
-            packed.extend_from_slice(slice(&self.bytes, *span));
-            span.start = start;
+        let mut packed = Arena::default();
+        for text in self.texts.iter_mut().filter(|text| text.uses > 0) {
+            let bytes = self.arena.text(text.place);
+            text.place = packed.add(bytes.len(), |buffer| buffer.extend_from_slice(bytes));
         }
-        std::mem::replace(&mut self.bytes, packed).zeroize();
+        self.arena = packed;
         self.lost = 0;
         true
     }
@@ -94,45 +90,44 @@ impl Pool {
         self.index.find(index::hash(text), |number| self.text(number) == text)
     }
 
-    /// The text of a number.
+    /// The text of a number; nothing when the number is free.
     pub(crate) fn text(&self, number: u32) -> &[u8] {
-        slice(&self.bytes, self.spans[number as usize])
+        match self.texts[number as usize] {
+            Text { uses: 0, .. } => &[],
+            Text { place, .. } => self.arena.text(place),
+        }
+    }
+
+    /// Where a text is.
+    pub(super) fn place(&self, number: u32) -> Place {
+        self.texts[number as usize].place
     }
 
     /// How often a text is used. None of the numbers that are free is.
     pub(crate) fn uses(&self, number: u32) -> u32 {
-        self.spans[number as usize].uses
+        self.texts[number as usize].uses
     }
 
     /// Every number is below this.
     pub(crate) fn slots(&self) -> usize {
-        self.spans.len()
+        self.texts.len()
     }
 
     /// How many texts there are.
     pub(super) fn len(&self) -> usize {
-        self.spans.len() - self.free.len()
-    }
-
-    /// The whole arena, in which places do not change until [`Self::pack`] says so.
-    pub(super) fn arena(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// Where in the arena a text is.
-    pub(super) fn range(&self, number: u32) -> std::ops::Range<usize> {
-        let Span { start, len, .. } = self.spans[number as usize];
-        start..start + len as usize
+        self.texts.len() - self.free.len()
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
         let free = self.free.capacity() * size_of::<u32>();
-        self.bytes.capacity() + self.spans.capacity() * size_of::<Span>() + free + self.index.memory_bytes()
+        self.arena.memory_bytes() + self.texts.capacity() * size_of::<Text>() + free + self.index.memory_bytes()
     }
-}
 
-fn slice(bytes: &[u8], span: Span) -> &[u8] {
-    &bytes[span.start..span.start + span.len as usize]
+    /// Whether these bytes are anywhere in it.
+    #[cfg(test)]
+    pub(super) fn remembers(&self, bytes: &[u8]) -> bool {
+        self.arena.remembers(bytes)
+    }
 }
 
 #[cfg(test)]
@@ -143,14 +138,14 @@ mod tests {
     fn a_text_is_held_once_and_goes_with_its_last_use() {
         let mut pool = Pool::default();
         let (one, new) = pool.take(b"secret-token");
-        assert!(new);
-        assert_eq!(pool.take(b"secret-token"), (one, false));
+        assert!(new.is_some());
+        assert_eq!(pool.take(b"secret-token"), (one, None));
         let (other, _) = pool.take(b"");
         assert!(!pool.release(one));
         assert_eq!(pool.text(one), b"secret-token");
         assert!(pool.release(one));
         assert_eq!(pool.find(b"secret-token"), None);
-        assert!(!pool.arena().windows(6).any(|part| part == b"secret"), "the text is still in memory");
+        assert!(!pool.remembers(b"secret"), "the text is still in memory");
         assert_eq!(pool.find(b""), Some(other));
         assert_eq!(pool.len(), 1);
     }
@@ -163,7 +158,7 @@ mod tests {
             pool.release(*number);
         }
         assert!(pool.pack());
-        assert_eq!(pool.arena().len(), 500 * 100);
+        assert_eq!(pool.arena.len(), 500 * 100);
         for n in (0..2000).step_by(4) {
             assert_eq!(pool.text(numbers[n]), format!("{n:0100}").as_bytes());
         }

@@ -127,8 +127,8 @@ fn ds001_deleted_text_is_gone_from_memory_and_from_every_block() {
     history.put((0..100).map(|n| record(n, i64::from(n), &format!("echo Hunter{n}-token"))));
     disk.write(history.take_writes());
     history.delete(&[id(42)]);
-    assert!(!history.commands().remember(b"Hunter42-"));
-    assert!(!history.commands().remember(b"hunter42-"), "its folded form");
+    assert!(!history.commands().remembers(b"Hunter42-"));
+    assert!(!history.commands().remembers(b"hunter42-"), "its folded form");
     disk.write(history.take_writes());
     assert!(disk.records().iter().all(|record| !record.command.starts_with(b"echo Hunter42-")));
     assert_eq!((disk.records().len(), disk.tombstones.len()), (99, 1));

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use caro_schema::ipc::history::{ExitFilter, Filter};
 
-use super::parallel::in_parts;
+use super::parallel::{in_columns, in_parts};
 use crate::history::{Commands, History, NO_ROW, Revision, Rows};
 
 /// Which runs count, and which of each command.
@@ -91,26 +91,39 @@ impl Admitted {
 /// Runs by command.
 fn count(history: &History, bits: &[u64]) -> Vec<Counted> {
     let rows = history.rows();
-    let mut commands = vec![NEVER; history.commands().slots()];
-    for (word, bits) in bits.iter().enumerate() {
-        let mut bits = *bits;
-        while bits != 0 {
-            let row = word as u32 * 64 + bits.trailing_zeros();
-            bits &= bits - 1;
-            let Some(command) = rows.command(row) else { continue };
-            let counted = &mut commands[command as usize];
-            counted.runs += 1;
-            let start_us = rows.start_us(row);
-            if counted.newest == NO_ROW
-                || start_us > counted.newest_start_us
-                || (start_us == counted.newest_start_us && rows.compare(row, counted.newest).is_gt())
-            {
-                counted.newest = row;
-                counted.newest_start_us = start_us;
+    let parts = in_columns(rows.slots(), |part| {
+        let mut commands = vec![NEVER; history.commands().slots()];
+        for word in part.start / 64..part.end.div_ceil(64) {
+            let mut bits = bits[word];
+            while bits != 0 {
+                let row = word as u32 * 64 + bits.trailing_zeros();
+                bits &= bits - 1;
+                let Some(command) = rows.command(row) else { continue };
+                let run = Counted { newest_start_us: rows.start_us(row), newest: row, runs: 1 };
+                commands[command as usize].add(run, rows);
             }
         }
+        commands
+    });
+    let commands = parts.into_iter().reduce(|mut all, part| {
+        all.iter_mut().zip(part).for_each(|(all, part)| all.add(part, rows));
+        all
+    });
+    commands.unwrap_or_default()
+}
+
+impl Counted {
+    fn add(&mut self, other: Self, rows: &Rows) {
+        let is_newer = if self.runs == 0 || other.runs == 0 {
+            self.runs == 0
+        } else if other.newest_start_us == self.newest_start_us {
+            rows.compare(other.newest, self.newest).is_gt()
+        } else {
+            other.newest_start_us > self.newest_start_us
+        };
+        let runs = self.runs + other.runs;
+        *self = Self { runs, ..if is_newer { other } else { *self } };
     }
-    commands
 }
 
 /// A filter, with its words compared already.

@@ -13,6 +13,7 @@ mod pattern;
 mod rank;
 #[cfg(test)]
 mod reference;
+mod required;
 #[cfg(test)]
 mod tests;
 mod top;

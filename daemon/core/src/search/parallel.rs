@@ -8,8 +8,11 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 /// never starts the threads.
 pub(super) const SHARED_FROM: usize = 16_384;
 
-/// Parts at most. More would even out better; fewer cost less where each part has a column of its own.
+/// Parts at most. More would even out better, fewer cost less.
 const PARTS_MAX: usize = 16;
+
+/// Parts at most where each has a column of its own over all commands, which are put together afterwards.
+const COLUMNS_MAX: usize = 4;
 
 /// Does `work` on all items in parts, and gives what came of each part, in order. Parts begin at multiples of 64.
 pub(super) fn in_parts<R: Send>(count: usize, work: impl Fn(Range<usize>) -> R + Sync) -> Vec<R> {
@@ -18,7 +21,16 @@ pub(super) fn in_parts<R: Send>(count: usize, work: impl Fn(Range<usize>) -> R +
 
 /// The same, whatever the count: for work that takes long for each item.
 pub(super) fn shared<R: Send>(count: usize, work: impl Fn(Range<usize>) -> R + Sync) -> Vec<R> {
-    let parts = (rayon::current_num_threads() * 2).min(PARTS_MAX);
+    split(count, (rayon::current_num_threads() * 2).min(PARTS_MAX), work)
+}
+
+/// The same, in few parts: for work that makes a column over all commands for each part.
+pub(super) fn in_columns<R: Send>(count: usize, work: impl Fn(Range<usize>) -> R + Sync) -> Vec<R> {
+    let parts = if count < SHARED_FROM { 1 } else { rayon::current_num_threads().min(COLUMNS_MAX) };
+    if parts == 1 { vec![work(0..count)] } else { split(count, parts, work) }
+}
+
+fn split<R: Send>(count: usize, parts: usize, work: impl Fn(Range<usize>) -> R + Sync) -> Vec<R> {
     let size = count.div_ceil(parts).next_multiple_of(64).max(64);
     (0..count.div_ceil(size)).into_par_iter().map(|n| work(n * size..count.min((n + 1) * size))).collect()
 }
@@ -30,9 +42,10 @@ mod tests {
     #[test]
     fn every_item_is_in_one_part_and_parts_are_in_order() {
         for count in [0, 1, 63, SHARED_FROM - 1, SHARED_FROM, SHARED_FROM * 3 + 17] {
-            let parts = in_parts(count, |part| part);
-            assert!(parts.iter().all(|part| part.start % 64 == 0));
-            assert_eq!(parts.into_iter().flatten().collect::<Vec<_>>(), (0..count).collect::<Vec<_>>());
+            for parts in [in_parts(count, |part| part), shared(count, |part| part), in_columns(count, |part| part)] {
+                assert!(parts.iter().all(|part| part.start % 64 == 0));
+                assert_eq!(parts.into_iter().flatten().collect::<Vec<_>>(), (0..count).collect::<Vec<_>>());
+            }
         }
     }
 }

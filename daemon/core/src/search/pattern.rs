@@ -2,6 +2,8 @@
 //!
 //! Knows single commands only. Whoever has many to compare first asks for [`Pattern::letters`], which rules most out.
 
+use std::collections::BTreeSet;
+
 use caro_schema::ipc::{
     Fault,
     history::{Mode, Query},
@@ -11,6 +13,7 @@ use regex::bytes::{Regex, RegexBuilder};
 use super::{
     fuzzy::{Scorer, Word},
     needle::{Fit, Needle},
+    required,
 };
 use crate::history::{fold_char, fold_into};
 
@@ -64,17 +67,18 @@ impl Pattern {
             let reason = format!("it has {} bytes, the limit is {TEXT_BYTES_MAX}", text.len());
             return Err(Fault::BadPattern { reason });
         }
-        let mut words = text.split_whitespace().peekable();
+        let words = words(text);
         let kind = match query.mode {
-            Mode::Fuzzy | Mode::Substring if words.peek().is_none() => Kind::Everything,
+            Mode::Fuzzy | Mode::Substring if words.is_empty() => Kind::Everything,
             Mode::Prefix | Mode::Regex if text.is_empty() => Kind::Everything,
-            Mode::Fuzzy => Kind::Fuzzy(words.map(Part::new).collect()),
-            Mode::Substring => Kind::Words(words.map(Needle::new).collect()),
+            Mode::Fuzzy => Kind::Fuzzy(words.into_iter().map(Part::new).collect()),
+            Mode::Substring => Kind::Words(words.into_iter().map(Needle::new).collect()),
             Mode::Prefix => Kind::Prefix(Needle::new(text)),
             Mode::Regex => Kind::Regex(Box::new(regex(text)?)),
         };
         let letters = match &kind {
-            Kind::Everything | Kind::Regex(_) => 0,
+            Kind::Everything => 0,
+            Kind::Regex(_) => required::letters_of(text, !has_upper_case(text)),
             Kind::Fuzzy(parts) => parts.iter().fold(0, |letters, part| letters | part.letters()),
             Kind::Words(words) => words.iter().fold(0, |letters, word| letters | word.letters()),
             Kind::Prefix(needle) => needle.letters(),
@@ -193,6 +197,12 @@ impl Part {
             Self::Tight(needle) => range(needle, text, folded).into_iter().collect(),
         }
     }
+}
+
+/// The words, each once: thousands of the same must not be looked for thousands of times.
+fn words(text: &str) -> Vec<&str> {
+    let mut known = BTreeSet::new();
+    text.split_whitespace().filter(|word| known.insert(*word)).collect()
 }
 
 fn worth(best: Option<(usize, Fit)>) -> u32 {

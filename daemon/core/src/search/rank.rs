@@ -7,7 +7,7 @@
 
 use caro_schema::ipc::history::Place;
 
-use super::parallel::in_parts;
+use super::parallel::in_columns;
 use crate::history::{History, Revision};
 
 /// Points for a command that started this very minute; one less for each doubling of the minutes since. After thirty
@@ -103,7 +103,7 @@ fn points(history: &History, place: &Place) -> Vec<u8> {
     };
     let contexts: Vec<u8> = (0..contexts.slots() as u32).map(context).collect();
     let here = (!place.directory.is_empty()).then(|| history.directories().find(&place.directory)).flatten();
-    let parts = in_parts(rows.slots(), |part| {
+    let parts = in_columns(rows.slots(), |part| {
         let mut flags = vec![0u8; history.commands().slots()];
         for row in part.start as u32..part.end as u32 {
             let Some(command) = rows.command(row) else { continue };
@@ -112,13 +112,11 @@ fn points(history: &History, place: &Place) -> Vec<u8> {
         }
         flags
     });
-    let mut flags = vec![0u8; history.commands().slots()];
-    for part in parts {
-        for (all, part) in flags.iter_mut().zip(part) {
-            *all |= part;
-        }
-    }
-    flags.into_iter().map(|flags| POINTS[flags as usize]).collect()
+    let flags = parts.into_iter().reduce(|mut all, part| {
+        all.iter_mut().zip(part).for_each(|(all, part)| *all |= part);
+        all
+    });
+    flags.unwrap_or_default().into_iter().map(|flags| POINTS[flags as usize]).collect()
 }
 
 #[cfg(test)]

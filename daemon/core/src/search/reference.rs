@@ -2,7 +2,10 @@
 //!
 //! Only the score of a fuzzy match is taken from the product: it is nucleo's.
 
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use caro_schema::{
     body::history::Record,
@@ -67,8 +70,10 @@ fn is_at(typed: &[char], units: &[Result<char, u8>]) -> bool {
     typed.len() <= units.len() && typed.iter().zip(units).all(|(typed, unit)| same(*typed, *unit))
 }
 
+/// The words, each once.
 fn words(text: &str) -> Vec<Vec<char>> {
-    text.split_whitespace().map(|word| word.chars().collect()).collect()
+    let words: BTreeSet<&str> = text.split_whitespace().collect();
+    words.into_iter().map(|word| word.chars().collect()).collect()
 }
 
 fn matches(query: &Query, command: &[u8]) -> bool {
