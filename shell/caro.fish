@@ -39,12 +39,31 @@ set -g __caro_file $__caro_folder/$__caro_session.$fish_pid
 # Another user's home, as `sudo` and `su -m` leave it: no files of ours among theirs.
 builtin test -O $__caro_folder; or not builtin test -e $__caro_folder; or set -g __caro_folder
 
-# Whether the file can be opened. fish complains of a redirection that fails, and nothing can silence it, so this is
+# Whether the file can be written. fish complains of a redirection that fails, and nothing can silence it, so this is
 # asked before. A file that is there is the usual case, and one question.
 function __caro_can_write
-    builtin test -f $__caro_file -a -w $__caro_file; and return
+    builtin test -f "$__caro_file" -a -w "$__caro_file"; or __caro_look_again
+end
+
+set -g __caro_path $__caro_file
+set -g __caro_rests 0
+
+function __caro_look_again
+    if builtin test $__caro_rests -gt 0
+        set -g __caro_rests (builtin math $__caro_rests - 1)
+        builtin test $__caro_rests -eq 0; and set -g __caro_file $__caro_path
+        return 1
+    end
     builtin test -n "$__caro_folder"; and not builtin test -e $__caro_file
     and builtin test -d $__caro_folder -a -w $__caro_folder
+end
+
+# A disk that is full: fish says so itself, which nothing can silence either. So that it does not at every prompt, the
+# next ten commands are not tried.
+function __caro_rest
+    set -g __caro_running 0
+    set -g __caro_file
+    set -g __caro_rests 10
 end
 
 if __caro_can_write
@@ -75,6 +94,7 @@ function __caro_preexec --on-event fish_preexec
     set -l uptime
     builtin test -z "$__caro_uptime"; or builtin read uptime <$__caro_uptime
     builtin printf '\0S\0b%s\0d%s\0c%s\0\0' "$uptime" "$PWD" "$argv[1]" 2>/dev/null >>$__caro_file
+    or __caro_rest
 end
 
 function __caro_postexec --on-event fish_postexec
@@ -87,6 +107,7 @@ function __caro_postexec --on-event fish_postexec
     builtin test -n "$__caro_uptime"; or set modified (builtin path mtime -- $__caro_file 2>/dev/null)
     builtin printf '\0E\0n%s\0x%s\0p%s\0m%s\0\0' "$milliseconds" $statuses[1] "$statuses[2..-1]" "$modified" \
         2>/dev/null >>$__caro_file
+    or __caro_rest
 end
 
 # ---------------------------------------------------------------------------------------------------------------------

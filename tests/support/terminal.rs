@@ -96,6 +96,14 @@ impl Terminal {
         });
     }
 
+    /// Waits until the keys go to something that the program started in the foreground, a shell's job for instance.
+    pub fn wait_for_job(&self) {
+        let own = i32::try_from(self.pid()).expect("a process");
+        eventually("a job has the terminal", || {
+            self.master.process_group_leader().is_some_and(|leader| leader != own).then_some(())
+        });
+    }
+
     /// Waits until a line editor reads the keys: before that they are the terminal's own, and Ctrl-C throws them away.
     pub fn wait_for_editor(&self) {
         eventually("a line editor reads the keys", || {
