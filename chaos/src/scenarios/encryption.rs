@@ -11,6 +11,15 @@ use crate::{
 
 const SIZES: [usize; 3] = [1216, 1200, 64];
 
+/// Changes one of the three messages and leaves the others alone.
+fn in_message(message: usize, mut change: impl FnMut(&mut Vec<u8>)) -> impl FnMut(usize, &mut Vec<u8>) {
+    move |which, bytes| {
+        if which == message {
+            change(bytes);
+        }
+    }
+}
+
 /// E-HS-01. Any bit of any message is flipped: no session, and a retry that is left alone succeeds.
 pub const E_HS_01: Scenario = Scenario {
     id: "E-HS-01",
@@ -24,11 +33,9 @@ pub const E_HS_01: Scenario = Scenario {
         for _ in 0..100 {
             let message = 1 + seed.below(3) as usize;
             let bit = seed.below(SIZES[message - 1] as u64 * 8) as usize;
-            let outcome = pipe.shake(&mut |which, bytes| {
-                if which == message {
-                    bytes[bit / 8] ^= 1 << (bit % 8);
-                }
-            });
+            let outcome = pipe.shake(&mut in_message(message, |bytes| {
+                bytes[bit / 8] ^= 1 << (bit % 8);
+            }));
             assert!(outcome.is_err(), "bit {bit} of message {message} made no difference");
         }
         assert!(pipe.shake(&mut |_, _| {}).is_ok());
@@ -48,11 +55,9 @@ pub const E_HS_02: Scenario = Scenario {
             let message = 1 + seed.below(3) as usize;
             let expected = SIZES[message - 1];
             let found = seed.below(expected as u64) as usize;
-            let outcome = pipe.shake(&mut |which, bytes| {
-                if which == message {
-                    bytes.truncate(found);
-                }
-            });
+            let outcome = pipe.shake(&mut in_message(message, |bytes| {
+                bytes.truncate(found);
+            }));
             assert_eq!(outcome.err(), Some(HandshakeError::Size { found, expected }));
         }
         assert!(pipe.shake(&mut |_, _| {}).is_ok());
@@ -70,11 +75,9 @@ pub const E_HS_03: Scenario = Scenario {
         let mut other = Vec::new();
         assert!(pipe.shake(&mut |_, bytes| other.push(bytes.clone())).is_ok());
         for (message, instead) in [(1, 2), (1, 3), (2, 1), (2, 2), (2, 3), (3, 1), (3, 2), (3, 3)] {
-            let outcome = pipe.shake(&mut |which, bytes| {
-                if which == message {
-                    bytes.clone_from(&other[instead - 1]);
-                }
-            });
+            let outcome = pipe.shake(&mut in_message(message, |bytes| {
+                bytes.clone_from(&other[instead - 1]);
+            }));
             assert!(outcome.is_err(), "message {instead} of another session passed as message {message}");
         }
     },
@@ -113,11 +116,9 @@ pub const E_HS_05: Scenario = Scenario {
         let mut pipe = Pipe::new(run);
         for (message, expected) in SIZES.iter().enumerate() {
             for found in [expected + 1, 65_535, 1 << 20] {
-                let outcome = pipe.shake(&mut |which, bytes| {
-                    if which == message + 1 {
-                        bytes.resize(found, 0x5a);
-                    }
-                });
+                let outcome = pipe.shake(&mut in_message(message + 1, |bytes| {
+                    bytes.resize(found, 0x5a);
+                }));
                 assert_eq!(outcome.err(), Some(HandshakeError::Size { found, expected: *expected }));
             }
         }
@@ -156,11 +157,9 @@ pub const E_PQ_01: Scenario = Scenario {
         for _ in 0..64 {
             // After the ephemeral key: the ciphertext and its tag.
             let bit = (32 * 8 + seed.below((1088 + 16) * 8)) as usize;
-            let outcome = pipe.shake(&mut |which, bytes| {
-                if which == 2 {
-                    bytes[bit / 8] ^= 1 << (bit % 8);
-                }
-            });
+            let outcome = pipe.shake(&mut in_message(2, |bytes| {
+                bytes[bit / 8] ^= 1 << (bit % 8);
+            }));
             assert!(outcome.is_err(), "bit {bit} made no difference");
         }
     },
@@ -175,16 +174,14 @@ pub const E_PQ_02: Scenario = Scenario {
     run: |run: &mut Run| {
         let mut pipe = Pipe::new(run);
         for found in [1199, 1201] {
-            let outcome = pipe.shake(&mut |which, bytes| {
-                if which == 2 {
-                    // In the middle of the ciphertext, so that everything behind it moves.
-                    match found {
-                        1199 => bytes.copy_within(601.., 600),
-                        _ => bytes.insert(600, 0),
-                    }
-                    bytes.truncate(found);
+            let outcome = pipe.shake(&mut in_message(2, |bytes| {
+                // In the middle of the ciphertext, so that everything behind it moves.
+                match found {
+                    1199 => bytes.copy_within(601.., 600),
+                    _ => bytes.insert(600, 0),
                 }
-            });
+                bytes.truncate(found);
+            }));
             assert_eq!(outcome.err(), Some(HandshakeError::Size { found, expected: 1200 }));
         }
         let mut sent = 0;
@@ -205,19 +202,15 @@ pub const E_PQ_03: Scenario = Scenario {
         assert!(pipe.shake(&mut |_, bytes| other.push(bytes.clone())).is_ok());
         // The KEM key of another session beside this session's curve key, and the other way round.
         for range in [0..32, 32..1216] {
-            let outcome = pipe.shake(&mut |which, bytes| {
-                if which == 1 {
-                    bytes[range.clone()].copy_from_slice(&other[0][range.clone()]);
-                }
-            });
+            let outcome = pipe.shake(&mut in_message(1, |bytes| {
+                bytes[range.clone()].copy_from_slice(&other[0][range.clone()]);
+            }));
             assert!(outcome.is_err(), "a session from one half: {range:?}");
         }
         for range in [0..32, 32..1136] {
-            let outcome = pipe.shake(&mut |which, bytes| {
-                if which == 2 {
-                    bytes[range.clone()].copy_from_slice(&other[1][range.clone()]);
-                }
-            });
+            let outcome = pipe.shake(&mut in_message(2, |bytes| {
+                bytes[range.clone()].copy_from_slice(&other[1][range.clone()]);
+            }));
             assert!(outcome.is_err(), "a session from one half: {range:?}");
         }
     },
@@ -232,11 +225,9 @@ pub const E_PQ_04: Scenario = Scenario {
     run: |run: &mut Run| {
         let mut pipe = Pipe::new(run);
         for kem in [0, 1, 1183, 1185, 65_503] {
-            let outcome = pipe.shake(&mut |which, bytes| {
-                if which == 1 {
-                    bytes.resize(32 + kem, 0);
-                }
-            });
+            let outcome = pipe.shake(&mut in_message(1, |bytes| {
+                bytes.resize(32 + kem, 0);
+            }));
             assert_eq!(outcome.err(), Some(HandshakeError::Size { found: 32 + kem, expected: 1216 }));
         }
         let (mut one, _) = pipe.shake(&mut |_, _| {}).expect("nobody meddles");
@@ -257,13 +248,11 @@ pub const E_PQ_05: Scenario = Scenario {
         let mut seed = Seed::new(run.seed).fork(4);
         for _ in 0..16 {
             let at = 32 + 3 * seed.below(384) as usize;
-            let outcome = pipe.shake(&mut |which, bytes| {
-                if which == 1 {
-                    // A coefficient of 4,095, above the modulus of 3,329.
-                    bytes[at] = 0xff;
-                    bytes[at + 1] |= 0x0f;
-                }
-            });
+            let outcome = pipe.shake(&mut in_message(1, |bytes| {
+                // A coefficient of 4,095, above the modulus of 3,329.
+                bytes[at] = 0xff;
+                bytes[at + 1] |= 0x0f;
+            }));
             assert_eq!(outcome.err(), Some(HandshakeError::PostQuantum));
         }
         for low in [[0; 32], {
@@ -272,11 +261,9 @@ pub const E_PQ_05: Scenario = Scenario {
             one
         }] {
             for message in [1, 2] {
-                let outcome = pipe.shake(&mut |which, bytes| {
-                    if which == message {
-                        bytes[..32].copy_from_slice(&low);
-                    }
-                });
+                let outcome = pipe.shake(&mut in_message(message, |bytes| {
+                    bytes[..32].copy_from_slice(&low);
+                }));
                 assert_eq!(outcome.err(), Some(HandshakeError::LowOrder));
             }
         }

@@ -71,22 +71,10 @@ impl Account {
         let Some(bytes) = rows.row(Space::State, state::VAULT)? else { return Ok(None) };
         let vault = Vault::decode(&bytes).map_err(|_| DeviceError::State("vault"))?;
         let mut account = Self {
-            vault,
             log: state::required(rows, state::LOG, "log")?,
             members: state::required(rows, state::MEMBERS, "member list")?,
-            profile: state::required(rows, state::PROFILE, "profile")?,
-            waiting: Waiting::default(),
-            pending: BTreeMap::new(),
             backfill: rows.row(Space::State, state::BACKFILL)?.map(|_| Backfill::from_the_beginning()),
-            offers: BTreeMap::new(),
-            remotes: BTreeMap::new(),
-            refused: 0,
-            kept_here: 0,
-            joined: Vec::new(),
-            upgrade_due: false,
-            restored: BTreeSet::new(),
-            clock_ahead_ms: 0,
-            is_cloned: false,
+            ..Self::new(vault, state::required(rows, state::PROFILE, "profile")?)
         };
         for (key, value) in rows.rows(Space::State)? {
             if let Some(number) = state::remote_number(&key) {
@@ -100,21 +88,16 @@ impl Account {
         Ok(Some(account))
     }
 
-    /// Becomes a member: keeps the keys, tells the others, and begins to upload what is here.
-    pub(super) fn adopt(
-        joined: Joined,
-        history: &History,
-        rules: &Rules,
-        env: &mut Env<'_>,
-    ) -> Result<(Self, Step), DeviceError> {
-        let Joined { vault, remote, admission, name, platform } = joined;
-        let mut account = Self {
+    /// With nothing in it, and nothing to upload.
+    fn new(vault: Vault, profile: Profile) -> Self {
+        Self {
             log: OpLog::new(vault.dataset(), vault.device_id()),
+            vault,
             members: Members::default(),
-            profile: Profile { name: Redacted::new(name), platform, enabled: true },
+            profile,
             waiting: Waiting::default(),
             pending: BTreeMap::new(),
-            backfill: Some(Backfill::new(history, rules, env.now_ms)),
+            backfill: None,
             offers: BTreeMap::new(),
             remotes: BTreeMap::new(),
             refused: 0,
@@ -124,8 +107,20 @@ impl Account {
             restored: BTreeSet::new(),
             clock_ahead_ms: 0,
             is_cloned: false,
-            vault,
-        };
+        }
+    }
+
+    /// Becomes a member: keeps the keys, tells the others, and begins to upload what is here.
+    pub(super) fn adopt(
+        joined: Joined,
+        history: &History,
+        rules: &Rules,
+        env: &mut Env<'_>,
+    ) -> Result<(Self, Step), DeviceError> {
+        let Joined { vault, remote, admission, name, platform } = joined;
+        let profile = Profile { name: Redacted::new(name), platform, enabled: true };
+        let mut account =
+            Self { backfill: Some(Backfill::new(history, rules, env.now_ms)), ..Self::new(vault, profile) };
         let mut step = Step::default();
         account.add_remote(1, remote);
         account.members.accept(&account.vault.account(), &account.vault.dataset(), &admission);
