@@ -12,6 +12,8 @@ use caro_schema::{
     version,
 };
 
+use super::BLOCK_RECORDS_MAX;
+
 const PLAIN: u8 = 0;
 const ZSTD: u8 = 1;
 
@@ -42,17 +44,23 @@ pub fn encode(records: &[Record]) -> Vec<u8> {
 /// When the bytes are not what [`encode`] gives.
 pub fn decode(bytes: &[u8]) -> Result<Vec<Record>, DecodeError> {
     match bytes {
-        [version::BYTES, PLAIN, plain @ ..] => codec::decode(plain),
+        [version::BYTES, PLAIN, plain @ ..] => records(plain),
         [version::BYTES, ZSTD, rest @ ..] => {
             let (len, frame) = rest.split_first_chunk::<4>().ok_or(DecodeError::Malformed)?;
             let len = u32::from_be_bytes(*len) as usize;
             codec::within("bytes of a block", len, PLAIN_BYTES_MAX)?;
             let plain = zstd::bulk::decompress(frame, len).map_err(|_| DecodeError::Malformed)?;
-            if plain.len() == len { codec::decode(&plain) } else { Err(DecodeError::Malformed) }
+            if plain.len() == len { records(&plain) } else { Err(DecodeError::Malformed) }
         }
         [version::BYTES, ..] | [] => Err(DecodeError::Malformed),
         [other, ..] => Err(DecodeError::Version(*other)),
     }
+}
+
+fn records(plain: &[u8]) -> Result<Vec<Record>, DecodeError> {
+    let records: Vec<Record> = codec::decode(plain)?;
+    codec::within("records of a block", records.len(), BLOCK_RECORDS_MAX)?;
+    Ok(records)
 }
 
 #[cfg(test)]
@@ -94,6 +102,13 @@ mod tests {
         let mut bytes = encode(&[]);
         bytes[0] = 9;
         assert!(matches!(decode(&bytes), Err(DecodeError::Version(9))));
+    }
+
+    #[test]
+    fn more_records_than_a_block_has_are_refused() {
+        let records = |count: usize| vec![record(1, 1, "make"); count];
+        assert!(decode(&encode(&records(BLOCK_RECORDS_MAX))).is_ok());
+        assert!(matches!(decode(&encode(&records(BLOCK_RECORDS_MAX + 1))), Err(DecodeError::Limit { .. })));
     }
 
     #[test]

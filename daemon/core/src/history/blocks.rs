@@ -15,8 +15,9 @@ pub const BLOCK_RECORDS_MAX: usize = 512;
 /// Text of a block, in bytes, after which it takes no more records. One record above it has a block for itself.
 pub const BLOCK_BYTES_MAX: usize = 1 << 20;
 
-/// A block with fewer records and less text than this share of a full one is small, with less than this squared tiny.
-const STEP: usize = 16;
+/// A block with less than this share of the records and the text of a full one is tiny, or small. A quarter is full
+/// enough: what is merged at last seldom fills a block to its end.
+const SHARES: [usize; 2] = [16, 4];
 
 /// Tiny or small blocks that are left alone. Fewer would merge more often, more would make a start read more of them.
 const LEFT_ALONE: usize = 32;
@@ -29,7 +30,7 @@ const UNREAD_BELOW: BlockNumber = 1 << 48;
 pub(super) struct Blocks {
     blocks: BTreeMap<BlockNumber, Block>,
     /// Tiny ones and small ones.
-    unfilled: [BTreeSet<BlockNumber>; 2],
+    unfilled: [BTreeSet<BlockNumber>; SHARES.len()],
     changed: BTreeSet<BlockNumber>,
     last: BlockNumber,
 }
@@ -46,11 +47,11 @@ impl Block {
             || (self.rows.len() + records <= BLOCK_RECORDS_MAX && self.bytes + bytes <= BLOCK_BYTES_MAX)
     }
 
-    /// 0 when tiny, 1 when small.
+    /// 0 when tiny, 1 when small, none when full enough.
     fn size(&self) -> Option<usize> {
-        let below = |share: usize| self.rows.len() < BLOCK_RECORDS_MAX / share && self.bytes < BLOCK_BYTES_MAX / share;
-        // A quarter is full enough: what is merged at last seldom fills a block to its end.
-        if below(STEP) { Some(0) } else { below(4).then_some(1) }
+        SHARES
+            .iter()
+            .position(|share| self.rows.len() < BLOCK_RECORDS_MAX / share && self.bytes < BLOCK_BYTES_MAX / share)
     }
 }
 

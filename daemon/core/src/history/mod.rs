@@ -21,6 +21,7 @@ mod pool;
 mod revision;
 mod rows;
 mod tombstones;
+mod version;
 
 #[cfg(test)]
 pub(crate) mod model;
@@ -29,11 +30,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use caro_schema::{
-    body::history::{Assistant, Record},
-    codec,
-    id::RecordId,
-};
+use caro_schema::{body::history::Record, codec, id::RecordId};
 
 use blocks::Blocks;
 pub use blocks::{BLOCK_BYTES_MAX, BLOCK_RECORDS_MAX};
@@ -45,6 +42,7 @@ pub(crate) use revision::Revision;
 use rows::Row;
 pub(crate) use rows::{NO_ROW, Rows};
 use tombstones::Tombstones;
+use version::{assistant_bytes, is_greater, text_bytes};
 
 use crate::step::{BlockNumber, Space, Write};
 
@@ -405,24 +403,6 @@ impl History {
         let assistant = self.rows.assistant(row).map_or(0, assistant_bytes);
         self.command_of(row).len() + self.directories.text(self.rows.directory(row)).len() + assistant
     }
-}
-
-/// Whether one version of a record wins over another.
-fn is_greater(record: &Record, known: &Record) -> bool {
-    match (record.has_ended(), known.has_ended()) {
-        (ended, known_ended) if ended != known_ended => ended,
-        _ => record != known && codec::encode(record) > codec::encode(known),
-    }
-}
-
-/// Text of a record, for the size of a block.
-fn text_bytes(record: &Record) -> usize {
-    record.command.len() + record.directory.len() + record.assistant.as_deref().map_or(0, assistant_bytes)
-}
-
-fn assistant_bytes(assistant: &Assistant) -> usize {
-    let Assistant { prompt, explanation, model, safety, tags } = assistant;
-    prompt.len() + explanation.len() + model.len() + safety.len() + tags.iter().map(String::len).sum::<usize>()
 }
 
 // Written by hand: nothing of a history is ever printed.
