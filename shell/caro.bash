@@ -84,11 +84,7 @@ fi
 # r: a repeat, which bash did not add again. e: whether the newest entry is this line shows in the entry's own time.
 __caro_flag_line() {
   __caro_flags=
-  if [[ $__caro_number != "$__caro_number_before" ]]; then
-    # bash-preexec removes hidden lines by itself, after they were added and counted.
-    [[ -z ${__bp_ignorespace-} ]] || __caro_flags=e
-    return 0
-  fi
+  [[ $__caro_number == "$__caro_number_before" ]] || return 0
   # No entry was added. Or, with erasedups, one was and an older one went; or 4.4 counts 1 after `history -c` as before it.
   [[ ${HISTCONTROL-} != *erasedups* && $__caro_number$__caro_version != 1404 ]] || __caro_flags=e
   case ${HISTCONTROL-} in
@@ -106,6 +102,8 @@ __caro_start() {
     return 0
   fi
   __caro_armed_at=0
+  # Somebody set PROMPT_COMMAND after the hook: without this there would be no end.
+  [[ ${PROMPT_COMMAND-} == __caro_precmd* ]] || __caro_first
   [[ $BASH_SUBSHELL == 0 && -o history ]] || return 0
   if [[ $at == 1 ]]; then
     __caro_clock

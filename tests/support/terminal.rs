@@ -96,11 +96,15 @@ impl Terminal {
         });
     }
 
-    /// Waits until the keys go to something that the program started in the foreground, a shell's job for instance.
+    /// Waits until the keys go to a program that was started in the foreground, a shell's job for instance, and which is
+    /// no copy of the shell any more: such a one may still take a signal for its own.
     pub fn wait_for_job(&self) {
+        let name = |pid: i32| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let own = i32::try_from(self.pid()).expect("a process");
+        let own_name = name(own);
         eventually("a job has the terminal", || {
-            self.master.process_group_leader().is_some_and(|leader| leader != own).then_some(())
+            let leader = self.master.process_group_leader().filter(|leader| *leader != own)?;
+            (own_name.is_empty() || name(leader) != own_name).then_some(())
         });
     }
 

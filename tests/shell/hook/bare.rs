@@ -26,6 +26,7 @@ pub(crate) struct Setup {
     env: Vec<(OsString, OsString)>,
     program: PathBuf,
     keys: bool,
+    shell: String,
 }
 
 impl Setup {
@@ -44,6 +45,7 @@ impl Setup {
             env: Vec::new(),
             program: PathBuf::from("/nonexistent/caro"),
             keys: false,
+            shell: kind.name().to_owned(),
         }
     }
 
@@ -64,6 +66,12 @@ impl Setup {
         let computed = "__caro_version=$((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1]))";
         assert!(script(Kind::Bash).contains(computed));
         self.replaced.push((computed.to_owned(), format!("__caro_version={version}")));
+        self
+    }
+
+    /// Another program than the one on the path.
+    pub(crate) fn program_of_shell(mut self, path: &str) -> Self {
+        self.shell = path.to_owned();
         self
     }
 
@@ -135,7 +143,7 @@ impl Setup {
             ),
         };
         home.write(file, format!("{prompt}\n{before}\n{hook}\n{after}\n"));
-        let terminal = Terminal::start(kind.name(), arguments, &env, &home.path());
+        let terminal = Terminal::start(&self.shell, arguments, &env, &home.path());
         Bare { kind: *kind, home: self.home, terminal, marks: 0 }
     }
 
@@ -230,6 +238,7 @@ impl Bare {
         let mark = format!("true mark {}", self.marks);
         self.terminal.line(&mark);
         self.ended(&mark);
+        self.terminal.wait_for(&mark);
         self.ready();
     }
 

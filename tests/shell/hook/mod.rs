@@ -3,5 +3,7 @@
 mod bare;
 mod disturbed;
 mod hidden;
+mod neighbours;
 mod options;
 mod text;
+mod versions;
