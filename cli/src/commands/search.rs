@@ -47,7 +47,7 @@ pub(crate) struct Search {
 /// How to read what is looked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ModeName {
-    /// The letters in this order
+    /// Each word's letters in this order, words in any order
     #[default]
     Fuzzy,
     /// The words anywhere, each as it stands

@@ -5,7 +5,7 @@ use caro_schema::{
     id::RecordId,
     ipc::{
         Fault, Reply,
-        history::{Hits, Import, Imported, Query, Selection, Window},
+        history::{Hits, Import, Imported, Order, Query, Selection, Window},
     },
 };
 
@@ -54,7 +54,7 @@ fn selected(history: &History, selection: Selection) -> Result<Vec<RecordId>, Fa
     let query = match selection {
         Selection::Ids(ids) => return Ok(ids.into_iter().filter(|id| history.contains(id)).collect()),
         // Every run of a command, not only the one that stands for all.
-        Selection::Matching(query) => Query { unique: false, ..*query },
+        Selection::Matching(query) => Query { unique: false, order: Order::Newest, ..*query },
     };
     let mut searcher: Searcher = Default::default();
     let mut ids = Vec::new();
