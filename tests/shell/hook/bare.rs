@@ -23,7 +23,6 @@ pub(crate) struct Setup {
     before: String,
     after: String,
     replaced: Vec<(String, String)>,
-    env: Vec<(OsString, OsString)>,
     program: PathBuf,
     keys: bool,
     shell: String,
@@ -42,7 +41,6 @@ impl Setup {
             before: String::new(),
             after: String::new(),
             replaced: Vec::new(),
-            env: Vec::new(),
             program: PathBuf::from("/nonexistent/caro"),
             keys: false,
             shell: kind.name().to_owned(),
@@ -62,7 +60,7 @@ impl Setup {
     }
 
     /// The hook as a bash of this version takes it, so that every branch is seen to work at least in a newer bash.
-    pub(crate) fn as_bash(mut self, version: u32) -> Self {
+    pub(crate) fn of_bash(mut self, version: u32) -> Self {
         let computed = "__caro_version=$((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1]))";
         assert!(script(Kind::Bash).contains(computed));
         self.replaced.push((computed.to_owned(), format!("__caro_version={version}")));
@@ -72,12 +70,6 @@ impl Setup {
     /// Another program than the one on the path.
     pub(crate) fn program_of_shell(mut self, path: &str) -> Self {
         self.shell = path.to_owned();
-        self
-    }
-
-    /// A variable of the environment.
-    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
-        self.env.push((name.into(), value.into()));
         self
     }
 
@@ -148,15 +140,13 @@ impl Setup {
     }
 
     fn environment(&self) -> Vec<(OsString, OsString)> {
-        let mut env: Vec<(OsString, OsString)> = vec![
+        vec![
             ("HOME".into(), self.home.path().into()),
             ("PATH".into(), std::env::var_os("PATH").unwrap_or_default()),
             ("USER".into(), "ada".into()),
             ("LANG".into(), "C.UTF-8".into()),
             ("TERM".into(), "xterm-256color".into()),
-        ];
-        env.extend(self.env.iter().cloned());
-        env
+        ]
     }
 }
 
@@ -346,7 +336,7 @@ fn shell(path: &std::path::Path) -> Shell {
 fn run(record: &Record<'_>) -> Run {
     let command = record
         .field(b'c')
-        .or_else(|| record.field(b'h').map(|raw| after_number(raw)))
+        .or_else(|| record.field(b'h').map(after_number))
         .or_else(|| record.field(b'i').map(|raw| after_time(after_number(raw))));
     Run {
         command: command.expect("a text").to_vec(),

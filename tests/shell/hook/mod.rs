@@ -3,6 +3,7 @@
 mod bare;
 mod disturbed;
 mod hidden;
+mod keys;
 mod neighbours;
 mod options;
 mod text;

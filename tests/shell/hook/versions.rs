@@ -32,7 +32,7 @@ fn rh100_the_branches_of_bash_in_the_bash_that_is_here() {
     fn run(kind: Kind) {
         for version in [302, 404, 500, 501] {
             for before in ["", "PROMPT_COMMAND='true a;'", "HISTCONTROL=ignoreboth"] {
-                let shell = Setup::new(kind).as_bash(version).before(before).start();
+                let shell = Setup::new(kind).of_bash(version).before(before).start();
                 check(shell, &format!("{version} {before}"));
             }
         }
@@ -43,7 +43,7 @@ fn rh100_the_branches_of_bash_in_the_bash_that_is_here() {
 #[test]
 fn rh101_hidden_lines_and_repeats_in_the_branch_of_bash_4_4() {
     fn run(kind: Kind) {
-        let mut shell = Setup::new(kind).as_bash(404).before("HISTCONTROL=ignoreboth").start();
+        let mut shell = Setup::new(kind).of_bash(404).before("HISTCONTROL=ignoreboth").start();
         shell.run(&["true a", "true b", " true canary", "true b", "true b"]);
         assert_eq!(shell.commands(), ["true a", "true b", "true b", "true b"]);
         assert!(!shell.spool_holds("canary"));
@@ -54,7 +54,7 @@ fn rh101_hidden_lines_and_repeats_in_the_branch_of_bash_4_4() {
 #[test]
 fn rh102_what_bash_3_hides_is_never_written() {
     fn run(kind: Kind) {
-        let mut shell = Setup::new(kind).as_bash(302).before("HISTCONTROL=ignoreboth").start();
+        let mut shell = Setup::new(kind).of_bash(302).before("HISTCONTROL=ignoreboth").start();
         shell.run(&["true a", " true canary", "true b"]);
         assert!(!shell.spool_holds("canary"));
         // There the daemon tells a hidden line by the entry's number and time: the record of the line before is marked.
