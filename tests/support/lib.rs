@@ -7,10 +7,12 @@ pub mod home;
 pub mod programs;
 pub mod relay;
 pub mod terminal;
+pub mod trace;
 pub mod wait;
 
 pub use home::{Device, Home, user};
 pub use programs::{have, skip};
 pub use relay::Relay;
 pub use terminal::Terminal;
+pub use trace::processes_started;
 pub use wait::{eventually, eventually_within};

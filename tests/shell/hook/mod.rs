@@ -1,6 +1,7 @@
 //! The hooks alone, at the level of the spool: exact, quick, and independent of the daemon.
 
 mod bare;
+mod cost;
 mod disturbed;
 mod hidden;
 mod keys;
