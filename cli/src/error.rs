@@ -105,7 +105,9 @@ fn words(fault: Fault) -> (u8, String, String) {
         Fault::BadPattern { reason } => {
             // A parser draws a picture over several lines; its last one says it in words.
             let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            (exit::DATA, format!("the pattern is not valid: {reason}"), "--mode substring takes it as it stands".into())
+            let hint =
+                if reason.contains("limit") { "use a shorter one" } else { "--mode substring takes it as it stands" };
+            (exit::DATA, format!("the pattern is not valid: {reason}"), hint.into())
         }
         Fault::PhraseWord { position, nearest } => {
             let message = format!("word {position} of the phrase is not in the word list");
@@ -117,7 +119,7 @@ fn words(fault: Fault) -> (u8, String, String) {
         }
         Fault::PhraseLength { words } => (
             exit::DATA,
-            format!("the phrase has {words} words"),
+            format!("the phrase has {words} word{}", if words == 1 { "" } else { "s" }),
             "a phrase has 24 words; older ones 12, 15, 18 or 21".into(),
         ),
         Fault::PhraseChecksum => say(

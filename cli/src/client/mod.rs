@@ -72,12 +72,17 @@ impl Client {
 
     /// Asks, and waits for the answer so long.
     pub(crate) fn ask_within(&mut self, request: Request, patience: Duration) -> Outcome<Reply> {
+        Ok(self.try_ask(request, patience)??)
+    }
+
+    /// As [`Self::ask_within`], for who does something else about a refusal than end.
+    pub(crate) fn try_ask(&mut self, request: Request, patience: Duration) -> Outcome<Result<Reply, Fault>> {
         let id = self.send(request)?;
         loop {
             let answer = self.receive(patience)?;
             // An answer to something asked earlier, whose asker gave up.
             if answer.id == id {
-                return Ok(answer.reply?);
+                return Ok(answer.reply);
             }
         }
     }

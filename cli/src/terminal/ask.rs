@@ -37,6 +37,15 @@ pub(crate) fn line(question: &str, otherwise: &str) -> Outcome<Zeroizing<String>
     ask(question, Echo::Shown, otherwise)
 }
 
+/// Throws away what was typed and not read: the rest of a phrase that was given up must not reach the shell, which would
+/// run and record it.
+pub(crate) fn forget_typed_ahead() {
+    if let Ok(tty) = super::open() {
+        // A terminal that is going away has nothing left that could reach a shell.
+        rustix::termios::tcflush(&tty, rustix::termios::QueueSelector::IFlush).ok();
+    }
+}
+
 /// Asks for a phrase.
 pub(crate) fn phrase(question: &str, otherwise: &str) -> Outcome<Zeroizing<String>> {
     ask(question, Echo::Counted, otherwise)

@@ -216,10 +216,14 @@ fn the_relays_name_for_a_device_is_not_obeyed() {
     assert!(printed.contains("desk^[[2J") && !printed.contains('\x1b'), "{printed}");
     assert!(fake.home.ok(&["sync", "status"]).starts_with("account ab12, this device is \"laptop\"\n"));
     assert_eq!(fake.home.ok(&["sync", "rename", "New name"]), "renamed\n");
-    for verb in ["now", "off", "on"] {
+    for verb in ["off", "on"] {
         let json = fake.home.ok(&["sync", verb, "--json"]);
         assert_eq!(serde_json::from_str::<serde_json::Value>(&json).expect("JSON")["joined"], true);
     }
+    // It has no relay, so nothing can be on both sides: a script must hear that.
+    let ran = fake.home.run(&["sync", "now", "--json"]);
+    assert_eq!(ran.code(), 75);
+    assert!(ran.stderr().contains("not everything is synced"), "{}", ran.stderr());
 }
 
 #[test]

@@ -4,7 +4,10 @@
 
 use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
-use caro_schema::ipc::status::{Doctor, Finding, Level};
+use caro_schema::ipc::{
+    status::{Doctor, Finding, Level},
+    sync::{RemoteState, RemoteStatus},
+};
 
 use super::status::{database_bytes, shown};
 use crate::{clock::Moment, ipc::BUILD, logging::LOG_BYTES_MAX, state::State, store::network_file_system};
@@ -23,6 +26,7 @@ pub(crate) fn examine(state: &State, verify: bool) -> Doctor {
     ];
     findings.extend(copies(state));
     findings.extend(configuration(state));
+    findings.extend(syncing(state));
     findings.push(space("disk space for the database", &state.places.data));
     if state.places.data != state.places.state {
         findings.push(space("disk space for the spool", &state.places.state));
@@ -44,6 +48,39 @@ fn daemon(state: &State) -> Finding {
     let history = state.shared.history();
     let read = if state.is_loaded() { "" } else { ", older ones are still being read" };
     good("daemon", format!("version {BUILD} runs; {} commands, {} different{read}", history.len(), history.distinct()))
+}
+
+/// One finding for each relay, or one that there is none.
+fn syncing(state: &State) -> Vec<Finding> {
+    const CHECK: &str = "sync";
+    let status = state.sync_status();
+    if !status.joined {
+        return vec![good(CHECK, "in no account; history stays on this machine")];
+    }
+    if !status.enabled {
+        return vec![finding(CHECK, Level::Notice, "the network is off", "switch it on: caro sync on")];
+    }
+    status.remotes.iter().map(|remote| relay(CHECK, remote)).collect()
+}
+
+fn relay(check: &str, remote: &RemoteStatus) -> Finding {
+    let waits = remote.pending_up;
+    match &remote.state {
+        RemoteState::Connected | RemoteState::Off => good(check, format!("connected to {}", remote.address)),
+        RemoteState::Connecting => good(check, format!("connecting to {}", remote.address)),
+        RemoteState::Waiting { reason, .. } => finding(
+            check,
+            Level::Notice,
+            format!("not connected to {}: {reason}; {waits} to send", remote.address),
+            "nothing is lost; look at the network and at the relay",
+        ),
+        RemoteState::Stopped { .. } => finding(
+            check,
+            Level::Bad,
+            format!("syncing with {} has stopped; {waits} to send", remote.address),
+            "caro sync status says why and what to do; then: caro sync on",
+        ),
+    }
 }
 
 /// What to do with a database that is not whole.

@@ -21,12 +21,17 @@ use super::{
 };
 use crate::clock::Moment;
 
-/// A file above this size is moved aside when little of it is unread. Smaller would rename for nothing, larger would
-/// leave plain text lying about for longer.
-const ASIDE_BYTES: u64 = 256 * 1024;
+/// A file above this size, of which everything is taken, is moved aside: what was typed is not to lie about in plain
+/// text. Smaller would rename a file with nothing but a header in it, again and again.
+const ASIDE_BYTES: u64 = 256;
 
-/// How long a file that was moved aside stays after its last record, for a shell that is just writing to it.
-const QUIET: Duration = Duration::from_secs(60);
+/// A file above this size is moved aside also when a little of it is unread, so that a shell that never rests cannot
+/// make its file grow for ever.
+const ASIDE_UNREAD_BYTES: u64 = 256 * 1024;
+
+/// How long a file that was moved aside stays after its last record, for a shell that is just writing to it. A hook opens,
+/// writes and closes within a millisecond, and whether its shell has the file open is looked at beside this.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// How long the file of a shell on another machine (a home on a network) stays after its last record: whether that
 /// shell lives cannot be seen from here.
@@ -75,8 +80,7 @@ impl Spool {
                 return Ok(tracked.keep_places(&places[1..]).then(|| row(stem, Some(tracked.session.encode()))));
             }
         } else if let (Some(new), Some(place)) = (&new, places.first())
-            && new.meta.len() >= ASIDE_BYTES
-            && place.offset >= new.meta.len() / 4 * 3
+            && is_to_go_aside(new.meta.len(), place.offset)
         {
             fs::rename(&new_path, self.folder.join(aside(stem)))?;
             return Ok(None);
@@ -110,6 +114,10 @@ impl Tracked {
         self.session.files.retain(|taken| places.contains(taken));
         self.session.files.len() != before
     }
+}
+
+fn is_to_go_aside(len: u64, taken: u64) -> bool {
+    (len >= ASIDE_BYTES && taken == len) || (len >= ASIDE_UNREAD_BYTES && taken >= len / 4 * 3)
 }
 
 fn is_quiet(spooled: &Spooled, moment: Moment, least: Duration) -> bool {

@@ -54,7 +54,7 @@ impl Init {
         }
         let mut client = Client::open()?;
         if !self.yes && ask::yes("Do you have a recovery phrase already, from another device?", "--yes")? {
-            return restore::restore(&mut client, &self.place, restore::ask_phrase()?, device_name);
+            return restore::ask_and_restore(&mut client, &self.place, &device_name);
         }
         let token = if self.token_stdin {
             Some(Redacted::new(std::mem::take(&mut *secret::from_stdin("an invitation")?)))

@@ -1,7 +1,7 @@
 //! `caro sync restore`: joins an account with its phrase. It never makes one.
 
 use caro_schema::{
-    ipc::{Request, sync::RestoreRequest},
+    ipc::{Fault, Reply, Request, sync::RestoreRequest},
     redacted::Redacted,
 };
 use clap::Args;
@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     client::Client,
-    error::Outcome,
+    error::{Failure, Outcome},
+    output::{say, visible},
     terminal::{ask, secret},
 };
 
@@ -37,27 +38,55 @@ impl Restore {
         secret::close_to_others();
         let device_name = self.place.device_name()?;
         let mut client = Client::open()?;
-        let phrase = if self.phrase_stdin { secret::from_stdin("a phrase")? } else { ask_phrase()? };
-        restore(&mut client, &self.place, phrase, device_name)
+        if !self.phrase_stdin {
+            return ask_and_restore(&mut client, &self.place, &device_name);
+        }
+        let phrase = secret::from_stdin("a phrase")?;
+        joined(&self.place, try_restore(&mut client, &self.place, phrase, &device_name)??)
     }
 }
 
-pub(super) fn ask_phrase() -> Outcome<Zeroizing<String>> {
-    ask::phrase("Recovery phrase:", "--phrase-stdin reads the phrase from standard input")
+/// Phrases that may be mistyped before it is given up.
+const TRIES_MAX: u32 = 5;
+
+/// Asks for the phrase, again when it was mistyped: nobody should have to begin anew for one letter.
+pub(super) fn ask_and_restore(client: &mut Client, place: &Where, device_name: &str) -> Outcome {
+    let mut tries = 1;
+    loop {
+        let phrase = ask::phrase("Recovery phrase:", "--phrase-stdin reads the phrase from standard input");
+        let phrase = phrase.inspect_err(|_| ask::forget_typed_ahead())?;
+        match try_restore(client, place, phrase, device_name)? {
+            Ok(reply) => return joined(place, reply),
+            Err(fault) => {
+                // The rest of a phrase that was pasted as several lines.
+                ask::forget_typed_ahead();
+                let mistyped =
+                    matches!(fault, Fault::PhraseWord { .. } | Fault::PhraseLength { .. } | Fault::PhraseChecksum);
+                if !mistyped || tries == TRIES_MAX {
+                    return Err(fault.into());
+                }
+                say(&visible::text(Failure::from(fault).to_string().as_bytes()));
+                tries += 1;
+            }
+        }
+    }
 }
 
-pub(super) fn restore(
+fn try_restore(
     client: &mut Client,
     place: &Where,
     mut phrase: Zeroizing<String>,
-    device_name: String,
-) -> Outcome {
+    device_name: &str,
+) -> Outcome<Result<Reply, Fault>> {
     let request = RestoreRequest {
         relay: place.relay(),
         // Moved, not copied; the bytes that carry it are wiped by the client.
         phrase: Redacted::new(std::mem::take(&mut *phrase)),
-        device_name,
+        device_name: device_name.to_owned(),
     };
-    let status = sync_status(client.ask_within(Request::SyncRestore(request), JOIN_WITHIN)?)?;
-    place.tell(&status, "this device has joined; its history and the others' come together now")
+    client.try_ask(Request::SyncRestore(request), JOIN_WITHIN)
+}
+
+fn joined(place: &Where, reply: Reply) -> Outcome {
+    place.tell(&sync_status(reply)?, "this device has joined; its history and the others' come together now")
 }

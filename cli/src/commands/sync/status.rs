@@ -112,14 +112,19 @@ fn state_words(state: &RemoteState, zone: &TimeZone) -> String {
 /// What happened, and what to do.
 fn stop_words(reason: StopReason) -> &'static str {
     match reason {
-        StopReason::KeyChanged => "it has another key than before, and somebody may be in between; ask whoever runs it",
-        StopReason::RolledBack => "it shows an older history than before; ask whoever runs it whether it was restored",
+        StopReason::KeyChanged => {
+            "it has another key than before, and somebody may be in between; ask whoever runs it, and when the key is the \
+             old one again: caro sync on"
+        }
+        StopReason::RolledBack => {
+            "it shows an older history than before; whoever restored it should run caro-relay renew, then: caro sync on"
+        }
         StopReason::Revoked => "this device was revoked; to join again: caro sync restore",
         StopReason::NoAccount => "the account is gone there",
         StopReason::Cloned => {
             "another machine writes as this device, because its home was copied; on one of the two: caro sync restore"
         }
-        StopReason::Misbehaved => "it does not keep to the protocol; it may need an upgrade",
+        StopReason::Misbehaved => "it does not keep to the protocol and may need an upgrade; then: caro sync on",
     }
 }
 

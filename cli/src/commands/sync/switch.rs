@@ -2,12 +2,20 @@
 
 use std::time::Duration;
 
-use caro_schema::ipc::Request;
+use caro_schema::ipc::{
+    Request,
+    sync::{RemoteState, RemoteStatus, SyncStatus},
+};
 use clap::Args;
 use jiff::tz::TimeZone;
 
 use super::{status, sync_status};
-use crate::{client::Client, error::Outcome, output::Out};
+use crate::{
+    client::Client,
+    error::{Failure, Outcome},
+    exit,
+    output::Out,
+};
 
 /// Send and fetch now, and wait until it is done
 ///
@@ -47,23 +55,38 @@ impl Now {
     pub(crate) fn run(self) -> Outcome {
         let patience = Duration::from_secs(self.wait);
         let request = Request::SyncNow { wait_ms: self.wait * 1000 };
-        ask(request, patience + MARGIN, self.json)
+        let status = ask(request, patience + MARGIN, self.json)?;
+        // A script that goes on must be able to rely on it.
+        if is_done(&status) { Ok(()) } else { Err(not_done()) }
     }
+}
+
+/// Whether everything is on both sides.
+fn is_done(status: &SyncStatus) -> bool {
+    let in_step = |remote: &RemoteStatus| {
+        remote.state == RemoteState::Connected && remote.pending_up == 0 && remote.pending_down == 0
+    };
+    status.enabled && !status.remotes.is_empty() && status.remotes.iter().all(in_step)
+}
+
+fn not_done() -> Failure {
+    Failure::new(exit::TRY_LATER, "not everything is synced")
+        .hint("what waits is safe and goes as soon as it can; caro sync status says why it waits")
 }
 
 impl Off {
     pub(crate) fn run(self) -> Outcome {
-        ask(Request::SyncOff, MARGIN, self.json)
+        ask(Request::SyncOff, MARGIN, self.json).map(drop)
     }
 }
 
 impl On {
     pub(crate) fn run(self) -> Outcome {
-        ask(Request::SyncOn, MARGIN, self.json)
+        ask(Request::SyncOn, MARGIN, self.json).map(drop)
     }
 }
 
-fn ask(request: Request, patience: Duration, json: bool) -> Outcome {
+fn ask(request: Request, patience: Duration, json: bool) -> Outcome<SyncStatus> {
     let mut client = Client::open()?;
     let status = sync_status(client.ask_within(request, patience)?)?;
     let mut out = Out::new();
@@ -74,5 +97,34 @@ fn ask(request: Request, patience: Duration, json: bool) -> Outcome {
             out.line(&line)?;
         }
     }
-    out.finish()
+    out.finish()?;
+    Ok(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(state: RemoteState, pending_up: u64) -> SyncStatus {
+        let remote = RemoteStatus {
+            address: "wss://desk:7490/".into(),
+            state,
+            pending_up,
+            pending_down: 0,
+            last_sync_ms: 0,
+            others_online: 0,
+            quota_bytes: 0,
+            used_bytes: 0,
+        };
+        SyncStatus { joined: true, enabled: true, remotes: vec![remote], ..SyncStatus::default() }
+    }
+
+    #[test]
+    fn only_what_is_on_both_sides_is_done() {
+        assert!(is_done(&status(RemoteState::Connected, 0)));
+        assert!(!is_done(&status(RemoteState::Connected, 1)));
+        assert!(!is_done(&status(RemoteState::Waiting { reason: "away".into(), retry_ms: 0 }, 0)));
+        assert!(!is_done(&status(RemoteState::Off, 0)));
+        assert!(!is_done(&SyncStatus { enabled: false, ..status(RemoteState::Connected, 0) }));
+    }
 }

@@ -159,6 +159,8 @@ impl Account {
         self.profile.name = Redacted::new(name);
         let mut step = self.say_name(env)?;
         step.writes.push(self.row(state::PROFILE, state::encode(&self.profile)));
+        // Or the new name waits for whatever is sent next.
+        step.notices.push(Notice::Sync);
         Ok(step)
     }
 

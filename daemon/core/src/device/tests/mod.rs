@@ -11,7 +11,7 @@ use caro_schema::{
 use proptest::prelude::*;
 
 use self::world::{World, record};
-use crate::step::Space;
+use crate::step::{Notice, Space};
 
 #[test]
 fn so001_a_command_recorded_on_one_device_is_on_the_other() {
@@ -199,7 +199,11 @@ fn every_device_is_told_who_joined_and_by_what_name() {
     assert_eq!(status.warnings, [Warning::DeviceJoined { name: "machine 1".to_owned() }]);
     world.now_ms += 1;
     let now_ms = world.now_ms;
-    world.machines[1].decide(now_ms, |device, _, _, env| device.rename("desk".to_owned(), env).unwrap());
+    world.machines[1].decide(now_ms, |device, _, _, env| {
+        let step = device.rename("desk".to_owned(), env).unwrap();
+        assert!(step.notices.contains(&Notice::Sync), "what is not told waits for whatever is sent next");
+        step
+    });
     world.settle();
     let names: Vec<String> =
         world.machines[0].device.account().unwrap().devices().into_iter().map(|device| device.name).collect();
