@@ -11,6 +11,7 @@ mod join;
 mod members;
 mod receive;
 mod record;
+mod recorded;
 mod state;
 mod status;
 

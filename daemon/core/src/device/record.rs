@@ -13,7 +13,7 @@ use caro_schema::{
     op::RawChange,
 };
 
-use super::{Account, Device, DeviceError, Env, backfill, state};
+use super::{Account, Device, DeviceError, Env, backfill, recorded, state};
 use crate::{
     history::{History, PutOutcome},
     step::{Notice, Space, Step, Write},
@@ -80,14 +80,19 @@ impl Device {
         step
     }
 
-    /// Takes in foreign history. What is new and within the window goes into full cells.
+    /// Takes in foreign history. What is new and within the window goes into full cells. What a hook has recorded
+    /// already is known, although its id is another.
     pub fn import(&mut self, records: Vec<Record>, history: &mut History) -> (Step, PutOutcome) {
+        let given = records.len();
+        let records = recorded::without(records, history);
+        let recorded = (given - records.len()) as u64;
         let fresh: Vec<RecordId> = records
             .iter()
             .map(|record| record.id)
             .filter(|id| !history.contains(id) && !history.is_deleted(id))
             .collect();
-        let outcome = history.put(records);
+        let mut outcome = history.put(records);
+        outcome.known += recorded;
         let mut step = Step { writes: history.take_writes(), notices: vec![Notice::History], ..Step::default() };
         if let Some(account) = &mut self.account {
             step.writes.extend(account.upload_later(fresh));

@@ -141,6 +141,34 @@ fn a_crash_in_the_middle_of_the_first_upload_uploads_everything() {
 }
 
 #[test]
+fn what_a_hook_has_recorded_is_known_when_the_shells_own_file_is_imported() {
+    let mut world = World::joined(1);
+    let now_ms = world.now_ms / 1000 * 1000;
+    let live =
+        |n: u8, text: &str, at_ms: u64| Record { start_us: at_ms as i64 * 1000, ..record(RecordId([n; 16]), text, 0) };
+    let recorded = vec![live(1, "ls", now_ms + 300), live(2, "ls", now_ms + 700), live(3, "pwd", now_ms + 5_900)];
+    world.machines[0].decide(now_ms, |device, history, _, env| device.record(recorded, history, env.now_ms));
+    let line = |n: u8, text: &str, at_ms: u64| Record { session: String::new(), ..live(n, text, at_ms) };
+    let file = vec![
+        line(11, "ls", now_ms),
+        line(12, "ls", now_ms),
+        // A third run in the same second was before the hook; so was another command, and one long ago.
+        line(13, "ls", now_ms),
+        line(14, "make", now_ms),
+        line(15, "pwd", now_ms + 5_000),
+        line(16, "pwd", now_ms - 60_000),
+    ];
+    let mut outcome = Default::default();
+    world.machines[0].decide(now_ms, |device, history, _, _| {
+        let (step, put) = device.import(file, history);
+        outcome = put;
+        step
+    });
+    assert_eq!((outcome.added, outcome.known), (3, 3));
+    assert_eq!(world.machines[0].commands(), ["ls", "ls", "ls", "make", "pwd", "pwd"]);
+}
+
+#[test]
 fn trap_08_a_relay_with_a_new_life_gets_back_what_it_lost() {
     let mut world = World::joined(2);
     for n in 0..20 {
