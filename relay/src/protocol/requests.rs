@@ -128,7 +128,10 @@ impl Relay {
             return Err(ErrorCode::Malformed.into());
         }
         let handle = member.handle;
-        let cells = cells.into_iter().map(|cell| (proof::cell_id(&cell), cell)).collect();
+        let cells: Vec<(CellId, ByteBuf)> = cells.into_iter().map(|cell| (proof::cell_id(&cell), cell)).collect();
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.pushes(cells.iter().map(|(id, _)| *id));
+        }
         let quota_bytes = self.policy.limits.bytes_per_account;
         self.ask(id, handle, Asked::Push, bytes, Work::Change(Change::Append { handle, cells, quota_bytes }));
         Ok(())

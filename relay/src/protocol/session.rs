@@ -1,6 +1,6 @@
 //! What is known of one connection. Decides nothing; says what state it is in and when it has waited long enough.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use caro_link::proof;
 use caro_schema::{
@@ -29,6 +29,8 @@ pub(super) struct Session {
     held: bool,
     /// Cursors that this session pushed and was not sent yet.
     own: BTreeSet<u64>,
+    /// What this session pushed and no answer has come for. A reader may see it in the log before that.
+    pushing: HashSet<CellId>,
 }
 
 /// How far a connection has come.
@@ -78,6 +80,7 @@ impl Session {
             waiting_bytes: 0,
             held: false,
             own: BTreeSet::new(),
+            pushing: HashSet::new(),
         }
     }
 
@@ -119,8 +122,20 @@ impl Session {
             || self.waiting_bytes >= PUSH_BYTES_WAITING_MAX
     }
 
+    /// Remembers what is on its way to the log.
+    pub(super) fn pushes(&mut self, cells: impl Iterator<Item = CellId>) {
+        // What was refused stays in it until then. Forgetting is harmless: the device is sent a cell that it has.
+        if self.pushing.len() > OWN_MAX {
+            self.pushing.clear();
+        }
+        self.pushing.extend(cells);
+    }
+
     /// Remembers which of these cells are new and this session's own.
     pub(super) fn pushed(&mut self, accepted: &[Accepted], before: u64) {
+        for cell in accepted {
+            self.pushing.remove(&cell.cell);
+        }
         self.own.extend(accepted.iter().map(|cell| cell.cursor).filter(|cursor| *cursor > before));
         while self.own.len() > OWN_MAX {
             self.own.pop_first();
@@ -129,10 +144,13 @@ impl Session {
 
     /// The entry at a cursor as this session gets it.
     pub(super) fn entry(&self, cursor: u64, entry: Entry) -> Entry {
-        match entry {
-            Entry::Cell(cell) if self.own.contains(&cursor) => Entry::Own(proof::cell_id(&cell)),
-            other => other,
+        let Entry::Cell(cell) = entry else { return entry };
+        let counted = self.own.contains(&cursor);
+        if !counted && self.pushing.is_empty() {
+            return Entry::Cell(cell);
         }
+        let id = proof::cell_id(&cell);
+        if counted || self.pushing.contains(&id) { Entry::Own(id) } else { Entry::Cell(cell) }
     }
 
     /// The entry for a cell that was just stored.
