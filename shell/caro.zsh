@@ -20,7 +20,7 @@ else
 # ---------------------------------------------------------------------------------------------------------------------
 
 typeset -gi __caro_running=0 __caro_number=0 __caro_status=0
-typeset -g __caro_session= __caro_file= __caro_statuses= __caro_now=
+typeset -g __caro_session= __caro_file= __caro_statuses= __caro_now= __caro_retract= __caro_nul=
 typeset -gA __caro_own_widget
 
 # Chooses the file, which belongs to this run alone, and makes it with a header. Read by nobody but its owner from the
@@ -28,9 +28,11 @@ typeset -gA __caro_own_widget
 __caro_open() {
   \builtin emulate -L zsh
   \builtin local folder=${__caro_dir:-${CARO_SPOOL:-${XDG_STATE_HOME:-${HOME-}/.local/state}/caro/spool}}
+  # Under posix_strings, later, this could not be written.
+  __caro_nul=$'\0'
   __caro_session=${__caro_sid-}
   [[ -n $__caro_session ]] || { \builtin read -r __caro_session </proc/sys/kernel/random/uuid; } 2>/dev/null
-  [[ -n $__caro_session ]] || __caro_session=$$-${epochtime[1]}${epochtime[2]}-$RANDOM$RANDOM
+  [[ -n $__caro_session ]] || __caro_session=$$-$EPOCHREALTIME-$RANDOM$RANDOM
   [[ -d $folder ]] || { \builtin zmodload -F zsh/files b:zf_mkdir && zf_mkdir -p -m 700 $folder; } 2>/dev/null
   __caro_file=$folder/$__caro_session.$$
   # Another user's home, as `sudo` and `su -m` leave it: no files of ours among theirs.
@@ -43,59 +45,72 @@ __caro_open() {
 
 # One open, write and close per record, so that no child inherits a descriptor and a removed file comes back.
 __caro_put() {
-  { \builtin print -rn -- "$1" >>|$__caro_file; } 2>/dev/null
+  { \builtin print -rn -- "$1" >>|"$__caro_file"; } 2>/dev/null
   return 0
 }
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Start and end of a command
+# Start and end of a command. `emulate` would cost as much as all the rest, so what runs at each prompt does without:
+# everything is quoted, nothing counts array elements, nothing divides.
 # ---------------------------------------------------------------------------------------------------------------------
 
 # $1: the line as it was typed, empty when history is off. $2: the same as zsh understood it, aliases replaced.
 __caro_preexec() {
-  \builtin local -i __caro_plain_globs=0
-  [[ -o extendedglob ]] || __caro_plain_globs=1
-  \builtin emulate -L zsh -o extendedglob
-  __caro_running=0
-  [[ -n ${1-} && $ZSH_SUBSHELL == 0 ]] || return 0
-  # The last recorded line did not get into the history: a zshaddhistory filter refused it. (Or it was a repeat under
-  # hist_ignore_dups, of which the newest stays.)
-  \builtin local retract=
-  __caro_clock
-  (( HISTCMD == __caro_number && $+functions[zshaddhistory] + ${#zshaddhistory_functions} )) && retract=$'\0X\0\0'
+  __caro_now="${EPOCHREALTIME/[.,]/}" __caro_running=0 __caro_retract=
+  [[ -n "${1-}" && "$ZSH_SUBSHELL" == 0 ]] || return 0
+  if [[ "$HISTCMD" == "$__caro_number" ]] && __caro_has_filter; then
+    # The last recorded line did not get into the history: the filter refused it. (Or it was a repeat under
+    # hist_ignore_dups, of which the newest stays.)
+    __caro_retract="${__caro_nul}X$__caro_nul$__caro_nul"
+  fi
   __caro_number=0
   if __caro_is_hidden "$1" "${2-}"; then
-    [[ -z $retract ]] || __caro_put $retract
+    [[ -z "$__caro_retract" ]] || __caro_put "$__caro_retract"
     return 0
   fi
-  __caro_number=$HISTCMD __caro_running=1
-  __caro_put $retract$'\0S'$__caro_now$'\0d'$PWD$'\0c'${1//$'\0'/}$'\0\0'
+  __caro_number="$HISTCMD" __caro_running=1
+  __caro_put "$__caro_retract${__caro_nul}S${__caro_now:0:16}${__caro_nul}d$PWD${__caro_nul}c${1//$__caro_nul/}$__caro_nul$__caro_nul"
 }
 
-# Microseconds since 1970. Both numbers are read at once, and cut as text: force_float turns a division into a fraction.
-__caro_clock() {
-  \builtin local -a now
-  now=($epochtime)
-  __caro_now=$now[1]${${(l:9::0:)now[2]}[1,6]}
+__caro_precmd() {
+  # One statement: the next one would already see its own status.
+  __caro_status="$?" __caro_statuses="${(j: :)pipestatus[@]}" __caro_now="${EPOCHREALTIME/[.,]/}"
+  [[ "$__caro_running" == 1 ]] || return 0
+  __caro_put "${__caro_nul}E${__caro_now:0:16}${__caro_nul}x$__caro_status${__caro_nul}p$__caro_statuses$__caro_nul$__caro_nul"
+  __caro_running=0
 }
 
 # Whether zsh's own settings keep a line out of its history. It is then never written.
 __caro_is_hidden() {
-  # An alias may be what begins with the blank.
-  if [[ -o histignorespace ]] && [[ $1 == ' '* || ${aliases[${1%%[[:space:]]*}]-} == ' '* ]]; then return 0; fi
+  if [[ -o histignorespace ]] && __caro_is_spaced "$1"; then return 0; fi
+  if [[ -o histnostore || -o histnofunctions ]] && __caro_is_not_stored "$2"; then return 0; fi
+  if [[ -n "${HISTORY_IGNORE-}" ]] && __caro_is_ignored "$1"; then return 0; fi
+  return 1
+}
+
+# An alias may be what begins with the blank.
+__caro_is_spaced() {
+  \builtin emulate -L zsh
+  [[ $1 == ' '* || ${aliases[${1%%[[:space:]]*}]-} == ' '* ]]
+}
+
+__caro_is_not_stored() {
+  \builtin emulate -L zsh -o extendedglob
   if [[ -o histnostore ]]; then
-    case ${2#builtin } in
+    case ${1#builtin } in
       history|history\ *|r|r\ *|fc\ -[^\ ]#l*) return 0 ;;
     esac
   fi
-  if [[ -o histnofunctions ]] && [[ $2 == [^[:space:]]##' () '* || $2 == '() '* ]]; then return 0; fi
-  [[ -n ${HISTORY_IGNORE-} ]] && __caro_is_ignored "$1"
+  [[ -o histnofunctions ]] && [[ $1 == [^[:space:]]##' () '* || $1 == '() '* ]]
 }
 
 # Whether HISTORY_IGNORE has a line, read as the shell's own options read it. A pattern that is none matches nothing.
 __caro_is_ignored() {
-  \builtin emulate -L zsh
-  (( __caro_plain_globs )) || \builtin setopt extendedglob
+  if [[ -o extendedglob ]]; then
+    \builtin emulate -L zsh -o extendedglob
+  else
+    \builtin emulate -L zsh
+  fi
   \builtin local -i miss=1
   {
     { [[ $1 == ${~HISTORY_IGNORE} ]] && miss=0; } always { TRY_BLOCK_ERROR=0; }
@@ -103,14 +118,9 @@ __caro_is_ignored() {
   return miss
 }
 
-__caro_precmd() {
-  # One statement: the next one would already see its own status.
-  __caro_status=$? __caro_statuses="${(j: :)pipestatus[@]}"
-  (( __caro_running )) || return 0
+__caro_has_filter() {
   \builtin emulate -L zsh
-  __caro_clock
-  __caro_put $'\0E'$__caro_now$'\0x'$__caro_status$'\0p'$__caro_statuses$'\0\0'
-  __caro_running=0
+  (( $+functions[zshaddhistory] + ${#zshaddhistory_functions} ))
 }
 
 () {
