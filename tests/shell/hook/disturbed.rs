@@ -173,8 +173,9 @@ for_each_shell! {
         let commands = shell.commands();
         assert_eq!(commands.first().map(String::as_str), Some("true before"));
         assert_eq!(commands.last().map(String::as_str), Some("true after"));
-        drop(shell);
+        // Before the home goes, which cannot be removed while something is mounted in it.
         drop(disk);
+        drop(shell);
     }
 
     rh071_in_another_users_home_nothing_is_written(kind) {
