@@ -115,8 +115,9 @@ pub const S_CONV_01: Scenario = Scenario {
             // Something is on its way when the connection goes.
             for at in 0..4 {
                 world.record(at, &format!("canary cut {round} {at}"));
+                world.links[at].delay_ms = 40;
             }
-            world.pass(22);
+            world.pass(30);
             let before: Vec<u64> = world.received_cells.clone();
             let held_before = world.held().len() as u64;
             world.links.iter_mut().for_each(|link| link.up = false);
@@ -129,7 +130,7 @@ pub const S_CONV_01: Scenario = Scenario {
                 }
                 world.pass(700);
             }
-            world.links.iter_mut().for_each(|link| link.up = true);
+            world.links.iter_mut().for_each(|link| (link.up, link.delay_ms) = (true, 1));
             world.settle();
             oracle::check(&world);
             let new = world.held().len() as u64 - held_before;

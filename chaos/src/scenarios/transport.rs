@@ -94,9 +94,15 @@ pub const T_CONN_02: Scenario = Scenario {
             let cut = if round % 4 < 2 { DeviceCut::BeforeCommit } else { DeviceCut::BeforeSend };
             world.record(at, &format!("canary {round} a"));
             world.pass(world.seed.clone().below(40));
-            world.machines[at].cut_power(cut);
             world.record(2, &format!("canary {round} from the third"));
-            world.record(at, &format!("canary {round} b"));
+            // In turns: while the command is taken in, and while the op is made of it and queued.
+            if round % 3 == 0 {
+                world.machines[at].cut_power(cut);
+                world.record(at, &format!("canary {round} b"));
+            } else {
+                world.record(at, &format!("canary {round} b"));
+                world.machines[at].cut_power(cut);
+            }
             world.pass(120);
             world.record(at, &format!("canary {round} c"));
             world.settle();
