@@ -56,6 +56,8 @@ for_each_shell! {
         let running = || session.device.home.history().into_iter().find(|row| row["command"] == "sleep 300");
         let row = eventually("it is in the history", running);
         assert!(row["exit"].is_null() && row["duration_us"].is_null(), "{row}");
+        // The start is written before the job has the terminal; until then the key would be the shell's own.
+        session.terminal.wait_for_job();
         session.terminal.keys("\x03");
         session.mark();
         let rows = session.rows();

@@ -120,6 +120,13 @@ impl Home {
         self.history().iter().map(|row| row["command"].as_str().expect("a text").to_owned()).collect()
     }
 
+    /// How many commands the daemon knows, zero when none runs.
+    pub fn count(&self) -> u64 {
+        let output = self.caro(&["daemon", "status", "--json"]);
+        let status: Option<Value> = serde_json::from_slice(&output.stdout).ok();
+        status.and_then(|status| status["records"].as_u64()).unwrap_or(0)
+    }
+
     /// The process id of the daemon, when one runs.
     pub fn daemon_pid(&self) -> Option<i32> {
         let output = self.caro(&["daemon", "status", "--json"]);

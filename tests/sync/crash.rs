@@ -71,8 +71,8 @@ fn while_typing(devices: (&Device, &Device), mut kill: impl FnMut(usize)) {
 
 /// Waits until this many more commands are known than before, so that each kill meets the work at another place.
 fn a_little_later(device: &Device, round: usize) {
-    let before = device.home.commands().len();
-    eventually("work goes on", || (device.home.commands().len() > before + round % 3).then_some(()));
+    let before = device.home.count();
+    eventually("work goes on", || (device.home.count() > before + round as u64 % 3).then_some(()));
 }
 
 #[test]

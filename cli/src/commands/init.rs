@@ -45,8 +45,12 @@ impl Init {
     pub(crate) fn run(self) -> Outcome {
         let places = places()?;
         let program = own_path()?;
-        // A shell without its folder makes one itself, so this is no reason to print no hook.
-        drop(private_folder(&places.spool));
+        // `sudo` may leave HOME as it was: root makes no folders and starts no daemon in another user's home.
+        let own = is_own(env::home_dir().as_deref());
+        if own {
+            // A shell without its folder makes one itself, so this is no reason to print no hook.
+            drop(private_folder(&places.spool));
+        }
         let mut out = Out::new();
         out.bytes(&self.settings(&program, &places.spool))?;
         out.bytes(self.script().as_bytes())?;
@@ -104,6 +108,12 @@ fn own_path() -> Outcome<PathBuf> {
     Ok(candidates.into_iter().find(|path| this.is_some() && identity(path) == this).unwrap_or(own))
 }
 
+/// Whether a home belongs to who runs this. One that cannot be looked at shows itself when it is used.
+fn is_own(home: Option<&Path>) -> bool {
+    let owner = home.and_then(|home| fs::metadata(home).ok()).map(|meta| meta.uid());
+    owner.is_none_or(|owner| owner == rustix::process::geteuid().as_raw())
+}
+
 /// Makes a folder that only this user may enter, and closes one that is open.
 fn private_folder(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
@@ -133,6 +143,19 @@ mod tests {
             "set -g __caro_bin '/b/it\\'s'\nset -g __caro_dir '/s'\nset -g __caro_sid ''\n\
              set -g __caro_bind_ctrl_r '1'\nset -g __caro_bind_up '1'\n"
         );
+    }
+
+    #[test]
+    fn a_home_of_another_user_is_told_from_ones_own() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert!(is_own(Some(folder.path())));
+        assert!(is_own(None) && is_own(Some(&folder.path().join("missing"))));
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(folder.path(), Some(65_534), None).expect("given away");
+            assert!(!is_own(Some(folder.path())));
+        } else {
+            assert!(!is_own(Some(Path::new("/"))));
+        }
     }
 
     #[test]
