@@ -21,6 +21,7 @@ pub mod op;
 pub mod paths;
 pub mod redacted;
 pub mod relay;
+pub mod settings;
 pub mod spool;
 pub mod stamp;
 pub mod version;
