@@ -174,7 +174,7 @@ impl Machine {
                 self.crash();
                 false
             }
-            Some(PowerCut::BeforeSend) if self.sabotage == Some(Sabotage::SendBeforeCommit) => {
+            Some(PowerCut::BeforeSend) if self.sabotage == Some(Sabotage::NoFsync) => {
                 self.lied = Some((self.disk.clone(), LIE_LASTS));
                 self.disk.commit(writes);
                 self.outbox.extend(sends.into_iter().map(|(_, message)| message));

@@ -79,7 +79,7 @@ impl Pipe {
         record: &[u8],
     ) -> Result<Option<Vec<u8>>, caro_link::transport::TransportError> {
         let opened = session.transport.open(record);
-        if opened.is_err() && self.sabotage == Some(Sabotage::AcceptReplays) {
+        if opened.is_err() && self.sabotage == Some(Sabotage::NoReplayWindow) {
             return Ok(Some(record.to_vec()));
         }
         opened

@@ -1,16 +1,32 @@
 //! What a scenario is, and how one is run.
+//!
+//! A scenario is one row of the specification: its words, and a body for each tier that serves it here. Knows nothing of
+//! what is broken or how; that is in the tiers ([`crate::world`], [`crate::pipe`]). Next: [`crate::catalogue`].
 
-use std::{fmt, panic};
+use std::{any::Any, fmt, panic};
 
 use crate::{sabotage::Sabotage, world::World};
 
-/// Where a scenario runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where a body runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tier {
     /// A whole account in one thread, with virtual time.
     Sim,
-    /// Two ends of a session with somebody in between.
+    /// Two ends and somebody in between, without sockets.
     Pipe,
+    /// Storage that fails, tears and forgets.
+    Store,
+    /// Real programs, killed and stopped.
+    Proc,
+    /// Real programs over a disk that is full or damaged.
+    Disk,
+}
+
+impl Tier {
+    /// Whether all of it happens inside of this process, without time passing.
+    pub fn is_virtual(self) -> bool {
+        matches!(self, Self::Sim | Self::Pipe)
+    }
 }
 
 impl fmt::Display for Tier {
@@ -18,31 +34,57 @@ impl fmt::Display for Tier {
         f.write_str(match self {
             Self::Sim => "SIM",
             Self::Pipe => "PIPE",
+            Self::Store => "STORE",
+            Self::Proc => "PROC",
+            Self::Disk => "DISK",
         })
     }
 }
 
-/// A scenario: what is broken, and what must still be true.
+/// A row of the specification: what is broken, and what must still be true.
 pub struct Scenario {
-    /// Its id in the specification.
+    /// Its id.
     pub id: &'static str,
-    /// What it is called there.
+    /// What it is called.
     pub title: &'static str,
+    /// What is broken, in the row's words.
+    pub injection: &'static str,
+    /// What must be true all the same, in the row's words.
+    pub outcome: &'static str,
+    /// How it is run: one body for each tier.
+    pub bodies: &'static [Body],
+}
+
+/// A scenario on one tier.
+pub struct Body {
     /// Where it runs.
     pub tier: Tier,
     /// Without any one of these it must fail.
     pub broken_by: &'static [Sabotage],
-    /// The body. Panics when something that must be true is not.
+    /// Panics when something that must be true is not.
     pub run: fn(&mut Run),
 }
 
-/// One run of a scenario.
+/// One run of a body.
+#[derive(Clone, Copy, Debug)]
 pub struct Run {
     /// Decides everything in it.
     pub seed: u64,
     /// What is left out, when something is.
     pub sabotage: Option<Sabotage>,
 }
+
+/// Why a body did not come to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Something that must be true was not. Says what, and the line that repeats it.
+    Failed(String),
+    /// It cannot run here: what it needs. Never counted as passed.
+    Skipped(String),
+}
+
+/// What a body panics with when it cannot run here.
+struct Needs(String);
 
 impl Run {
     /// A world of so many devices in one account, with nothing left to say.
@@ -54,23 +96,61 @@ impl Run {
     pub fn lacks(&self, protection: Sabotage) -> bool {
         self.sabotage == Some(protection)
     }
+
+    /// Ends a run that cannot be done here. It is reported as skipped, with what it needs.
+    pub fn skip(&self, needs: &str) -> ! {
+        panic::panic_any(Needs(needs.to_owned()))
+    }
 }
 
 impl Scenario {
-    /// Runs it. The error says what was not true, and how to see it again.
+    /// Runs one of its bodies.
     ///
     /// # Errors
-    /// When something that must be true was not.
-    pub fn check(&self, seed: u64, sabotage: Option<Sabotage>) -> Result<(), String> {
-        let body = self.run;
-        panic::catch_unwind(move || body(&mut Run { seed, sabotage })).map_err(|cause| {
-            let said = cause.downcast_ref::<String>().map(String::as_str).or(cause.downcast_ref::<&str>().copied());
-            let twin = sabotage.map(|missing| format!(" --without {}", missing.name())).unwrap_or_default();
-            format!(
-                "{}\n  again: cargo run -p chaos-tests -- --id {} --seed {seed}{twin}",
-                said.unwrap_or("panicked"),
-                self.id
-            )
-        })
+    /// When something that must be true was not, or it cannot run here.
+    pub fn check(&self, body: &Body, seed: u64, sabotage: Option<Sabotage>) -> Result<(), Verdict> {
+        let act = body.run;
+        let Err(cause) = panic::catch_unwind(move || act(&mut Run { seed, sabotage })) else { return Ok(()) };
+        if let Some(Needs(needs)) = cause.downcast_ref() {
+            return Err(Verdict::Skipped(needs.clone()));
+        }
+        let twin = sabotage.map(|missing| format!(" --without {}", missing.name())).unwrap_or_default();
+        Err(Verdict::Failed(format!(
+            "{}\n  again: cargo run -p chaos-tests -- --id {} --tier {} --seed {seed} -n 1{twin}",
+            words(&*cause),
+            self.id,
+            body.tier
+        )))
+    }
+}
+
+fn words(cause: &(dyn Any + Send)) -> &str {
+    cause.downcast_ref::<String>().map(String::as_str).or(cause.downcast_ref::<&str>().copied()).unwrap_or("panicked")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THREE: Scenario = Scenario {
+        id: "X",
+        title: "x",
+        injection: "",
+        outcome: "",
+        bodies: &[
+            Body { tier: Tier::Sim, broken_by: &[], run: |_| {} },
+            Body { tier: Tier::Pipe, broken_by: &[], run: |run| assert!(run.seed != 7, "seven") },
+            Body { tier: Tier::Proc, broken_by: &[], run: |run| run.skip("a moon") },
+        ],
+    };
+
+    #[test]
+    fn a_run_passes_fails_with_the_line_that_repeats_it_or_says_what_it_needs() {
+        let [passes, fails, skips] = THREE.bodies else { panic!("three bodies") };
+        assert_eq!(THREE.check(passes, 7, None), Ok(()));
+        let Err(Verdict::Failed(said)) = THREE.check(fails, 7, Some(Sabotage::SkipRetry)) else { panic!("it passed") };
+        assert!(said.starts_with("seven"), "{said}");
+        assert!(said.ends_with("--id X --tier PIPE --seed 7 -n 1 --without skip_retry"), "{said}");
+        assert_eq!(THREE.check(skips, 7, None), Err(Verdict::Skipped("a moon".to_owned())));
     }
 }

@@ -1,0 +1,105 @@
+//! A few seeds of every scenario that runs inside of this process, and each of its sabotage twins. The long run is
+//! `cargo run -p chaos-tests -- --all -n 50`.
+//!
+//! Tests are named by module, group and id, so that a filter by any of them works.
+
+use chaos_tests::{
+    catalogue::ALL,
+    scenario::{Scenario, Verdict},
+};
+
+/// Seeds of a short run.
+const SEEDS: u64 = 2;
+
+/// Seeds until a missing protection must have shown.
+const TWIN_SEEDS: u64 = 8;
+
+fn check(id: &str) {
+    let scenario: &Scenario = ALL.iter().find(|scenario| scenario.id == id).expect("it is in the catalogue");
+    for body in scenario.bodies.iter().filter(|body| body.tier.is_virtual()) {
+        for seed in 1..=SEEDS {
+            if let Err(Verdict::Failed(said) | Verdict::Skipped(said)) = scenario.check(body, seed, None) {
+                panic!("{id}: {said}");
+            }
+        }
+        for sabotage in body.broken_by {
+            let noticed = (1..=TWIN_SEEDS).any(|seed| scenario.check(body, seed, Some(*sabotage)).is_err());
+            assert!(noticed, "{id} on {} passes without {}", body.tier, sabotage.name());
+        }
+    }
+}
+
+macro_rules! scenarios {
+    ($($module:ident { $($group:ident { $($test:ident => $id:literal,)* })* })*) => {
+        $(mod $module { $(mod $group { $(
+            #[test]
+            fn $test() {
+                crate::check($id);
+            }
+        )* })* })*
+
+        #[test]
+        fn every_scenario_that_needs_no_program_is_a_test() {
+            let tested: std::collections::BTreeSet<&str> = [$($($($id,)*)*)*].into();
+            let of_ours = |scenario: &&&Scenario| scenario.bodies.iter().any(|body| body.tier.is_virtual());
+            let all: std::collections::BTreeSet<&str> = ALL.iter().filter(of_ours).map(|scenario| scenario.id).collect();
+            assert_eq!(tested, all);
+        }
+    };
+}
+
+scenarios! {
+    transport {
+        loss {
+            t_loss_04_partition => "T-LOSS-04",
+        }
+        conn {
+            t_conn_01_relay_crash => "T-CONN-01",
+            t_conn_02_device_crash => "T-CONN-02",
+        }
+    }
+    encryption {
+        hs {
+            e_hs_01_corrupted => "E-HS-01",
+            e_hs_02_truncated => "E-HS-02",
+            e_hs_03_reordered => "E-HS-03",
+            e_hs_04_replayed => "E-HS-04",
+            e_hs_05_oversized => "E-HS-05",
+            e_hs_06_timeout => "E-HS-06",
+        }
+        pq {
+            e_pq_01_corrupted => "E-PQ-01",
+            e_pq_02_truncated => "E-PQ-02",
+            e_pq_03_one_half => "E-PQ-03",
+            e_pq_04_sizes => "E-PQ-04",
+            e_pq_05_malformed => "E-PQ-05",
+        }
+    }
+    sync {
+        sm {
+            s_sm_01_push => "S-SM-01",
+            s_sm_02_pull => "S-SM-02",
+        }
+        conc {
+            s_conc_01_at_once => "S-CONC-01",
+        }
+        conv {
+            s_conv_01_reconciliation => "S-CONV-01",
+        }
+    }
+}
+
+#[test]
+fn one_seed_is_one_history() {
+    let run = || {
+        let mut world = chaos_tests::world::World::joined(3, 77, None);
+        for n in 0..20 {
+            let at = world.seed.below(3) as usize;
+            world.record(at, &format!("canary {n}"));
+            world.pass(30);
+        }
+        world.settle();
+        (world.now_ms, world.held())
+    };
+    assert!(run() == run());
+}
