@@ -109,6 +109,9 @@ fn words(fault: Fault) -> (u8, String, String) {
                 if reason.contains("limit") { "use a shorter one" } else { "--mode substring takes it as it stands" };
             (exit::DATA, format!("the pattern is not valid: {reason}"), hint.into())
         }
+        Fault::NoRecord => {
+            say(exit::DATA, "there is no such record", "it was deleted; look again: caro history list --ids")
+        }
         Fault::PhraseWord { position, nearest } => {
             let message = format!("word {position} of the phrase is not in the word list");
             let hint = match nearest.as_str() {
@@ -208,6 +211,7 @@ mod tests {
             Fault::Protocol { ours: 1, theirs: 2 },
             Fault::Malformed,
             Fault::BadPattern { reason: text() },
+            Fault::NoRecord,
             Fault::PhraseWord { position: 3, nearest: "zebra".into() },
             Fault::PhraseLength { words: 5 },
             Fault::PhraseChecksum,

@@ -14,6 +14,7 @@ mod error;
 mod exit;
 mod import;
 mod output;
+mod query;
 mod session;
 mod shell;
 mod terminal;

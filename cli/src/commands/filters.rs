@@ -1,15 +1,16 @@
 //! The options that narrow history, the same for listing, searching and deleting.
 
-use std::path::{Path, PathBuf, absolute};
+use std::path::{Path, PathBuf};
 
 use caro_schema::ipc::history::{ExitFilter, Filter, Place};
 use clap::Args;
-use jiff::Zoned;
+use jiff::{SignedDuration, Zoned};
 
 use crate::{
     error::{Failure, Outcome},
     exit,
-    output::time,
+    output::{time, visible},
+    query::folders,
     session,
 };
 
@@ -35,6 +36,9 @@ pub(crate) struct Filters {
     /// Only those that started in this directory or below it
     #[arg(long, value_name = "DIR")]
     under: Option<PathBuf>,
+    /// Only those that started in the repository of this folder; without a value, of the folder you are in
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true)]
+    repo: Option<Option<PathBuf>>,
     /// Only those that ended with this status
     #[arg(long, value_name = "STATUS", group = "ended", allow_negative_numbers = true)]
     exit: Option<i32>,
@@ -53,6 +57,9 @@ pub(crate) struct Filters {
     /// Only those that started before then
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
+    /// Only those that took so long or longer, such as 10s or 1m30s
+    #[arg(long, value_name = "TIME")]
+    took: Option<SignedDuration>,
     /// Only those that an assistant made
     #[arg(long, conflicts_with = "typed")]
     assistant: bool,
@@ -82,16 +89,23 @@ impl Filters {
             since_us: moment(&self.since)?,
             until_us: moment(&self.until)?,
             assistant,
-            ids: None,
+            took_from_us: self.took.map(|took| u64::try_from(took.as_micros()).unwrap_or(0)),
+            repository: self
+                .repo
+                .as_ref()
+                .map(|path| repository(path.as_deref().unwrap_or(Path::new("."))))
+                .transpose()?,
+            ..Filter::default()
         })
     }
 
     /// Whether nothing narrows.
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { host, user, session, shell, directory, under, since, until, assistant, typed, .. } = self;
+        let Self { host, user, session, shell, directory, under, repo, .. } = self;
+        let Self { since, until, took, assistant, typed, .. } = self;
         let named = [host, user, shell, since, until].iter().any(|value| value.is_some());
-        let placed = session.is_some() || directory.is_some() || under.is_some();
-        !(named || placed || self.ended().is_some() || *assistant || *typed)
+        let placed = session.is_some() || directory.is_some() || under.is_some() || repo.is_some();
+        !(named || placed || took.is_some() || self.ended().is_some() || *assistant || *typed)
     }
 
     fn ended(&self) -> Option<ExitFilter> {
@@ -107,35 +121,21 @@ impl Filters {
 
 /// A folder as the hooks record it: absolute, with links as they are.
 fn folder(path: &Path) -> Outcome<serde_bytes::ByteBuf> {
+    let here = if path.is_absolute() { Some(PathBuf::from("/")) } else { folders::here() };
+    let here = here.ok_or_else(|| Failure::new(exit::IO, "it is not known in which folder this runs"))?;
+    Ok(folders::folder(path, &here).into_os_string().into_encoded_bytes().into())
+}
+
+/// The top of the repository that a folder is in.
+fn repository(path: &Path) -> Outcome<serde_bytes::ByteBuf> {
     use std::os::unix::ffi::OsStrExt;
-    let shell = std::env::var_os("PWD").map(PathBuf::from).filter(|folder| is_here(folder));
-    let full = match shell {
-        Some(shell) => absolute(shell.join(path)),
-        None => absolute(path),
-    };
-    let full = full.map_err(|error| Failure::at(path, &error))?;
-    Ok(without_dots(&full).as_os_str().as_bytes().to_vec().into())
-}
-
-/// Whether the shell's own idea of where it is holds: it knows the links by which the person came.
-fn is_here(folder: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let identity = |path: &Path| std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
-    folder.is_absolute() && identity(folder).is_some() && identity(folder) == identity(Path::new("."))
-}
-
-/// Takes `.` and `..` away as a shell's `cd` does: by name.
-fn without_dots(path: &Path) -> PathBuf {
-    use std::path::Component;
-    let mut plain = PathBuf::from("/");
-    for part in path.components() {
-        match part {
-            Component::ParentDir => drop(plain.pop()),
-            Component::Normal(name) => plain.push(name),
-            _ => {}
-        }
-    }
-    plain
+    let folder = folder(path)?;
+    let top = folders::repository(Path::new(std::ffi::OsStr::from_bytes(&folder)));
+    let top = top.ok_or_else(|| {
+        Failure::new(exit::USAGE, format!("{} is in no repository", visible::line(&folder)))
+            .hint("name a folder of one: --repo DIR; or take --under DIR")
+    })?;
+    Ok(top.into_os_string().into_encoded_bytes().into())
 }
 
 fn moment(text: &str, now: &Zoned) -> Outcome<i64> {
@@ -147,11 +147,9 @@ fn moment(text: &str, now: &Zoned) -> Outcome<i64> {
 
 /// Where the person is, for ranking.
 pub(crate) fn place() -> Place {
-    use std::os::unix::ffi::OsStrExt;
-    let shell = std::env::var_os("PWD").map(PathBuf::from).filter(|folder| is_here(folder));
-    let directory = shell.or_else(|| std::env::current_dir().ok()).unwrap_or_default();
+    let directory = folders::here().unwrap_or_default();
     Place {
-        directory: directory.as_os_str().as_bytes().to_vec().into(),
+        directory: directory.into_os_string().into_encoded_bytes().into(),
         host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         session: session::own().unwrap_or_default(),
         now_us: time::now_us(),
@@ -163,13 +161,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dots_go_by_name() {
-        for (path, plain) in [("/a/b/../c/./d", "/a/c/d"), ("/..", "/"), ("/a/", "/a")] {
-            assert_eq!(without_dots(Path::new(path)), Path::new(plain), "{path}");
-        }
-    }
-
-    #[test]
     fn no_option_narrows_nothing_and_each_one_something() {
         assert!(Filters::default().is_empty());
         for narrowed in [
@@ -178,6 +169,7 @@ mod tests {
             Filters { typed: true, ..Filters::default() },
             Filters { under: Some("/".into()), ..Filters::default() },
             Filters { until: Some("today".into()), ..Filters::default() },
+            Filters { took: Some(SignedDuration::from_secs(1)), ..Filters::default() },
         ] {
             assert!(!narrowed.is_empty());
             assert_ne!(narrowed.resolve().expect("a filter"), Filter::default());

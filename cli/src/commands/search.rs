@@ -1,7 +1,8 @@
 //! `caro search`: what matches, the best first.
 
-use caro_schema::ipc::history::{Mode, Order, Query};
+use caro_schema::ipc::history::{Filter, Mode, Order, Place, Query};
 use clap::{Args, ValueEnum};
+use jiff::Zoned;
 
 use super::{
     filters::{Filters, place},
@@ -10,14 +11,23 @@ use super::{
         settle,
     },
 };
-use crate::{client::Client, error::Outcome, output::Out};
+use crate::{
+    client::Client,
+    error::Outcome,
+    output::{Out, say},
+    query,
+};
 
 /// Search history and print what matches
 ///
 /// The best match comes first, each different command once. Small letters match both cases, capitals only themselves.
 /// Ends with status 1 when nothing matches.
 ///
-/// Example: caro search --under ~/src --failed cargo test
+/// Filters may stand between the words: dir:. under:~/src repo:. host:desk session:. user:ada shell:zsh exit:!0 ok:
+/// failed: running: after:yesterday before:2026-03-01 took:>10s author:assistant. In fuzzy mode a word may be ^start,
+/// end$, 'as-it-stands or !not-there, and " | " between two means one of both.
+///
+/// Example: caro search 'under:~/src failed: cargo test'
 #[derive(Args)]
 pub(crate) struct Search {
     /// What to look for
@@ -80,6 +90,17 @@ enum OrderName {
     Oldest,
 }
 
+/// The text to look for and the filter that both the words and the options make. Says what of the words it does not
+/// understand, and goes on without that.
+pub(super) fn understood(words: &[String], mode: Mode, place: &Place, options: Filter) -> (String, Filter) {
+    let parsed = query::parse(&query::joined(words), mode, place, &Zoned::now());
+    for problem in &parsed.problems {
+        say(problem);
+    }
+    let filter = parsed.over(options);
+    (parsed.query_text, filter)
+}
+
 impl Search {
     pub(crate) fn run(self) -> Outcome {
         let order = match self.order {
@@ -87,14 +108,9 @@ impl Search {
             OrderName::Newest => Order::Newest,
             OrderName::Oldest => Order::Oldest,
         };
-        let query = Query {
-            text: self.text.join(" "),
-            mode: self.mode.into(),
-            filter: self.filters.resolve()?,
-            order,
-            unique: !self.all_runs,
-            place: place(),
-        };
+        let (mode, place) = (self.mode.into(), place());
+        let (text, filter) = understood(&self.text, mode, &place, self.filters.resolve()?);
+        let query = Query { text, mode, filter, order, unique: !self.all_runs, place };
         let mut client = Client::open()?;
         settle(&mut client)?;
         let mut out = Out::new();

@@ -1,11 +1,14 @@
 //! Searching, deleting and importing.
 
-use caro_core::{history::History, search::Searcher};
+use caro_core::{
+    history::History,
+    search::{self, Searcher},
+};
 use caro_schema::{
     id::RecordId,
     ipc::{
         Fault, Reply,
-        history::{Hits, Import, Imported, Order, Query, Selection, Window},
+        history::{Hit, Hits, Import, Imported, Order, Query, Selection, Window},
     },
 };
 
@@ -30,15 +33,44 @@ pub(crate) fn search(
     Ok(Reply::Hits(hits))
 }
 
+/// All about the command of a record.
+pub(crate) fn details(history: &History, id: &RecordId) -> Result<Reply, Fault> {
+    let mut details = search::details(history, id).ok_or(Fault::NoRecord)?;
+    let mut bytes = 0;
+    for list in [&mut details.directories, &mut details.hosts, &mut details.followed_by] {
+        list.retain(|tally| {
+            bytes += tally.text.len();
+            bytes <= TEXT_BYTES_MAX / 4
+        });
+    }
+    Ok(Reply::Details(Box::new(details)))
+}
+
+/// The records around one in its session. Those that are nearest to it are kept when not all fit into a message.
+pub(crate) fn around(history: &History, id: &RecordId, before: u32, after: u32) -> Result<Reply, Fault> {
+    let mut rows = search::records_around(history, id, before, after).ok_or(Fault::NoRecord)?;
+    let at = rows.iter().position(|hit| hit.record.id == *id).unwrap_or_default();
+    let mut later = rows.split_off(at);
+    later.truncate(count_that_fits(later.iter(), TEXT_BYTES_MAX / 2).max(1));
+    let earlier = count_that_fits(rows.iter().rev(), TEXT_BYTES_MAX / 2);
+    rows.drain(..rows.len() - earlier);
+    rows.extend(later);
+    Ok(Reply::Records(rows))
+}
+
 /// Leaves out the rows that would not fit. The total says that there are more.
 fn keep_to_size(hits: &mut Hits) {
-    let mut bytes = 0;
-    let fits = |hit: &caro_schema::ipc::history::Hit| {
-        bytes += hit.record.command.len() + hit.record.directory.len() + hit.matched.len() * 10;
-        bytes <= TEXT_BYTES_MAX
-    };
-    let count = hits.rows.iter().map(fits).take_while(|fits| *fits).count();
+    let count = count_that_fits(hits.rows.iter(), TEXT_BYTES_MAX);
     hits.rows.truncate(count.max(1));
+}
+
+fn count_that_fits<'a>(rows: impl Iterator<Item = &'a Hit>, bytes_max: usize) -> usize {
+    let mut bytes = 0;
+    let fits = |hit: &Hit| {
+        bytes += hit.record.command.len() + hit.record.directory.len() + hit.matched.len() * 10;
+        bytes <= bytes_max
+    };
+    rows.map(fits).take_while(|fits| *fits).count()
 }
 
 /// Deletes what is selected, here and on every device, or counts it.

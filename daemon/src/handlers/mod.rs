@@ -8,7 +8,7 @@ pub mod sync;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use caro_core::search::Searcher;
+use caro_core::{history::History, search::Searcher};
 use caro_schema::ipc::{Fault, Reply, Request};
 
 use crate::{
@@ -43,16 +43,32 @@ struct Visitor {
 impl Asked for Visitor {
     fn ask(self: Arc<Self>, request: Request) -> Answered {
         match request {
-            Request::Search { query, window } => Box::pin(async move {
-                let search = move || {
-                    let mut searcher = self.searcher.lock().unwrap_or_else(PoisonError::into_inner);
-                    history::search(&self.shared.history(), &mut searcher, &query, window)
-                };
-                let found = tokio::task::spawn_blocking(search).await;
-                found.unwrap_or_else(|_| Err(Fault::Internal { what: "a search did not end".to_owned() }))
-            }),
+            Request::Search { query, window } => {
+                self.look(move |history, searcher| history::search(history, searcher, &query, window))
+            }
+            Request::Details { id } => self.look(move |history, _| history::details(history, &id)),
+            Request::Around { id, before, after } => {
+                self.look(move |history, _| history::around(history, &id, before, after))
+            }
             request => Box::pin(async move { self.shared.ask(request).await }),
         }
+    }
+}
+
+impl Visitor {
+    /// Looks at the history on a thread of its own.
+    fn look(
+        self: Arc<Self>,
+        look: impl FnOnce(&History, &mut Searcher) -> Result<Reply, Fault> + Send + 'static,
+    ) -> Answered {
+        Box::pin(async move {
+            let look = move || {
+                let mut searcher = self.searcher.lock().unwrap_or_else(PoisonError::into_inner);
+                look(&self.shared.history(), &mut searcher)
+            };
+            let found = tokio::task::spawn_blocking(look).await;
+            found.unwrap_or_else(|_| Err(Fault::Internal { what: "a search did not end".to_owned() }))
+        })
     }
 }
 
@@ -67,8 +83,10 @@ pub(crate) fn handle(state: &mut State, request: Request, reply: Replier) {
         Request::Import(import) => answer(reply, history::import(state, import)),
         Request::DaemonStatus => answer(reply, Ok(Reply::Daemon(status::status(state)))),
         Request::Doctor { verify } => answer(reply, Ok(Reply::Doctor(doctor::examine(state, verify)))),
-        // Neither comes this far: connections search by themselves, and the loop ends itself.
-        Request::Search { .. } | Request::Stop => answer(reply, Err(Fault::Malformed)),
+        // None comes this far: connections look by themselves, and the loop ends itself.
+        Request::Search { .. } | Request::Details { .. } | Request::Around { .. } | Request::Stop => {
+            answer(reply, Err(Fault::Malformed))
+        }
         Request::SyncStatus => answer(reply, Ok(Reply::Sync(state.sync_status()))),
         Request::SyncInit(request) => sync::init(state, request, reply),
         Request::SyncConfirm => sync::confirm(state, reply),

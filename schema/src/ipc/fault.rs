@@ -22,6 +22,9 @@ pub enum Fault {
         /// In the words of the parser.
         reason: String,
     },
+    /// There is no such record: it was deleted, or never here.
+    #[error("no such record")]
+    NoRecord,
     /// A word of the phrase is not in the list.
     #[error("word {position} is not in the word list")]
     PhraseWord {

@@ -26,7 +26,8 @@ pub struct Query {
 /// How to read a query. Lower-case letters match both cases, upper-case ones only themselves (smart case).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mode {
-    /// The letters of each word in this order, ranked by how well they sit; the words in any order.
+    /// The letters of each word in this order, ranked by how well they sit; the words in any order. A word may say more:
+    /// `^start`, `end$`, `'as it stands`, `!not there`, `one | or | other`; `\ ` is a space within a word.
     #[default]
     Fuzzy,
     /// The words anywhere, each as it stands.
@@ -65,16 +66,41 @@ pub struct Filter {
     pub directory: Option<ByteBuf>,
     /// Started in this directory or below it.
     pub subtree: Option<ByteBuf>,
+    /// Started in the repository with this top directory: there or below, but not in another repository within it.
+    pub repository: Option<ByteBuf>,
     /// How it ended.
     pub exit: Option<ExitFilter>,
     /// Started at this time or later, microseconds since 1970.
     pub since_us: Option<i64>,
     /// Started before this time, microseconds since 1970.
     pub until_us: Option<i64>,
+    /// Took this long or longer, microseconds.
+    pub took_from_us: Option<u64>,
+    /// Took less than this, microseconds.
+    pub took_below_us: Option<u64>,
     /// Made by an assistant (true) or typed by a person (false).
     pub assistant: Option<bool>,
     /// Only these.
     pub ids: Option<Vec<RecordId>>,
+    /// None of these holds.
+    pub except: Vec<Except>,
+}
+
+/// Something that must not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Except {
+    /// Ran on this host.
+    Host(String),
+    /// Ran as this user.
+    User(String),
+    /// Ran in this run of a shell.
+    Session(String),
+    /// Ran in this kind of shell.
+    Shell(String),
+    /// Started in exactly this directory.
+    Directory(ByteBuf),
+    /// Started in this directory or below it.
+    Subtree(ByteBuf),
 }
 
 /// How a command ended.
@@ -161,3 +187,62 @@ pub struct Imported {
     /// Deleted here earlier, and staying deleted.
     pub deleted: u64,
 }
+
+/// All that there is to know of the runs of one command.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Details {
+    /// How often it ran.
+    pub runs: u64,
+    /// With status 0.
+    pub succeeded: u64,
+    /// With another status. The rest still runs, or nobody knows.
+    pub failed: u64,
+    /// When the oldest run started, microseconds since 1970.
+    pub first_us: i64,
+    /// When the newest run started.
+    pub last_us: i64,
+    /// How long a run took on average, microseconds, of those whose end is known.
+    pub mean_us: Option<u64>,
+    /// The longest of them.
+    pub longest_us: Option<u64>,
+    /// The directories where it ran, the most frequent first, at most [`TALLIES_MAX`].
+    pub directories: Vec<Tally>,
+    /// How many directories there are.
+    pub directories_total: u64,
+    /// The hosts where it ran, in the same way.
+    pub hosts: Vec<Tally>,
+    /// How many hosts there are.
+    pub hosts_total: u64,
+    /// What usually follows it in the same session, in the same way, over its newest runs.
+    pub followed_by: Vec<Tally>,
+    /// What ran just before this run in its session.
+    pub before: Option<Record>,
+    /// What ran just after this run in its session.
+    pub after: Option<Record>,
+}
+
+/// A text and how often it was there.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// A directory, a host or a command.
+    pub text: ByteBuf,
+    /// How many runs.
+    pub runs: u64,
+}
+
+// Written by hand: the text is private.
+impl std::fmt::Debug for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { text, runs } = self;
+        f.debug_struct("Tally").field("text_bytes", &text.len()).field("runs", runs).finish()
+    }
+}
+
+/// Lines of a list in [`Details`]. More than a pane shows; a command that ran in thousands of directories must not fill
+/// an answer with them.
+pub const TALLIES_MAX: usize = 100;
+
+/// Records on each side in an answer to [`Request::Around`](super::Request::Around). Whoever wants more asks again,
+/// from the first or the last of them.
+pub const AROUND_MAX: u32 = 1000;

@@ -7,15 +7,17 @@ pub mod fault;
 pub mod history;
 pub mod status;
 pub mod sync;
+pub mod terms;
 
 pub use fault::Fault;
 use serde::{Deserialize, Serialize};
 
 use self::{
-    history::{Hit, Hits, Import, Imported, Query, Selection, Window},
+    history::{Details, Hit, Hits, Import, Imported, Query, Selection, Window},
     status::{DaemonStatus, Doctor},
     sync::{Begun, Device, InitRequest, RestoreRequest, SyncStatus},
 };
+use crate::id::RecordId;
 
 /// The first frame in both directions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +55,20 @@ pub enum Request {
         query: Box<Query>,
         /// Which part of the answer.
         window: Window,
+    },
+    /// All about the command of a record. Answered by [`Reply::Details`].
+    Details {
+        /// One of its runs.
+        id: RecordId,
+    },
+    /// The records around one in its session, the oldest first, itself among them. Answered by [`Reply::Records`].
+    Around {
+        /// Which.
+        id: RecordId,
+        /// How many before it, at most [`history::AROUND_MAX`].
+        before: u32,
+        /// How many after it, at most the same.
+        after: u32,
     },
     /// Take in what is in the spool now, then answer [`Reply::Done`]. For scripts that look right after a command.
     Flush,
@@ -113,6 +129,8 @@ pub enum Reply {
     Hits(Hits),
     /// Single records.
     Records(Vec<Hit>),
+    /// All about a command.
+    Details(Box<Details>),
     /// What an import batch did.
     Imported(Imported),
     /// How the daemon is.

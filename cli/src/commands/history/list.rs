@@ -1,6 +1,6 @@
 //! `caro history list`: what there is, as shells list it, the newest at the end.
 
-use caro_schema::ipc::history::{Order, Query};
+use caro_schema::ipc::history::{Mode, Order, Query};
 use clap::Args;
 
 use super::{
@@ -9,16 +9,24 @@ use super::{
 };
 use crate::{
     client::Client,
-    commands::filters::{Filters, place},
+    commands::{
+        filters::{Filters, place},
+        search::understood,
+    },
     error::Outcome,
     output::Out,
 };
 
 /// Print commands, the oldest first
 ///
+/// Words narrow it as they do on the screen: caro history list cargo exit:!0 after:yesterday
+///
 /// Example: caro history list --since today --under . -n 20
 #[derive(Args)]
 pub(crate) struct List {
+    /// Only what matches these words, read as caro search does
+    #[arg(value_name = "TEXT")]
+    text: Vec<String>,
     /// Only the newest so many
     #[arg(long, short = 'n', value_name = "COUNT")]
     limit: Option<u64>,
@@ -37,8 +45,9 @@ pub(crate) struct List {
 impl List {
     pub(crate) fn run(self) -> Outcome {
         let order = if self.newest_first { Order::Newest } else { Order::Oldest };
-        let query =
-            Query { filter: self.filters.resolve()?, order, unique: self.unique, place: place(), ..Query::default() };
+        let (mode, place) = (Mode::Fuzzy, place());
+        let (text, filter) = understood(&self.text, mode, &place, self.filters.resolve()?);
+        let query = Query { text, mode, filter, order, unique: self.unique, place };
         let mut client = Client::open()?;
         settle(&mut client)?;
         let mut out = Out::new();

@@ -107,6 +107,23 @@ impl Contexts {
         Words { host: word(host), user: word(user), shell: word(shell), session: word(session) }
     }
 
+    /// The number of a word that some context has, to be compared with what [`Self::host_and_session`] gives.
+    pub(crate) fn find_word(&self, word: &str) -> Option<u32> {
+        self.words.find(word.as_bytes())
+    }
+
+    /// The numbers of the host and the session of a context: comparing these is quicker than comparing words. None when
+    /// the number is free.
+    pub(crate) fn host_and_session(&self, number: u32) -> Option<(u32, u32)> {
+        let Context { host, session, .. } = self.contexts[number as usize];
+        (self.uses[number as usize] > 0).then_some((host, session))
+    }
+
+    /// The text of a word, by its number.
+    pub(crate) fn word(&self, number: u32) -> &[u8] {
+        self.words.text(number)
+    }
+
     /// Every number is below this.
     pub(crate) fn slots(&self) -> usize {
         self.contexts.len()

@@ -5,10 +5,10 @@
 
 use std::ops::Range;
 
-use caro_schema::ipc::history::{ExitFilter, Filter};
+use caro_schema::ipc::history::{Except, ExitFilter, Filter};
 
 use super::parallel::{in_columns, in_parts};
-use crate::history::{Commands, History, NO_ROW, Revision, Rows};
+use crate::history::{Commands, History, NO_ROW, Revision, Rows, Words};
 
 /// Which runs count, and which of each command.
 #[derive(Clone, Copy)]
@@ -136,21 +136,25 @@ struct Sieve<'a> {
 
 impl<'a> Sieve<'a> {
     fn new(history: &'a History, filter: &'a Filter) -> Self {
-        let Filter { host, user, session, shell, directory, subtree, .. } = filter;
+        let Filter { host, user, session, shell, directory, subtree, repository, except, .. } = filter;
         let context = |number: u32| {
             let words = history.contexts().words(number);
             host.as_ref().is_none_or(|host| host == words.host)
                 && user.as_ref().is_none_or(|user| user == words.user)
                 && session.as_ref().is_none_or(|session| session == words.session)
                 && shell.as_ref().is_none_or(|shell| is_kind(words.shell, shell))
+                && !except.iter().any(|except| is_context(except, &words))
         };
         let place = |number: u32| {
             let text = history.directories().text(number);
             directory.as_ref().is_none_or(|directory| text == &directory[..])
                 && subtree.as_ref().is_none_or(|tree| is_below(text, tree))
+                && repository.as_ref().is_none_or(|top| is_below(text, top))
+                && !except.iter().any(|except| is_place(except, text))
         };
-        let asks_context = host.is_some() || user.is_some() || session.is_some() || shell.is_some();
-        let asks_place = directory.is_some() || subtree.is_some();
+        let asks_context =
+            host.is_some() || user.is_some() || session.is_some() || shell.is_some() || !except.is_empty();
+        let asks_place = directory.is_some() || subtree.is_some() || repository.is_some() || !except.is_empty();
         Self {
             rows: history.rows(),
             filter,
@@ -170,13 +174,15 @@ impl<'a> Sieve<'a> {
 
     /// Whether a row passes, but for its id.
     fn admits(&self, row: u32) -> bool {
-        let Filter { exit, since_us, until_us, assistant, .. } = self.filter;
+        let Filter { exit, since_us, until_us, took_from_us, took_below_us, assistant, .. } = self.filter;
         let rows = self.rows;
         rows.command(row).is_some()
             && self.contexts.as_ref().is_none_or(|contexts| contexts[rows.context(row) as usize])
             && self.directories.as_ref().is_none_or(|directories| directories[rows.directory(row) as usize])
             && since_us.is_none_or(|since| rows.start_us(row) >= since)
             && until_us.is_none_or(|until| rows.start_us(row) < until)
+            && took_from_us.is_none_or(|from| rows.duration_us(row).is_some_and(|took| took >= from))
+            && took_below_us.is_none_or(|below| rows.duration_us(row).is_some_and(|took| took < below))
             && assistant.is_none_or(|assistant| rows.has_assistant(row) == assistant)
             && match exit {
                 None => true,
@@ -184,6 +190,26 @@ impl<'a> Sieve<'a> {
                 Some(ExitFilter::Not(status)) => rows.exit(row).is_some_and(|exit| exit != *status),
                 Some(ExitFilter::Running) => !rows.has_ended(row),
             }
+    }
+}
+
+/// Whether a context is what must not be.
+fn is_context(except: &Except, words: &Words<'_>) -> bool {
+    match except {
+        Except::Host(host) => host == words.host,
+        Except::User(user) => user == words.user,
+        Except::Session(session) => session == words.session,
+        Except::Shell(shell) => is_kind(words.shell, shell),
+        Except::Directory(_) | Except::Subtree(_) => false,
+    }
+}
+
+/// Whether a directory is what must not be.
+fn is_place(except: &Except, directory: &[u8]) -> bool {
+    match except {
+        Except::Directory(other) => directory == &other[..],
+        Except::Subtree(tree) => is_below(directory, tree),
+        Except::Host(_) | Except::User(_) | Except::Session(_) | Except::Shell(_) => false,
     }
 }
 

@@ -5,9 +5,11 @@
 //! total and the same for the same history, query and window: rank, then time, then id.
 
 mod admitted;
+mod details;
 mod fuzzy;
 mod matches;
 mod needle;
+mod neighbours;
 mod parallel;
 mod pattern;
 mod rank;
@@ -25,6 +27,7 @@ use caro_schema::ipc::{
 
 use crate::history::History;
 use admitted::{Admitted, Runs};
+pub use details::{details, records_around};
 use fuzzy::Scorer;
 use matches::Matches;
 use parallel::{SHARED_FROM, in_parts, shared};

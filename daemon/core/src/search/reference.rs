@@ -9,7 +9,7 @@ use std::{
 
 use caro_schema::{
     body::history::Record,
-    ipc::history::{ExitFilter, Filter, Mode, Order, Place, Query, Window},
+    ipc::history::{Except, ExitFilter, Filter, Mode, Order, Place, Query, Window},
 };
 
 use super::{fuzzy::Scorer, pattern::Pattern};
@@ -142,7 +142,10 @@ fn place_of(word: &[char], units: &[Result<char, u8>]) -> u32 {
 }
 
 fn admits(filter: &Filter, record: &Record) -> bool {
-    let Filter { host, user, session, shell, directory, subtree, exit, since_us, until_us, assistant, ids } = filter;
+    let Filter { host, user, session, shell, directory, subtree, repository, exit, .. } = filter;
+    let Filter { since_us, until_us, took_from_us, took_below_us, assistant, ids, except, .. } = filter;
+    let is_kind = |kind: &String| record.shell == *kind || record.shell.starts_with(&format!("{kind} "));
+    let took = |holds: &dyn Fn(u64) -> bool| record.duration_us.is_some_and(holds);
     let below = |tree: &[u8]| {
         let with_slash = |path: &[u8]| [path, b"/"].concat();
         let tree = if tree.ends_with(b"/") { tree.to_vec() } else { with_slash(tree) };
@@ -151,9 +154,20 @@ fn admits(filter: &Filter, record: &Record) -> bool {
     host.as_ref().is_none_or(|host| *host == record.host)
         && user.as_ref().is_none_or(|user| *user == record.user)
         && session.as_ref().is_none_or(|session| *session == record.session)
-        && shell.as_ref().is_none_or(|kind| record.shell == *kind || record.shell.starts_with(&format!("{kind} ")))
+        && shell.as_ref().is_none_or(is_kind)
         && directory.as_ref().is_none_or(|directory| *directory == record.directory)
         && subtree.as_ref().is_none_or(|tree| below(tree))
+        && repository.as_ref().is_none_or(|top| below(top))
+        && took_from_us.is_none_or(|from| took(&|time| time >= from))
+        && took_below_us.is_none_or(|end| took(&|time| time < end))
+        && except.iter().all(|except| match except {
+            Except::Host(host) => *host != record.host,
+            Except::User(user) => *user != record.user,
+            Except::Session(session) => *session != record.session,
+            Except::Shell(kind) => !is_kind(kind),
+            Except::Directory(directory) => *directory != record.directory,
+            Except::Subtree(tree) => !below(tree),
+        })
         && since_us.is_none_or(|since| record.start_us >= since)
         && until_us.is_none_or(|until| record.start_us < until)
         && assistant.is_none_or(|by| record.assistant.is_some() == by)

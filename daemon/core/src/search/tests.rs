@@ -5,7 +5,7 @@ use caro_schema::{
     id::RecordId,
     ipc::{
         Fault,
-        history::{ExitFilter, Filter, Hits, Mode, Order, Place, Query, Window},
+        history::{Except, ExitFilter, Filter, Hits, Mode, Order, Place, Query, Window},
     },
 };
 use proptest::prelude::*;
@@ -40,7 +40,11 @@ fn any_filter() -> impl Strategy<Value = Filter> {
         sometimes(&["one", "two"]),
         sometimes(&["bash", "zsh", "z"]),
     );
-    let places = (sometimes(&["", "/", "/home/ada"]), sometimes(&["/", "/home/ada", "/home/ada/", "/home"]));
+    let places = (
+        sometimes(&["", "/", "/home/ada"]),
+        sometimes(&["/", "/home/ada", "/home/ada/", "/home"]),
+        prop::option::weighted(0.1, prop::sample::select(&["/home/ada", "/"][..])),
+    );
     let exit = prop::sample::select(
         &[ExitFilter::Is(0), ExitFilter::Not(0), ExitFilter::Is(i32::MIN), ExitFilter::Running][..],
     );
@@ -50,15 +54,25 @@ fn any_filter() -> impl Strategy<Value = Filter> {
         prop::option::weighted(0.2, (-2i64..6).prop_map(|start| start * 40_000_000)),
         prop::option::weighted(0.2, any::<bool>()),
         prop::option::weighted(0.1, prop::collection::vec((0u32..50).prop_map(id), 0..20)),
+        (prop::option::weighted(0.1, 0u64..4), prop::option::weighted(0.1, 0u64..4)),
+        prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(any_except(), 1..3)],
     );
     (words, places, rest).prop_map(
-        |((host, user, session, shell), (directory, subtree), (exit, since_us, until_us, assistant, ids))| Filter {
+        |(
+            (host, user, session, shell),
+            (directory, subtree, repository),
+            (exit, since_us, until_us, assistant, ids, (took_from_us, took_below_us), except),
+        )| Filter {
             host: host.map(str::to_owned),
             user: user.map(str::to_owned),
             session: session.map(str::to_owned),
             shell: shell.map(str::to_owned),
             directory: directory.map(|text| text.as_bytes().to_vec().into()),
             subtree: subtree.map(|text| text.as_bytes().to_vec().into()),
+            repository: repository.map(|text| text.as_bytes().to_vec().into()),
+            took_from_us,
+            took_below_us,
+            except,
             exit,
             since_us,
             until_us,
@@ -66,6 +80,20 @@ fn any_filter() -> impl Strategy<Value = Filter> {
             ids,
         },
     )
+}
+
+fn any_except() -> impl Strategy<Value = Except> {
+    let text = |text: &str| text.as_bytes().to_vec().into();
+    prop::sample::select(vec![
+        Except::Host("desk".to_owned()),
+        Except::Host(String::new()),
+        Except::User("root".to_owned()),
+        Except::Session("one".to_owned()),
+        Except::Shell("zsh".to_owned()),
+        Except::Directory(text("/home/ada")),
+        Except::Directory(text("")),
+        Except::Subtree(text("/home/ada/")),
+    ])
 }
 
 fn any_query() -> impl Strategy<Value = Query> {
