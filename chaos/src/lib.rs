@@ -6,6 +6,7 @@
 //! sabotage a scenario must fail, or it proves nothing.
 
 pub mod catalogue;
+pub mod fuzzing;
 pub mod machine;
 pub mod oracle;
 pub mod pipe;

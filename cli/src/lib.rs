@@ -12,6 +12,8 @@ mod commands;
 mod config;
 mod error;
 mod exit;
+#[doc(hidden)]
+pub mod fuzzing;
 mod import;
 mod output;
 mod query;

@@ -2,20 +2,17 @@
 //!
 //! A [`Target`] is a function over bytes that panics when its property does not hold; nothing else may make it panic.
 //! `cargo fuzz` runs the same functions (`chaos/fuzz`, `docs/fuzzing.md`) as the replay of the corpora on stable
-//! (`tests/corpora.rs`). [`input`] turns bytes into edits of something genuine, because no fuzzer guesses a signature;
+//! (`chaos/decoders/tests/corpora.rs`). [`input`] turns bytes into edits of something genuine, because no fuzzer guesses a signature;
 //! [`account`] is where the genuine things come from. What a decoder is for is no business of this module.
 
 pub mod account;
 mod device;
-mod files;
 pub mod input;
 pub mod memory;
 mod relay;
-mod rows;
 mod sealed;
 mod session;
 mod wire;
-mod words;
 
 /// One decoder, or a few that bytes reach by the same way.
 pub struct Target {
@@ -29,50 +26,9 @@ pub struct Target {
     pub seeds: fn() -> Vec<Vec<u8>>,
 }
 
-/// All of them, in groups.
-pub const GROUPS: &[&[Target]] = &[
-    wire::TARGETS,
-    session::TARGETS,
-    sealed::TARGETS,
-    device::TARGETS,
-    relay::TARGETS,
-    files::TARGETS,
-    rows::TARGETS,
-    words::TARGETS,
-];
-
-/// All of them.
-pub fn targets() -> impl Iterator<Item = &'static Target> {
-    GROUPS.iter().copied().flatten()
-}
-
-/// A target by name.
-pub fn target(name: &str) -> Option<&'static Target> {
-    targets().find(|target| target.name == name)
-}
+/// All targets over what is pure, in groups. Those over programs and their files are in `chaos/decoders`.
+pub const GROUPS: &[&[Target]] = &[wire::TARGETS, session::TARGETS, sealed::TARGETS, device::TARGETS, relay::TARGETS];
 
 /// Bytes by which one input may raise what the process holds. The largest that a decoder may make of its input is a
 /// payload of 1 MiB with its changes in memory several times over; a local message of 16 MiB is the largest input.
 pub const MEMORY_BYTES_MAX: u64 = 96 * 1024 * 1024;
-
-/// The table for `docs/fuzzing.md`.
-pub fn page() -> String {
-    let rows = targets().map(|target| format!("| `{}` | {} |\n", target.name, target.what));
-    format!("| target | what, and what must hold |\n|---|---|\n{}", rows.collect::<String>())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn each_target_has_a_name_of_its_own_and_seeds() {
-        let names: BTreeSet<&str> = targets().map(|target| target.name).collect();
-        assert_eq!(names.len(), targets().count());
-        for target in targets() {
-            assert!(!(target.seeds)().is_empty(), "{}", target.name);
-        }
-    }
-}
