@@ -1,44 +1,64 @@
 //! The distinct commands that match what was typed, kept from one keystroke to the next.
 //!
-//! Who types on asks for less: a longer text of the same mode matches only what the shorter one did, because each of
-//! its words is one of the shorter's words, or one of those with more letters, or one more. So only those are looked at
-//! again. What was found for commands that are not there any more is thrown away.
+//! Where a query asks for less than an earlier one did ([`super::narrow`]), only what that found is looked at. A few
+//! earlier ones are kept, so that taking a letter back costs nothing. What was found for commands that are not there any
+//! more is thrown away.
 
-use caro_schema::ipc::history::{Mode, Query};
+use std::sync::Arc;
 
-use super::{parallel::in_parts, pattern::Pattern};
+use super::{
+    parallel::in_parts,
+    pattern::{Asked, Pattern},
+};
 use crate::history::{Commands, Revision};
 
-/// Commands that match.
+/// Commands that match, for a few queries.
+#[derive(Default)]
 pub(super) struct Matches {
-    revision: Revision,
-    mode: Mode,
-    text: String,
-    /// Ascending.
-    numbers: Vec<u32>,
+    revision: Option<Revision>,
+    /// The one used last comes last.
+    kept: Vec<Found>,
 }
+
+struct Found {
+    asked: Asked,
+    /// Ascending.
+    numbers: Arc<[u32]>,
+}
+
+/// Queries that are kept. Each has four bytes for each command that it finds: more would take the memory of a history,
+/// fewer would forget the line before somebody has taken back a word.
+const KEPT_MAX: usize = 12;
 
 impl Matches {
-    /// Those that match a query, starting from what is known.
-    pub(super) fn find(known: Option<Self>, commands: &Commands, query: &Query, pattern: &Pattern) -> Self {
-        let known = known.filter(|known| known.revision == *commands.revision() && known.mode == query.mode);
-        let numbers = match known {
-            Some(known) if known.text == query.text => return known,
-            Some(known) if query.mode != Mode::Regex && query.text.starts_with(&known.text) => {
-                let of = known.numbers;
-                pick(commands, pattern, of.len(), |n| of[n])
-            }
-            _ => pick(commands, pattern, commands.slots(), |n| n as u32),
+    /// Those that match, starting from what is known.
+    pub(super) fn find(&mut self, commands: &Commands, asked: Asked, pattern: &Pattern) -> Arc<[u32]> {
+        if self.revision.as_ref() != Some(commands.revision()) {
+            self.kept.clear();
+            self.revision = Some(commands.revision().clone());
+        }
+        let numbers = match self.kept.iter().position(|found| found.asked == asked) {
+            Some(known) => self.kept.remove(known).numbers,
+            None => self.pick(commands, &asked, pattern),
         };
-        Self { revision: commands.revision().clone(), mode: query.mode, text: query.text.clone(), numbers }
+        if self.kept.len() == KEPT_MAX {
+            self.kept.remove(0);
+        }
+        self.kept.push(Found { asked, numbers: numbers.clone() });
+        numbers
     }
 
-    pub(super) fn numbers(&self) -> &[u32] {
-        &self.numbers
+    /// Looks at those commands that could match: what the narrowest of the wider queries found, or all there are.
+    fn pick(&self, commands: &Commands, asked: &Asked, pattern: &Pattern) -> Arc<[u32]> {
+        let wider = self.kept.iter().filter(|found| asked.is_narrower(&found.asked));
+        match wider.min_by_key(|found| found.numbers.len()) {
+            Some(found) => pick(commands, pattern, found.numbers.len(), |n| found.numbers[n]),
+            None => pick(commands, pattern, commands.slots(), |n| n as u32),
+        }
     }
 }
 
-fn pick(commands: &Commands, pattern: &Pattern, count: usize, candidate: impl Fn(usize) -> u32 + Sync) -> Vec<u32> {
+fn pick(commands: &Commands, pattern: &Pattern, count: usize, candidate: impl Fn(usize) -> u32 + Sync) -> Arc<[u32]> {
     let letters = pattern.letters();
     let parts = in_parts(count, |part| {
         let regex = pattern.own_regex();
@@ -50,5 +70,5 @@ fn pick(commands: &Commands, pattern: &Pattern, count: usize, candidate: impl Fn
         };
         part.map(&candidate).filter(is_in).collect::<Vec<u32>>()
     });
-    parts.concat()
+    parts.concat().into()
 }

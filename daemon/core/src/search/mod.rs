@@ -6,11 +6,14 @@
 
 mod admitted;
 mod details;
+mod expression;
 mod fuzzy;
 mod matches;
+mod narrow;
 mod needle;
 mod neighbours;
 mod parallel;
+mod part;
 mod pattern;
 mod rank;
 #[cfg(test)]
@@ -38,7 +41,7 @@ use top::{Key, Top};
 /// Searches, and keeps what helps with the next keystroke. It never holds text of the history.
 #[derive(Default)]
 pub struct Searcher {
-    matches: Option<Matches>,
+    matches: Matches,
     admitted: Option<Admitted>,
     near: Option<Near>,
 }
@@ -49,8 +52,9 @@ impl Searcher {
     /// # Errors
     /// [`Fault::BadPattern`] when what was typed is too long, or a regular expression that cannot be used.
     pub fn search(&mut self, history: &History, query: &Query, window: Window) -> Result<Hits, Fault> {
-        let pattern = Pattern::new(query)?;
-        let matches = Matches::find(self.matches.take(), history.commands(), query, &pattern);
+        let asked = pattern::asked(query)?;
+        let pattern = Pattern::new(query, &asked)?;
+        let matches = self.matches.find(history.commands(), asked, &pattern);
         let runs = if query.filter == Filter::default() {
             Runs::All(history.commands())
         } else {
@@ -62,10 +66,7 @@ impl Searcher {
             self.near = Some(Near::find(self.near.take(), history, &query.place));
         }
         let near = self.near.as_ref().filter(|_| is_ranked);
-        let search = Search { history, query, pattern: &pattern, runs, near, matches: matches.numbers() };
-        let hits = search.hits(window);
-        self.matches = Some(matches);
-        Ok(hits)
+        Ok(Search { history, query, pattern: &pattern, runs, near, matches: &matches }.hits(window))
     }
 }
 

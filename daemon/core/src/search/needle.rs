@@ -58,6 +58,16 @@ impl Needle {
         folded.starts_with(self.finder.needle()) && self.is_exact(text)
     }
 
+    /// Whether a text ends with it.
+    pub(super) fn ends(&self, text: &[u8], folded: &[u8]) -> bool {
+        folded.ends_with(self.finder.needle()) && self.is_exact(&text[text.len() - self.len()..])
+    }
+
+    /// How it fits at the end of a text that ends with it.
+    pub(super) fn fit_at_end(&self, folded: &[u8]) -> Fit {
+        fit(folded, folded.len().saturating_sub(self.len()))
+    }
+
     /// Whether it is anywhere in a text.
     pub(super) fn is_in(&self, text: &[u8], folded: &[u8]) -> bool {
         self.find(text, folded, 0).is_some()

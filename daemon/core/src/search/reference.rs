@@ -9,10 +9,16 @@ use std::{
 
 use caro_schema::{
     body::history::Record,
-    ipc::history::{Except, ExitFilter, Filter, Mode, Order, Place, Query, Window},
+    ipc::{
+        history::{Except, ExitFilter, Filter, Mode, Order, Place, Query, Window},
+        terms::{Term, TermKind, terms},
+    },
 };
 
-use super::{fuzzy::Scorer, pattern::Pattern};
+use super::{
+    fuzzy::Scorer,
+    pattern::{Pattern, asked},
+};
 use crate::history::{fold_char, fold_into};
 
 /// What a search must give: how many, and the records of the window with their runs.
@@ -30,7 +36,7 @@ pub(super) fn search(records: &[Record], query: &Query, window: Window) -> (u64,
         matching.iter().map(|record| (0, (*record).clone(), 1)).collect()
     };
     let near = near(records, &query.place);
-    let (pattern, mut scorer) = (Pattern::new(query).unwrap(), Scorer::new());
+    let (pattern, mut scorer) = (Pattern::new(query, &asked(query).unwrap()).unwrap(), Scorer::new());
     let mut nucleo = |command: &[u8]| {
         let mut folded = Vec::new();
         fold_into(&mut folded, command);
@@ -79,12 +85,18 @@ fn words(text: &str) -> Vec<Vec<char>> {
 fn matches(query: &Query, command: &[u8]) -> bool {
     let units = units(command);
     let is_in = |word: &Vec<char>| (0..=units.len()).any(|at| is_at(word, &units[at..]));
-    let is_spread = |word: &Vec<char>| {
-        let mut rest = units.iter();
-        word.iter().all(|typed| rest.any(|unit| same(*typed, *unit)))
-    };
     match query.mode {
-        Mode::Fuzzy => words(&query.text).iter().all(is_spread),
+        Mode::Fuzzy => {
+            let mut groups: Vec<bool> = Vec::new();
+            for term in terms(&query.text) {
+                let holds = holds(&term, &units);
+                match groups.last_mut() {
+                    Some(group) if term.is_alternative => *group |= holds,
+                    _ => groups.push(holds),
+                }
+            }
+            groups.into_iter().all(|group| group)
+        }
         Mode::Substring => words(&query.text).iter().all(is_in),
         Mode::Prefix => is_at(&query.text.chars().collect::<Vec<_>>(), &units),
         Mode::Regex => {
@@ -93,6 +105,24 @@ fn matches(query: &Query, command: &[u8]) -> bool {
             regex::bytes::Regex::new(&text).unwrap().is_match(command)
         }
     }
+}
+
+/// What `terms.rs` says that each kind of word is to a command.
+fn holds(term: &Term, units: &[Result<char, u8>]) -> bool {
+    let word: Vec<char> = term.text.chars().collect();
+    let places: Vec<usize> = (0..=units.len()).filter(|at| is_at(&word, &units[*at..])).collect();
+    let ends = |at: &usize| at + word.len() == units.len();
+    let is_there = match term.kind {
+        TermKind::Loose => {
+            let mut rest = units.iter();
+            word.iter().all(|typed| rest.any(|unit| same(*typed, *unit)))
+        }
+        TermKind::Exact => !places.is_empty(),
+        TermKind::Start => places.first() == Some(&0),
+        TermKind::End => places.iter().any(ends),
+        TermKind::Whole => places.first() == Some(&0) && ends(&0),
+    };
+    is_there != term.negated
 }
 
 /// Points of each command for where it ran.
@@ -111,7 +141,12 @@ fn near<'a>(records: &'a [Record], place: &Place) -> BTreeMap<&'a [u8], u32> {
 
 fn rank(query: &Query, record: &Record, runs: u32, near: u32, nucleo: &mut impl FnMut(&[u8]) -> u32) -> u32 {
     let is_literal = matches!(query.mode, Mode::Prefix | Mode::Regex);
-    if if is_literal { query.text.is_empty() } else { query.text.trim().is_empty() } {
+    let asks_nothing = match query.mode {
+        Mode::Fuzzy => terms(&query.text).is_empty(),
+        _ if is_literal => query.text.is_empty(),
+        _ => query.text.trim().is_empty(),
+    };
+    if asks_nothing {
         return 0;
     }
     let minutes = (i128::from(query.place.now_us) - i128::from(record.start_us)).max(0) / 60_000_000;

@@ -6,6 +6,7 @@ use caro_schema::{
     ipc::{
         Fault,
         history::{Except, ExitFilter, Filter, Hits, Mode, Order, Place, Query, Window},
+        terms::terms,
     },
 };
 use proptest::prelude::*;
@@ -25,7 +26,15 @@ fn any_text() -> impl Strategy<Value = String> {
         )
         .prop_map(str::to_owned),
         "[gitsGIé -]{0,4}",
+        // Signs, in places where they mean something and where they do not.
+        "([!'^]{0,2}[gitsGIé]{0,3}\\$?( \\| | ){0,1}){1,3}",
+        "[gi!'^$|\\\\ ]{0,5}",
     ]
+}
+
+/// The text, or what looks for just this text where it is no expression.
+fn usable(text: String, mode: Mode) -> String {
+    if mode == Mode::Regex && regex::bytes::Regex::new(&text).is_err() { regex::escape(&text) } else { text }
 }
 
 fn any_mode() -> impl Strategy<Value = Mode> {
@@ -111,8 +120,16 @@ fn any_query() -> impl Strategy<Value = Query> {
             now_us,
         });
     let filter = prop_oneof![Just(Filter::default()), any_filter()];
-    (any_text(), any_mode(), filter, order, any::<bool>(), place)
-        .prop_map(|(text, mode, filter, order, unique, place)| Query { text, mode, filter, order, unique, place })
+    (any_text(), any_mode(), filter, order, any::<bool>(), place).prop_map(
+        |(text, mode, filter, order, unique, place)| Query {
+            text: usable(text, mode),
+            mode,
+            filter,
+            order,
+            unique,
+            place,
+        },
+    )
 }
 
 fn filled(records: impl IntoIterator<Item = Record>) -> History {
@@ -149,10 +166,15 @@ fn assert_ranges(command: &[u8], ranges: &[(u32, u32)], query: &Query) {
             assert!(text.is_char_boundary(range.0 as usize) && text.is_char_boundary(range.1 as usize));
         }
     }
-    let typed = query.text.trim();
-    if !typed.is_empty() && !matches!(query.mode, Mode::Regex) {
-        assert!(!ranges.is_empty(), "{query:?}");
-    }
+    let is_shown = match query.mode {
+        Mode::Fuzzy => {
+            terms(&query.text).iter().any(|term| !term.negated && !term.is_alternative)
+                && terms(&query.text).iter().all(|term| !term.is_alternative)
+        }
+        Mode::Regex => false,
+        Mode::Substring | Mode::Prefix => !query.text.trim().is_empty(),
+    };
+    assert!(!is_shown || !ranges.is_empty(), "{query:?}");
 }
 
 proptest! {
@@ -184,8 +206,10 @@ proptest! {
         let mut searcher = Searcher::default();
         let mut query = Query { mode, text: String::new(), ..query };
         for (records, deleted, text) in later {
-            for part in ["", &text[..text.char_indices().nth(1).map_or(0, |(at, _)| at)], &text] {
-                query.text = part.to_owned();
+            // Letter by letter, and a few letters taken back.
+            let ends: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+            for part in ends.iter().chain(ends.iter().rev().take(3)).map(|end| &text[..*end]) {
+                query.text = usable(part.to_owned(), mode);
                 assert_as_reference(&mut searcher, &history, &query, ALL);
             }
             if !records.is_empty() {
