@@ -6,8 +6,11 @@
 //! sabotage a scenario must fail, or it proves nothing.
 
 pub mod catalogue;
+pub mod clock;
+pub mod disk;
 pub mod fuzzing;
 pub mod machine;
+pub mod net;
 pub mod oracle;
 pub mod pipe;
 pub mod relay;
@@ -15,4 +18,5 @@ pub mod sabotage;
 pub mod scenario;
 pub mod scenarios;
 pub mod seed;
+pub mod shelf;
 pub mod world;

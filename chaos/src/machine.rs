@@ -1,90 +1,22 @@
-//! A device: the production core over a disk that can lose what was not committed.
+//! A device: the production core over a disk that can lose what was not committed, a clock that can be wrong, and a
+//! spool that its shells write into.
+//!
+//! Knows no network: what it wants to say is in its outboxes, by remote. [`crate::world`] carries that.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use caro_core::{
-    device::{Device, Env, Rules},
+    device::{Device, DeviceError, Env, Rules},
     history::History,
-    step::{KeyAndValue, RemoteNumber, RowError, Rows, Space, Step, Write},
+    step::{RemoteNumber, Space, Step, Write},
+    sync::State,
 };
 use caro_schema::{body::history::Record, id::RecordId, relay::ToRelay};
 
-use crate::{sabotage::Sabotage, seed::Seed};
+use crate::{clock::Clock, disk::Disk, sabotage::Sabotage, seed::Seed};
 
-/// The one relay of each device.
+/// The number that a device gives to the relay at which it joined.
 pub const RELAY: RemoteNumber = 1;
-
-/// What a device's disk holds.
-#[derive(Clone, Default)]
-pub struct Disk {
-    blocks: BTreeMap<u64, Vec<Record>>,
-    queues: BTreeMap<(RemoteNumber, u64), Vec<u8>>,
-    rows: BTreeMap<(Space, Vec<u8>), Vec<u8>>,
-}
-
-impl Disk {
-    /// One transaction.
-    fn commit(&mut self, writes: Vec<Write>) {
-        fn set<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) {
-            match value {
-                Some(value) => drop(map.insert(key, value)),
-                None => drop(map.remove(&key)),
-            }
-        }
-        for write in writes {
-            match write {
-                Write::Block(number, records) => set(&mut self.blocks, number, records),
-                Write::Queue(remote, number, cell) => set(&mut self.queues, (remote, number), cell),
-                Write::Row(space, key, value) => set(&mut self.rows, (space, key), value),
-            }
-        }
-    }
-
-    /// Cells that no acknowledgement has come for.
-    pub fn queued(&self) -> usize {
-        self.queues.len()
-    }
-
-    /// How many rows a space has.
-    pub fn count(&self, space: Space) -> usize {
-        self.rows.keys().filter(|(of, _)| *of == space).count()
-    }
-
-    /// Everything that is on it, for whoever looks for text.
-    pub fn history(&self) -> History {
-        let mut history = History::new();
-        let tombstones = self.rows.keys().filter(|(space, _)| *space == Space::Tombstone);
-        history.load_tombstones(tombstones.filter_map(|(_, id)| RecordId::from_slice(id)));
-        for (number, records) in self.blocks.iter().rev() {
-            history.load_block(*number, records.clone());
-        }
-        history.set_complete();
-        history
-    }
-}
-
-impl Rows for Disk {
-    fn row(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, RowError> {
-        Ok(self.rows.get(&(space, key.to_vec())).cloned())
-    }
-
-    fn rows(&self, space: Space) -> Result<Vec<KeyAndValue>, RowError> {
-        let of = self.rows.iter().filter(|((of, _), _)| *of == space);
-        Ok(of.map(|((_, key), value)| (key.clone(), value.clone())).collect())
-    }
-
-    fn queue(&self, remote: RemoteNumber, after: u64, bytes_max: usize) -> Result<Vec<(u64, Vec<u8>)>, RowError> {
-        let (mut page, mut bytes) = (Vec::new(), 0);
-        for ((_, number), cell) in self.queues.range((remote, after + 1)..=(remote, u64::MAX)) {
-            bytes += cell.len();
-            if bytes > bytes_max && !page.is_empty() {
-                break;
-            }
-            page.push((*number, cell.clone()));
-        }
-        Ok(page)
-    }
-}
 
 /// When a device loses power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +27,19 @@ pub enum PowerCut {
     BeforeSend,
 }
 
+/// What became of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It was worked on.
+    Done,
+    /// The power went when it was written; nothing that follows was sent.
+    Written,
+    /// It left no trace: the power went before, or it could not be decided. The device has begun again from its disk.
+    Lost,
+    /// The disk takes nothing at the moment. What was decided waits, and so does everything else.
+    Stuck,
+}
+
 /// One device.
 pub struct Machine {
     /// The production core.
@@ -103,13 +48,25 @@ pub struct Machine {
     pub history: History,
     /// What survives a crash.
     pub disk: Disk,
-    /// Every command that the device said is recorded, with its text. Survives everything: it is what the person knows.
-    pub recorded: BTreeMap<RecordId, String>,
-    /// How often ops were applied twice or pulled again, by the core's own count of refusals.
+    /// Its clock.
+    pub clock: Clock,
+    /// Every command that was recorded here. Survives everything: it is what the person knows.
+    pub recorded: BTreeMap<RecordId, Record>,
+    /// How often it began again from its disk.
     pub crashes: u64,
-    pub(crate) outbox: VecDeque<ToRelay>,
+    /// Whether it is asleep: nothing of it runs.
+    pub asleep: bool,
+    /// What shells wrote and the device has not taken in.
+    pub(crate) spool: VecDeque<Record>,
+    pub(crate) outboxes: BTreeMap<RemoteNumber, VecDeque<ToRelay>>,
     pub(crate) entropy: Seed,
+    /// What this device may do; kept for starting again.
+    pub(crate) rules: Rules,
     cut_at: Option<PowerCut>,
+    /// The next so many transactions find no room.
+    refusals: u32,
+    /// What the disk did not take, and the record of the spool that it holds.
+    stuck: Option<(Step, Option<Record>)>,
     /// What a disk that lied is going to show after so many more steps.
     lied: Option<(Disk, u8)>,
     sabotage: Option<Sabotage>,
@@ -119,17 +76,23 @@ pub struct Machine {
 const LIE_LASTS: u8 = 3;
 
 impl Machine {
-    pub(crate) fn new(seed: &Seed, number: u64, sabotage: Option<Sabotage>) -> Self {
-        let disk = Disk::default();
+    pub(crate) fn new(disk: Disk, entropy: Seed, sabotage: Option<Sabotage>) -> Self {
+        let rules = Rules::default();
         Self {
-            device: load(&disk),
+            device: load(&disk, &rules),
             history: disk.history(),
             disk,
+            clock: Clock::default(),
             recorded: BTreeMap::new(),
             crashes: 0,
-            outbox: VecDeque::new(),
-            entropy: seed.fork(number + 1),
+            asleep: false,
+            spool: VecDeque::new(),
+            outboxes: BTreeMap::new(),
+            entropy,
+            rules,
             cut_at: None,
+            refusals: 0,
+            stuck: None,
             lied: None,
             sabotage,
         }
@@ -137,87 +100,164 @@ impl Machine {
 
     /// Everything in memory is lost; the disk is as it was at the last commit.
     pub fn crash(&mut self) {
-        self.device = load(&self.disk);
+        self.device = load(&self.disk, &self.rules);
         self.history = self.disk.history();
-        self.outbox.clear();
+        self.outboxes.clear();
+        // What a shell wrote is in its file until the disk has it.
+        if let Some((_, Some(record))) = self.stuck.take() {
+            self.spool.push_front(record);
+        }
         self.crashes += 1;
     }
 
-    /// The power goes at the next step.
+    /// The power goes at the next step that carries something.
     pub fn cut_power(&mut self, at: PowerCut) {
         self.cut_at = Some(at);
     }
 
-    /// Lets the core decide and carries the step out. False when the power went in the middle.
+    /// The next so many transactions find no room on the disk.
+    pub fn refuse_commits(&mut self, count: u32) {
+        self.refusals = count;
+    }
+
+    /// Whether a decision waits for room on the disk.
+    pub fn is_stuck(&self) -> bool {
+        self.stuck.is_some()
+    }
+
+    /// Lets the core decide and carries the step out.
     pub(crate) fn decide(
         &mut self,
         now_ms: u64,
-        choose: impl FnOnce(&mut Device, &mut History, &Disk, &mut Env<'_>) -> Step,
-    ) -> bool {
-        let mut env = Env { now_ms, entropy: &mut self.entropy };
-        let Step { writes, sends, notices: _ } = choose(&mut self.device, &mut self.history, &self.disk, &mut env);
-        if writes.is_empty() && sends.is_empty() {
-            return true;
+        choose: impl FnOnce(&mut Device, &mut History, &Disk, &mut Env<'_>) -> Result<Step, DeviceError>,
+    ) -> Fate {
+        if self.stuck.is_some() {
+            return Fate::Stuck;
         }
-        // The power goes where it hurts: in a step that carries ops or history.
-        let cut = if writes.iter().any(carries) { self.cut_at.take() } else { None };
-        match cut {
-            None => {
-                self.disk.commit(writes);
-                self.outbox.extend(sends.into_iter().map(|(_, message)| message));
-                self.truth_comes_out()
-            }
-            Some(PowerCut::BeforeCommit) => {
-                if self.sabotage == Some(Sabotage::AdvanceCursorBeforeApply) {
-                    self.disk.commit(writes.into_iter().filter(is_cursor).collect());
-                }
+        let mut env = Env { now_ms: self.clock.read(now_ms), entropy: &mut self.entropy };
+        match choose(&mut self.device, &mut self.history, &self.disk, &mut env) {
+            Ok(step) => self.carry_out(step, None),
+            Err(_) => {
                 self.crash();
-                false
-            }
-            Some(PowerCut::BeforeSend) if self.sabotage == Some(Sabotage::NoFsync) => {
-                self.lied = Some((self.disk.clone(), LIE_LASTS));
-                self.disk.commit(writes);
-                self.outbox.extend(sends.into_iter().map(|(_, message)| message));
-                true
-            }
-            Some(PowerCut::BeforeSend) => {
-                self.disk.commit(writes);
-                self.crash();
-                false
+                Fate::Lost
             }
         }
     }
 
-    /// A disk that lied shows what it really has. False when it did.
-    fn truth_comes_out(&mut self) -> bool {
+    /// Tries again what the disk did not take.
+    pub(crate) fn unstick(&mut self) -> Fate {
+        match self.stuck.take() {
+            Some((step, record)) => self.carry_out(step, record),
+            None => Fate::Done,
+        }
+    }
+
+    fn carry_out(&mut self, step: Step, record: Option<Record>) -> Fate {
+        if step.writes.is_empty() {
+            self.enqueue(step);
+            return Fate::Done;
+        }
+        if self.refusals > 0 {
+            self.refusals -= 1;
+            self.stuck = Some((step, record));
+            return Fate::Stuck;
+        }
+        // The power goes where it hurts: in a step that carries ops or history.
+        let cut = if step.writes.iter().any(carries) { self.cut_at.take() } else { None };
+        match cut {
+            None => self.commit_and_send(step),
+            Some(PowerCut::BeforeCommit) => {
+                if self.sabotage == Some(Sabotage::AdvanceCursorBeforeApply) {
+                    self.disk.commit(step.writes.into_iter().filter(is_cursor).collect());
+                }
+                self.crash();
+                Fate::Lost
+            }
+            Some(PowerCut::BeforeSend) if self.sabotage == Some(Sabotage::NoFsync) => {
+                self.lied = Some((self.disk.clone(), LIE_LASTS));
+                self.commit_and_send(step)
+            }
+            Some(PowerCut::BeforeSend) => {
+                self.disk.commit(step.writes);
+                self.crash();
+                Fate::Written
+            }
+        }
+    }
+
+    fn commit_and_send(&mut self, mut step: Step) -> Fate {
+        self.disk.commit(std::mem::take(&mut step.writes));
+        self.enqueue(step);
+        self.truth_comes_out()
+    }
+
+    fn enqueue(&mut self, step: Step) {
+        for (remote, message) in step.sends {
+            self.outboxes.entry(remote).or_default().push_back(message);
+        }
+    }
+
+    /// A disk that lied shows what it really has.
+    fn truth_comes_out(&mut self) -> Fate {
         match self.lied.take() {
             Some((disk, 0)) => {
                 self.disk = disk;
                 self.crash();
-                false
+                Fate::Written
             }
             lied => {
                 self.lied = lied.map(|(disk, left)| (disk, left - 1));
-                true
+                Fate::Done
             }
         }
     }
 
-    /// The connection broke.
-    pub(crate) fn disconnected(&mut self) {
-        self.outbox.clear();
-        self.device.handle_disconnected(RELAY);
+    /// Takes in what the shells wrote. What is taken and where the reading stands are one transaction.
+    pub(crate) fn read_spool(&mut self, now_ms: u64) -> Fate {
+        let mut fate = Fate::Done;
+        while fate == Fate::Done && self.stuck.is_none() && !self.asleep {
+            let Some(record) = self.spool.pop_front() else { break };
+            let kept = record.clone();
+            fate = self.decide(now_ms, |device, history, _, env| Ok(device.record(vec![record], history, env.now_ms)));
+            match (fate, &mut self.stuck) {
+                (Fate::Stuck, Some((_, held))) => *held = Some(kept),
+                (Fate::Lost, _) => self.spool.push_front(kept),
+                _ => {}
+            }
+        }
+        fate
+    }
+
+    /// The connection to a remote broke.
+    pub(crate) fn disconnected(&mut self, remote: RemoteNumber) {
+        self.outboxes.remove(&remote);
+        self.device.handle_disconnected(remote);
         if self.sabotage == Some(Sabotage::DropOutboxOnError) {
-            self.disk.queues.clear();
-            self.device = load(&self.disk);
+            self.disk.drop_queues();
+            self.device = load(&self.disk, &self.rules);
         }
     }
 
     /// Takes the next pushes from the core.
-    pub(crate) fn poll(&mut self) {
-        while let Some(message) = self.device.poll_send(RELAY, &self.disk).expect("this disk can be read") {
-            self.outbox.push_back(message);
+    pub(crate) fn poll(&mut self, remote: RemoteNumber) {
+        if self.stuck.is_some() {
+            return;
         }
+        while let Some(message) = self.device.poll_send(remote, &self.disk).expect("this disk can be read") {
+            self.outboxes.entry(remote).or_default().push_back(message);
+        }
+    }
+
+    /// When it has something to do by itself, in the world's time.
+    pub(crate) fn wake_at_ms(&self) -> Option<u64> {
+        self.device.wake_at_ms().map(|due| self.clock.when(due))
+    }
+
+    /// Whether a remote waits for a person.
+    pub fn is_stopped(&self, remote: RemoteNumber) -> bool {
+        let account = self.device.account();
+        let remote = account.and_then(|account| account.remote(remote));
+        remote.is_some_and(|remote| matches!(remote.state(), State::Stopped(_)))
     }
 
     /// The texts of the history, sorted.
@@ -237,6 +277,6 @@ fn is_cursor(write: &Write) -> bool {
     matches!(write, Write::Row(Space::State, key, _) if key.starts_with(b"remote/"))
 }
 
-fn load(disk: &Disk) -> Device {
-    Device::load(disk, Rules::default()).expect("this disk holds what the core wrote")
+pub(crate) fn load(disk: &Disk, rules: &Rules) -> Device {
+    Device::load(disk, rules.clone()).expect("this disk holds what the core wrote")
 }

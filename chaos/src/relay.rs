@@ -1,24 +1,29 @@
-//! The relay: the production protocol over a log that can lose what was not committed.
+//! A relay: the production protocol over a log that can lose what was not committed, refuse, or be put back from a backup.
+//!
+//! It knows sessions and time, and nothing of the network between: that is [`crate::world`].
 
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
 
-use caro_link::identity::Signer;
+use caro_link::{
+    identity::{Signer, StaticKey},
+    proof,
+};
 use caro_relay::{
     limits::Limits,
-    log::{LogReader, memory::MemoryLog},
+    log::{Change, Log, LogReader, memory::MemoryLog},
     protocol::{Arrival, Output, Policy, Reading, Relay as Protocol, SessionId},
     registration::Registration,
     store::{Job, Notary, Work, read, write},
 };
 use caro_schema::{
-    id::{CellId, Generation, Handle, Hash},
-    relay::{ToDevice, ToRelay},
+    id::{CellId, Generation, Handle, Hash, RelayKey},
+    relay::{Entry, ToDevice, ToRelay},
 };
 
-use crate::sabotage::Sabotage;
+use crate::{sabotage::Sabotage, shelf::Shelf};
 
 /// When a relay loses power, seen from a request that it works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,42 +38,61 @@ pub enum PowerCut {
 
 /// A relay.
 pub struct Relay {
+    /// Whether the program runs.
+    pub(crate) is_up: bool,
     protocol: Protocol,
-    log: MemoryLog,
+    log: Shelf,
     /// The log as it is on a disk that acknowledges too early.
-    safe: MemoryLog,
+    safe: Option<MemoryLog>,
     notary: Notary,
     signer: Arc<Signer>,
+    key: StaticKey,
     jobs: VecDeque<Job>,
     /// What is to be delivered, by session.
     pub(crate) outgoing: BTreeMap<SessionId, VecDeque<ToDevice>>,
     pub(crate) closing: Vec<SessionId>,
     /// Cells that a device heard an acknowledgement of.
     pub acknowledged: Vec<CellId>,
+    /// Changes that were committed.
+    pub commits: u64,
     cut_at: Option<PowerCut>,
+    limits: Limits,
     sabotage: Option<Sabotage>,
-    commits: u64,
 }
 
 impl Relay {
-    pub(crate) fn new(sabotage: Option<Sabotage>) -> Self {
-        let signer = Arc::new(Signer::from_seed(&[6; 32]));
-        let generation = Generation([1; 16]);
+    pub(crate) fn new(number: u8, sabotage: Option<Sabotage>) -> Self {
+        let signer = Arc::new(Signer::from_seed(&[6 + number; 32]));
+        let generation = Generation([1 + number; 16]);
         let log = MemoryLog::new(generation);
+        let limits = limits();
         Self {
-            protocol: protocol(&signer),
-            safe: log.backup(),
-            log,
+            is_up: true,
+            protocol: protocol(&signer, &limits),
+            safe: early(sabotage, &log),
+            log: Shelf::new(log, sabotage),
             notary: Notary::new(signer.clone(), generation),
             signer,
+            key: StaticKey::from_bytes(&[40 + number; 32]),
             jobs: VecDeque::new(),
             outgoing: BTreeMap::new(),
             closing: Vec::new(),
             acknowledged: Vec::new(),
-            cut_at: None,
-            sabotage,
             commits: 0,
+            cut_at: None,
+            limits,
+            sabotage,
         }
+    }
+
+    /// Its key for sessions.
+    pub fn static_key(&self) -> &StaticKey {
+        &self.key
+    }
+
+    /// The public half, by which devices know it.
+    pub fn key(&self) -> RelayKey {
+        RelayKey(self.key.public())
     }
 
     /// A connection whose handshake is done.
@@ -80,7 +104,9 @@ impl Relay {
     }
 
     pub(crate) fn depart(&mut self, id: SessionId) {
-        self.protocol.handle_departure(id);
+        if self.sabotage != Some(Sabotage::LeakSession) {
+            self.protocol.handle_departure(id);
+        }
         self.outgoing.remove(&id);
         self.take_outputs();
     }
@@ -91,9 +117,20 @@ impl Relay {
         self.take_outputs();
     }
 
+    /// Bytes came that are no message.
+    pub(crate) fn garbage(&mut self, id: SessionId) {
+        self.protocol.handle_garbage(id, caro_schema::relay::ErrorCode::Malformed);
+        self.take_outputs();
+    }
+
     pub(crate) fn time(&mut self, now_ms: u64) {
         self.protocol.handle_time(now_ms);
         self.take_outputs();
+    }
+
+    /// When it has something to do by itself.
+    pub(crate) fn wake_at_ms(&self) -> Option<u64> {
+        self.protocol.wake_at_ms().filter(|_| self.is_up)
     }
 
     /// Works on what was asked of the log: all of it is one transaction. False when the power went.
@@ -113,8 +150,8 @@ impl Relay {
         if writes {
             self.commits += 1;
             // A disk that acknowledges early has only every third commit safe.
-            if self.sabotage != Some(Sabotage::AckBeforeCommit) || self.commits.is_multiple_of(3) {
-                self.safe = self.log.backup();
+            if let Some(safe) = self.safe.as_mut().filter(|_| self.commits.is_multiple_of(3)) {
+                *safe = self.log.backup();
             }
         }
         if cut == Some(PowerCut::BeforeAck) {
@@ -126,6 +163,7 @@ impl Relay {
             self.protocol.handle_done(done, now_ms);
         }
         self.take_outputs();
+        self.log.settled();
         if cut == Some(PowerCut::MidAck) {
             // Of each session the first half of what waits is on its way already.
             return self.crash();
@@ -158,40 +196,81 @@ impl Relay {
         self.cut_at = Some(at);
     }
 
+    /// The next so many transactions find no room on the disk.
+    pub fn refuse_commits(&mut self, count: u32) {
+        self.log.refuse(count);
+    }
+
     /// Loses everything that is not on the disk, and starts again. Always false, for whoever was in the middle.
-    pub fn crash(&mut self) -> bool {
-        self.log = self.safe.backup();
-        self.protocol = protocol(&self.signer);
-        self.jobs.clear();
-        self.outgoing.clear();
-        self.closing.clear();
+    pub(crate) fn crash(&mut self) -> bool {
+        if let Some(safe) = &self.safe {
+            self.log.replace(safe.backup());
+        }
+        self.forget_sessions();
         false
     }
 
-    /// Cells that the log of an account holds, in the order of their cursors.
-    pub fn cells(&self, handle: &Handle) -> Vec<Vec<u8>> {
-        let mut log = self.log.backup();
-        let mut cells = Vec::new();
-        let room = || caro_relay::log::Room { bytes: 1 << 20, entries: 1000 };
-        loop {
-            let stretch = log.stretch(handle, cells.len() as u64, room()).expect("a log in memory");
-            let Some(stretch) = stretch.filter(|stretch| !stretch.entries.is_empty()) else { return cells };
-            for entry in stretch.entries {
-                match entry {
-                    caro_schema::relay::Entry::Cell(cell) => cells.push(cell.into_vec()),
-                    caro_schema::relay::Entry::Own(_) | caro_schema::relay::Entry::Gone(_) => cells.push(Vec::new()),
-                }
-            }
-        }
+    fn forget_sessions(&mut self) {
+        self.protocol = protocol(&self.signer, &self.limits);
+        self.jobs.clear();
+        self.outgoing.clear();
+        self.closing.clear();
+    }
+
+    /// A copy of its database, as it is now.
+    pub fn backup(&self) -> MemoryLog {
+        self.log.backup()
+    }
+
+    /// Puts a database in the place of the present one, in a new life when its owner says so (`caro-relay renew`).
+    pub(crate) fn replace(&mut self, log: MemoryLog) {
+        self.notary = Notary::new(self.signer.clone(), log.generation());
+        self.safe = early(self.sabotage, &log);
+        self.log.replace(log);
+        self.forget_sessions();
+    }
+
+    /// Puts other cells in the place of those of an account, with the same list, in the same life.
+    pub(crate) fn rewrite(&mut self, handle: &Handle, cells: Vec<Vec<u8>>) {
+        let account = self.log.account(handle).expect("a log in memory").expect("an account");
+        let mut log = MemoryLog::new(self.log.generation());
+        let cells = cells.into_iter().map(|cell| (proof::cell_id(&cell), cell.into())).collect();
+        let list = account.list;
+        let changes = vec![
+            Change::Create { account: account.public, list, accounts_max: 1 },
+            Change::Append { handle: *handle, cells, quota_bytes: 0 },
+        ];
+        let changed = log.commit(changes).expect("a log in memory");
+        assert_eq!(changed.len(), 2);
+        self.replace(log);
+    }
+
+    /// What the log of an account holds, in the order of its cursors.
+    pub fn entries(&self, handle: &Handle) -> Vec<Entry> {
+        self.log.entries(handle)
     }
 
     /// Open sessions.
     pub fn session_count(&self) -> usize {
         self.protocol.session_count()
     }
+
+    /// Requests that nobody has answered.
+    pub fn pending_count(&self) -> usize {
+        self.protocol.pending_count()
+    }
 }
 
-fn protocol(signer: &Signer) -> Protocol {
+fn early(sabotage: Option<Sabotage>, log: &MemoryLog) -> Option<MemoryLog> {
+    (sabotage == Some(Sabotage::AckBeforeCommit)).then(|| log.backup())
+}
+
+/// The production limits, except on what a simulated day with its millions of messages would trip over by being short.
+fn limits() -> Limits {
+    Limits { messages_per_second: 100_000, messages_per_second_total: 1_000_000, ..Limits::default() }
+}
+
+fn protocol(signer: &Signer, limits: &Limits) -> Protocol {
     let signer = Hash(signer.public());
-    Protocol::new(Policy { limits: Limits::default(), registration: Registration::Open, signer })
+    Protocol::new(Policy { limits: limits.clone(), registration: Registration::Open, signer })
 }

@@ -3,7 +3,7 @@
 //! A scenario is one row of the specification: its words, and a body for each tier that serves it here. Knows nothing of
 //! what is broken or how; that is in the tiers ([`crate::world`], [`crate::pipe`]). Next: [`crate::catalogue`].
 
-use std::{any::Any, fmt, panic};
+use std::{any::Any, cell::RefCell, collections::VecDeque, fmt, panic};
 
 use crate::{sabotage::Sabotage, world::World};
 
@@ -81,6 +81,21 @@ pub enum Verdict {
     Failed(String),
     /// It cannot run here: what it needs. Never counted as passed.
     Skipped(String),
+}
+
+thread_local! {
+    /// The last things that happened in the world of the body that failed last on this thread.
+    static TIMELINE: RefCell<VecDeque<String>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// Keeps what led to a failure.
+pub(crate) fn keep_timeline(timeline: VecDeque<String>) {
+    TIMELINE.set(timeline);
+}
+
+/// What led to the last failure on this thread, oldest first.
+pub fn take_timeline() -> VecDeque<String> {
+    TIMELINE.take()
 }
 
 /// What a body panics with when it cannot run here.

@@ -19,7 +19,8 @@ use super::{
     input::Input,
 };
 use crate::{
-    machine::{Disk, Machine, RELAY},
+    disk::Disk,
+    machine::{Machine, RELAY},
     seed::Seed,
     world::World,
 };
@@ -69,9 +70,7 @@ fn foreign_cells() -> Vec<Vec<u8>> {
 
 fn device(data: &[u8]) {
     let start = start();
-    let mut machine = Machine::new(&Seed::new(1), 1, None);
-    machine.disk = start.disk.clone();
-    machine.crash();
+    let mut machine = Machine::new(start.disk.clone(), Seed::new(1), None);
     let mut relay = Liar { input: Input::new(data), chain: vec![Hash([0; 32])], generation: Generation([1; 16]) };
     let mut last = cursor(&machine);
     while !relay.input.is_empty() {
@@ -108,7 +107,7 @@ impl Liar<'_> {
             1 => return drop(machine.device.handle_connected(RELAY)),
             2 => self.welcome(start),
             3 => self.page(start),
-            4 => return machine.disconnected(),
+            4 => return machine.disconnected(RELAY),
             5 => self.ack(start),
             6 => return machine.crash(),
             _ => ToDevice::Error { code: self.code(), retry_ms: Some(u64::from(self.input.short())) },
@@ -116,9 +115,9 @@ impl Liar<'_> {
         machine.decide(NOW_MS, |device, history, disk, env| {
             let (step, _close) =
                 device.handle_message(RELAY, message, history, disk, env).expect("a disk that can be read");
-            step
+            Ok(step)
         });
-        machine.poll();
+        machine.poll(RELAY);
     }
 
     fn welcome(&mut self, start: &Start) -> ToDevice {

@@ -23,7 +23,7 @@ pub(super) const TARGETS: &[Target] = &[Target {
 const ACCOUNT: [u8; 32] = [5; 32];
 
 fn relay(data: &[u8]) {
-    let mut relay = Relay::new(None);
+    let mut relay = Relay::new(0, None);
     let owner = Signer::from_seed(&ACCOUNT);
     let handle = proof::handle_of(&Hash(owner.public()));
     let (inside, handshake) = ([1; 32], Hash([1; 32]));
@@ -37,7 +37,7 @@ fn relay(data: &[u8]) {
     assert!(relay.work(0));
     relay.message(first, ToRelay::Push { cells: vec![cell(1), cell(2)] }, 0);
     assert!(relay.work(0));
-    let kept = relay.cells(&handle);
+    let kept = relay.entries(&handle);
     assert_eq!(kept.len(), 2);
 
     let mut input = Input::new(data);
@@ -69,7 +69,7 @@ fn relay(data: &[u8]) {
         }
     }
     assert!(relay.work(now_ms));
-    assert!(relay.cells(&handle).starts_with(&kept), "a stranger changed an account's log");
+    assert!(relay.entries(&handle).starts_with(&kept), "a stranger changed an account's log");
 }
 
 /// A stranger may hear that it is a stranger, and of accounts of its own, which here have no cells.

