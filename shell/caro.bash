@@ -51,7 +51,7 @@ __caro_open() {
   (
     umask 077
     \builtin printf '\0H1\0s%s\0p%s\0kbash %s\0l%s\0y%s\0h%s\0u%s\0\0' "$__caro_session" "$$" "$BASH_VERSION" \
-      "${SHLVL-}" "${SSH_TTY:-${TTY-}}" "${HOSTNAME-}" "${USER-}" 2>&- >>"$__caro_file"
+      "${SHLVL-}" "${SSH_TTY:-${TTY-}}" "${HOSTNAME-}" "${USER:-${LOGNAME-}}" 2>&- >>"$__caro_file"
   ) || :
 }
 

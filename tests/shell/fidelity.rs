@@ -99,7 +99,7 @@ for_each_shell! {
     }
 
     rc008_sourced_three_times_each_command_is_recorded_once(kind) {
-        let mut session = Session::with(kind, kind.hook(), kind.hook());
+        let mut session = Session::with(kind, &kind.hook(""), &kind.hook(""));
         session.run(&["echo once", "echo twice"]);
         assert_eq!(session.commands(), ["echo once", "echo twice"]);
         assert_eq!(session.spool_files().len(), 1);

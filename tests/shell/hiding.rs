@@ -17,7 +17,7 @@ for_each_shell! {
         let before = match kind {
             Kind::Bash => "HISTCONTROL=ignoreboth",
             Kind::Zsh => "setopt hist_ignore_space; HISTSIZE=1000; SAVEHIST=1000",
-            Kind::Fish => "",
+            _ => "",
         };
         let mut session = Session::with(kind, before, "");
         // While the daemon is away, so that what was written is still there to be looked at.
@@ -43,7 +43,7 @@ for_each_shell! {
         let before = match kind {
             Kind::Bash => "HISTIGNORE='secret *'",
             Kind::Zsh => "HISTORY_IGNORE='secret *'; HISTSIZE=1000",
-            Kind::Fish => "function fish_should_add_to_history; not string match -q 'secret *' -- $argv; end",
+            _ => "function fish_should_add_to_history; not string match -q 'secret *' -- $argv; end",
         };
         if kind == Kind::Fish && !fish_asks_the_user() {
             return caro_tests::skip("pr003 in fish", "fish 4, which asks fish_should_add_to_history");

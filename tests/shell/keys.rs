@@ -1,6 +1,6 @@
 //! Ctrl-R and Up: the screen opens, and what is chosen stands on the prompt, to be edited or run.
 
-use crate::session::{Kind, Session, for_each_shell};
+use crate::session::{Session, for_each_shell};
 
 for_each_shell! {
     se001_ctrl_r_puts_the_chosen_command_on_the_prompt(kind) {
@@ -51,13 +51,9 @@ for_each_shell! {
     }
 
     se004_a_key_that_was_not_wanted_is_left_alone(kind) {
-        let hook = match kind {
-            Kind::Fish => "caro init fish --no-ctrl-r --no-up | source",
-            Kind::Bash => "eval \"$(caro init bash --no-ctrl-r --no-up)\"",
-            Kind::Zsh => "eval \"$(caro init zsh --no-ctrl-r --no-up)\"",
-        };
+        let hook = kind.hook("--disable-ctrl-r --disable-up-arrow");
         // Evaluated first, it wins: the second time changes nothing.
-        let mut session = Session::with(kind, hook, "");
+        let mut session = Session::with(kind, &hook, "");
         session.run(&["echo one"]);
         session.terminal.keys("\x1b[A");
         session.terminal.wait_until("the shell's own up", |screen| {

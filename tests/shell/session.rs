@@ -1,6 +1,6 @@
 //! One interactive shell with the hook, on a terminal, in a home with a daemon.
 
-use std::{fs, path::PathBuf};
+use std::{env, fs, path::PathBuf};
 
 use caro_tests::{Device, Home, Terminal, eventually};
 use serde_json::Value;
@@ -11,6 +11,8 @@ pub(crate) enum Kind {
     Bash,
     Zsh,
     Fish,
+    Nu,
+    Xonsh,
 }
 
 impl Kind {
@@ -19,37 +21,99 @@ impl Kind {
             Self::Bash => "bash",
             Self::Zsh => "zsh",
             Self::Fish => "fish",
+            Self::Nu => "nu",
+            Self::Xonsh => "xonsh",
         }
     }
 
-    /// The line that people put into their start file.
-    pub(crate) fn hook(self) -> &'static str {
+    /// Where it is: named by the environment, or in the path. Debian has no package of the newer ones.
+    pub(crate) fn program(self) -> Option<PathBuf> {
+        let variable = match self {
+            Self::Nu => "CARO_TEST_NU",
+            Self::Xonsh => "CARO_TEST_XONSH",
+            _ => "",
+        };
+        let named = env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from);
+        named.or_else(|| caro_tests::have(self.name()).then(|| PathBuf::from(self.name())))
+    }
+
+    /// What a test needs that cannot run without it.
+    pub(crate) fn needs(self) -> &'static str {
         match self {
-            Self::Bash => "eval \"$(caro init bash)\"",
-            Self::Zsh => "eval \"$(caro init zsh)\"",
-            Self::Fish => "caro init fish | source",
+            Self::Nu => "nu in the path or named by CARO_TEST_NU",
+            Self::Xonsh => "xonsh with prompt_toolkit, in the path or named by CARO_TEST_XONSH",
+            _ => self.name(),
         }
     }
 
-    fn start_file(self) -> &'static str {
+    /// The line that people put into their start file, with options for `caro init`.
+    pub(crate) fn hook(self, options: &str) -> String {
+        match self {
+            Self::Bash | Self::Zsh => format!("eval \"$(caro init {} {options})\"", self.name()),
+            Self::Fish => format!("caro init fish {options} | source"),
+            Self::Nu => {
+                format!("caro init nu {options} --save ($nu.data-dir | path join vendor/autoload/caro.nu)")
+            }
+            Self::Xonsh => format!("execx($(caro init xonsh {options}))"),
+        }
+    }
+
+    /// What it is started with.
+    pub(crate) fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Bash | Self::Fish | Self::Xonsh => &["-i"],
+            // Without what Debian adds for all users.
+            Self::Zsh => &["-d", "-i"],
+            Self::Nu => &[],
+        }
+    }
+
+    pub(crate) fn start_file(self) -> &'static str {
         match self {
             Self::Bash => ".bashrc",
             Self::Zsh => ".zshrc",
             Self::Fish => ".config/fish/config.fish",
+            Self::Nu => ".config/nushell/config.nu",
+            Self::Xonsh => ".config/xonsh/rc.xsh",
         }
     }
 
-    fn prompt(self) -> &'static str {
+    /// A prompt that can be waited for, and nothing that changes by itself.
+    pub(crate) fn prompt(self) -> &'static str {
         match self {
             Self::Bash => "PS1='ready> '",
-            Self::Zsh => "PS1='ready> '; unsetopt zle_bracketed_paste 2>/dev/null",
+            Self::Zsh => "PS1='ready> '; HISTSIZE=1000",
             Self::Fish => "function fish_prompt; echo -n 'ready> '; end; set -g fish_greeting",
+            Self::Nu => {
+                "$env.config.show_banner = false; $env.PROMPT_COMMAND = {|| ''}; $env.PROMPT_COMMAND_RIGHT = {|| ''}
+                 $env.PROMPT_INDICATOR = 'ready> '; $env.PROMPT_INDICATOR_VI_INSERT = 'ready> '
+                 $env.PROMPT_INDICATOR_VI_NORMAL = 'ready> '; $env.PROMPT_MULTILINE_INDICATOR = ''
+                 $env.config.hinter = {}"
+            }
+            Self::Xonsh => {
+                "$PROMPT = 'ready> '; $MULTILINE_PROMPT = ''; $AUTO_SUGGEST = False; $XONSH_SHOW_TRACEBACK = False
+$UPDATE_COMPLETIONS_ON_KEYPRESS = False; $COMMANDS_CACHE_SAVE_INTERMEDIATE = False; $TITLE = ''"
+            }
         }
+    }
+
+    /// A command that does nothing and says which one it is. Where `true` is no command, it is a comment.
+    pub(crate) fn mark(self, number: &str) -> String {
+        match self {
+            Self::Nu => format!("null # mark {number}"),
+            _ => format!("true mark {number}"),
+        }
+    }
+
+    /// Whether a text is such a command.
+    pub(crate) fn is_mark(self, text: &[u8]) -> bool {
+        text.starts_with(self.mark("").as_bytes())
     }
 }
 
 /// A shell that runs.
 pub(crate) struct Session {
+    kind: Kind,
     pub(crate) device: Device,
     pub(crate) terminal: Terminal,
     marks: usize,
@@ -64,16 +128,22 @@ impl Session {
     /// With these lines before and after the hook.
     pub(crate) fn with(kind: Kind, before: &str, after: &str) -> Self {
         let home = Home::new();
-        home.write(kind.start_file(), format!("{}\n{before}\n{}\n{after}\n", kind.prompt(), kind.hook()));
+        // Or each line that is typed comes with escapes that a screen like ours shows in other places.
+        let paste = if kind == Kind::Zsh { "unsetopt zle_bracketed_paste 2>/dev/null" } else { "" };
+        let prompt = kind.prompt();
+        home.write(kind.start_file(), format!("{prompt}\n{paste}\n{before}\n{}\n{after}\n", kind.hook("")));
         Self::in_device(kind, Device::in_home(home))
     }
 
     /// In a home whose start file is written.
     pub(crate) fn in_device(kind: Kind, device: Device) -> Self {
         let folder = device.home.path();
-        let terminal = Terminal::start(kind.name(), &["-i"], &device.home.env(), &folder);
+        let program = kind.program().expect("asked for before");
+        let program = program.to_str().expect("text");
+        let terminal = Terminal::start(program, kind.arguments(), &device.home.env(), &folder);
         terminal.wait_for("ready>");
-        Self { device, terminal, marks: 0 }
+        terminal.wait_for_editor();
+        Self { kind, device, terminal, marks: 0 }
     }
 
     /// Types lines, and waits until all of them have been run and recorded.
@@ -87,7 +157,7 @@ impl Session {
     /// Runs a command that says that everything before it is done, and waits for it.
     pub(crate) fn mark(&mut self) {
         self.marks += 1;
-        let mark = format!("true mark {}", self.marks);
+        let mark = self.kind.mark(&self.marks.to_string());
         self.terminal.line(&mark);
         let what = format!("{mark:?} is recorded; the screen:\n");
         eventually(&what, || {
@@ -100,7 +170,7 @@ impl Session {
 
     /// What was recorded beside the marks, oldest first.
     pub(crate) fn rows(&self) -> Vec<Value> {
-        let is_mark = |row: &Value| row["command"].as_str().is_some_and(|text| text.starts_with("true mark "));
+        let is_mark = |row: &Value| row["command"].as_str().is_some_and(|text| self.kind.is_mark(text.as_bytes()));
         self.device.home.history().into_iter().filter(|row| !is_mark(row)).collect()
     }
 
@@ -124,7 +194,7 @@ impl Session {
     }
 }
 
-/// The same test for each shell.
+/// The same test for each of the shells in which a command is a word and its arguments.
 macro_rules! for_each_shell {
     ($($name:ident($kind:ident) $body:block)*) => {
         $(mod $name {
@@ -142,11 +212,27 @@ macro_rules! for_each_shell {
 }
 pub(crate) use for_each_shell;
 
+/// The same test for each shell that runs its hook in a language of its own.
+macro_rules! for_each_newer_shell {
+    ($($name:ident($kind:ident) $body:block)*) => {
+        $(mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+            fn check($kind: crate::session::Kind) $body
+            #[test]
+            fn nu() { crate::session::require("nu", check, crate::session::Kind::Nu) }
+            #[test]
+            fn xonsh() { crate::session::require("xonsh", check, crate::session::Kind::Xonsh) }
+        })*
+    };
+}
+pub(crate) use for_each_newer_shell;
+
 /// Runs a check when its shell is here, and counts it as skipped when not.
 pub(crate) fn require(name: &str, check: fn(Kind), kind: Kind) {
-    if caro_tests::have(name) {
+    if kind.program().is_some() {
         check(kind);
     } else {
-        caro_tests::skip(&format!("shell tests in {name}"), name);
+        caro_tests::skip(&format!("shell tests in {name}"), kind.needs());
     }
 }

@@ -7,7 +7,7 @@ for_each_shell! {
         let after = match kind {
             Kind::Bash => "set -u -o pipefail -o noclobber -E -T; shopt -s extdebug failglob; IFS=xyz",
             Kind::Zsh => "setopt nounset pipefail noclobber warncreateglobal ksharrays shwordsplit",
-            Kind::Fish => "",
+            _ => "",
         };
         let mut session = Session::with(kind, "", after);
         session.run(&["echo one", "false", "true | false", "echo two"]);
@@ -20,7 +20,7 @@ for_each_shell! {
         let before = match kind {
             Kind::Bash => "PROMPT_COMMAND='shown=$?'",
             Kind::Zsh => "precmd() { shown=$? }",
-            Kind::Fish => "function fish_prompt; set -g shown $status; echo -n 'ready> '; end",
+            _ => "function fish_prompt; set -g shown $status; echo -n 'ready> '; end",
         };
         let mut session = Session::with(kind, before, "");
         session.run(&["sh -c 'exit 7'"]);

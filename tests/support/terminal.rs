@@ -1,4 +1,4 @@
-//! A program on a terminal of its own: keys in, a screen out.
+//! A program on a terminal of its own: keys in, a screen out, and answers to what line editors ask a terminal.
 
 use std::{
     ffi::OsString,
@@ -16,10 +16,13 @@ use crate::wait::eventually;
 /// A terminal with a program on it, which ends with it.
 pub struct Terminal {
     master: Box<dyn MasterPty + Send>,
-    keys: Box<dyn Write + Send>,
+    keys: Keys,
     child: Box<dyn Child + Send + Sync>,
     screen: Arc<Mutex<vt100::Parser>>,
 }
+
+/// The way in, for whoever types and for the terminal's own answers.
+type Keys = Arc<Mutex<Box<dyn Write + Send>>>;
 
 const ROWS: u16 = 40;
 const COLUMNS: u16 = 120;
@@ -38,16 +41,16 @@ impl Terminal {
         command.cwd(folder);
         let child = pair.slave.spawn_command(command).expect("the program starts");
         drop(pair.slave);
-        let keys = pair.master.take_writer().expect("a way in");
+        let keys: Keys = Arc::new(Mutex::new(pair.master.take_writer().expect("a way in")));
         let mut output = pair.master.try_clone_reader().expect("a way out");
         let screen = Arc::new(Mutex::new(vt100::Parser::new(size_of(ROWS), size_of(COLUMNS), 2000)));
-        let shown = screen.clone();
+        let mut shown = Shown { screen: screen.clone(), keys: keys.clone(), asked: Vec::new() };
         // Ends with the last program that has this terminal open, which may be later than this test.
         thread::spawn(move || {
             let mut bytes = [0; 4096];
             // The terminal reports an error when its last program is gone: the end, here.
             while let Ok(count @ 1..) = output.read(&mut bytes) {
-                shown.lock().expect("whole").process(&bytes[..count]);
+                shown.process(&bytes[..count]);
             }
         });
         Self { master: pair.master, keys, child, screen }
@@ -55,8 +58,9 @@ impl Terminal {
 
     /// Types bytes as they are.
     pub fn keys(&mut self, bytes: impl AsRef<[u8]>) {
-        self.keys.write_all(bytes.as_ref()).expect("the program reads");
-        self.keys.flush().expect("the program reads");
+        let mut keys = self.keys.lock().expect("whole");
+        keys.write_all(bytes.as_ref()).expect("the program reads");
+        keys.flush().expect("the program reads");
     }
 
     /// Types a line and presses Enter.
@@ -150,6 +154,42 @@ impl Drop for Terminal {
         if self.child.kill().is_ok() {
             drop(self.child.wait());
         }
+    }
+}
+
+/// What takes the program's output in.
+struct Shown {
+    screen: Arc<Mutex<vt100::Parser>>,
+    keys: Keys,
+    /// The end of what was taken in, as long as it may be the beginning of the question.
+    asked: Vec<u8>,
+}
+
+/// "Where is the cursor?": nushell and xonsh wait for the answer before they show a prompt.
+const WHERE: &[u8] = b"\x1b[6n";
+
+impl Shown {
+    fn process(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.screen.lock().expect("whole").process(std::slice::from_ref(byte));
+            self.asked.push(*byte);
+            if self.asked == WHERE {
+                self.answer();
+            }
+            if !WHERE.starts_with(&self.asked) || self.asked == WHERE {
+                self.asked.clear();
+                // The byte that belongs to no question may begin the next one.
+                self.asked.extend(Some(*byte).filter(|byte| *byte == WHERE[0]));
+            }
+        }
+    }
+
+    fn answer(&self) {
+        let (row, column) = self.screen.lock().expect("whole").screen().cursor_position();
+        let answer = format!("\x1b[{};{}R", row + 1, column + 1);
+        let mut keys = self.keys.lock().expect("whole");
+        // A program that is gone asks nothing any more.
+        let _ = keys.write_all(answer.as_bytes()).and_then(|()| keys.flush());
     }
 }
 

@@ -2,7 +2,9 @@
 //! prints something that works even when there is no daemon and cannot be one.
 
 use std::{
-    env, fs, io,
+    env,
+    ffi::OsStr,
+    fs, io,
     os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{self, Path, PathBuf},
 };
@@ -13,7 +15,7 @@ use crate::{
     client::{self, places},
     error::{Failure, Outcome},
     output::Out,
-    shell::Shell,
+    shell::Hooked,
 };
 
 /// Print the hook for a shell
@@ -23,23 +25,25 @@ use crate::{
 ///   ~/.bashrc                   eval "$(caro init bash)"
 ///   ~/.zshrc                    eval "$(caro init zsh)"
 ///   ~/.config/fish/config.fish  caro init fish | source
+///   nushell's config.nu         caro init nu --save ($nu.data-dir | path join vendor/autoload/caro.nu)
+///   PowerShell's $PROFILE       caro init powershell | Out-String | Invoke-Expression
+///   ~/.config/xonsh/rc.xsh      execx($(caro init xonsh))
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Init {
     /// Which shell
     #[arg(value_enum)]
-    shell: Shell,
+    shell: Hooked,
     /// Leave Ctrl-R as it is
-    #[arg(long)]
-    no_ctrl_r: bool,
+    #[arg(long, alias = "no-ctrl-r")]
+    disable_ctrl_r: bool,
     /// Leave the up key as it is
-    #[arg(long)]
-    no_up: bool,
+    #[arg(long, alias = "no-up")]
+    disable_up_arrow: bool,
+    /// Put the hook into this file, whole or not at all, instead of printing it
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
 }
-
-const BASH: &str = include_str!("../../../shell/caro.bash");
-const ZSH: &str = include_str!("../../../shell/caro.zsh");
-const FISH: &str = include_str!("../../../shell/caro.fish");
 
 impl Init {
     pub(crate) fn run(self) -> Outcome {
@@ -51,45 +55,48 @@ impl Init {
             // A shell without its folder makes one itself, so this is no reason to print no hook.
             drop(private_folder(&places.spool));
         }
-        let mut out = Out::new();
-        out.bytes(&self.settings(&program, &places.spool))?;
-        out.bytes(self.script().as_bytes())?;
-        // Written before the daemon is looked for: the shell need not wait for that.
-        out.finish()?;
+        let hook = self.hook(&program, &places.spool);
+        match &self.save {
+            Some(path) => save(path, &hook).map_err(|error| Failure::at(path, &error))?,
+            None => {
+                let mut out = Out::new();
+                out.bytes(&hook)?;
+                // Written before the daemon is looked for: the shell need not wait for that.
+                out.finish()?;
+            }
+        }
         if client::is_absent(&places) {
             client::start_in_background();
         }
         Ok(())
     }
 
-    fn script(&self) -> &'static str {
-        match self.shell {
-            Shell::Bash => BASH,
-            Shell::Zsh => ZSH,
-            Shell::Fish => FISH,
-        }
+    /// What the script goes by, and the script.
+    fn hook(&self, program: &Path, spool: &Path) -> Vec<u8> {
+        let flag = |leave: bool| OsStr::new(if leave { "0" } else { "1" });
+        let mut hook = self.shell.settings(&[
+            ("bin", program.as_os_str()),
+            ("dir", spool.as_os_str()),
+            ("sid", OsStr::new("")),
+            ("bind_ctrl_r", flag(self.disable_ctrl_r)),
+            ("bind_up", flag(self.disable_up_arrow)),
+        ]);
+        hook.extend_from_slice(self.shell.script().as_bytes());
+        hook
     }
+}
 
-    /// What the script goes by.
-    fn settings(&self, program: &Path, spool: &Path) -> Vec<u8> {
-        let flag = |leave: bool| if leave { "0" } else { "1" };
-        let mut text = Vec::new();
-        for (name, value) in [
-            ("__caro_bin", program.as_os_str()),
-            ("__caro_dir", spool.as_os_str()),
-            ("__caro_sid", "".as_ref()),
-            ("__caro_bind_ctrl_r", flag(self.no_ctrl_r).as_ref()),
-            ("__caro_bind_up", flag(self.no_up).as_ref()),
-        ] {
-            match self.shell {
-                Shell::Bash | Shell::Zsh => text.extend([name.as_bytes(), b"="].concat()),
-                Shell::Fish => text.extend([b"set -g ", name.as_bytes(), b" "].concat()),
-            }
-            text.extend(self.shell.quote(value));
-            text.push(b'\n');
-        }
-        text
+/// Writes the file in one step and only when it changes, because another shell may be reading it at this moment.
+fn save(path: &Path, hook: &[u8]) -> io::Result<()> {
+    if fs::read(path).is_ok_and(|there| there == hook) {
+        return Ok(());
     }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    fs::create_dir_all(folder)?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let beside = folder.join(name);
+    fs::write(&beside, hook).and_then(|()| fs::rename(&beside, path)).inspect_err(|_| drop(fs::remove_file(&beside)))
 }
 
 /// This program as it was called: through a link, if there is one, because the link outlives an upgrade that puts the
@@ -128,21 +135,55 @@ fn private_folder(path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    fn hook(shell: Hooked, disable_up_arrow: bool) -> String {
+        let init = Init { shell, disable_ctrl_r: false, disable_up_arrow, save: None };
+        let hook = String::from_utf8(init.hook(Path::new("/b/it's"), Path::new("/s"))).expect("text");
+        hook.strip_suffix(shell.script()).expect("the script at the end").to_owned()
+    }
+
     #[test]
     fn settings_are_assignments_of_the_shell() {
-        let settings = |shell, no_up| {
-            let init = Init { shell, no_ctrl_r: false, no_up };
-            String::from_utf8(init.settings(Path::new("/b/it's"), Path::new("/s"))).expect("text")
-        };
         assert_eq!(
-            settings(Shell::Bash, true),
+            hook(Hooked::Bash, true),
             "__caro_bin='/b/it'\\''s'\n__caro_dir='/s'\n__caro_sid=''\n__caro_bind_ctrl_r='1'\n__caro_bind_up='0'\n"
         );
         assert_eq!(
-            settings(Shell::Fish, false),
+            hook(Hooked::Fish, false),
             "set -g __caro_bin '/b/it\\'s'\nset -g __caro_dir '/s'\nset -g __caro_sid ''\n\
              set -g __caro_bind_ctrl_r '1'\nset -g __caro_bind_up '1'\n"
         );
+        assert_eq!(
+            hook(Hooked::Nu, false),
+            "const __caro_settings = {\n  bin: \"/b/it's\"\n  dir: \"/s\"\n  sid: \"\"\n  bind_ctrl_r: \"1\"\n  \
+             bind_up: \"1\"\n}\n"
+        );
+        assert_eq!(
+            hook(Hooked::PowerShell, false),
+            "$__caro_bin = '/b/it''s'\n$__caro_dir = '/s'\n$__caro_sid = ''\n$__caro_bind_ctrl_r = '1'\n\
+             $__caro_bind_up = '1'\n"
+        );
+        assert_eq!(
+            hook(Hooked::Xonsh, true),
+            "__caro_bin = '/b/it\\'s'\n__caro_dir = '/s'\n__caro_sid = ''\n__caro_bind_ctrl_r = '1'\n\
+             __caro_bind_up = '0'\n"
+        );
+    }
+
+    #[test]
+    fn a_saved_hook_is_whole_and_written_only_when_it_changes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("vendor/autoload/caro.nu");
+        save(&path, b"one").expect("saved");
+        let before = fs::metadata(&path).expect("there").ino();
+        save(&path, b"one").expect("saved");
+        assert_eq!(fs::metadata(&path).expect("there").ino(), before, "left alone");
+        save(&path, b"two").expect("saved");
+        assert_ne!(fs::metadata(&path).expect("there").ino(), before, "put in place in one step");
+        assert_eq!(fs::read(&path).expect("read"), b"two");
+        let around = fs::read_dir(path.parent().expect("a folder")).expect("read");
+        assert_eq!(around.count(), 1, "nothing is left beside it");
+        assert!(save(folder.path(), b"x").is_err(), "a folder in the way");
+        assert_eq!(fs::read_dir(folder.path()).expect("read").count(), 1);
     }
 
     #[test]

@@ -33,8 +33,6 @@ impl Setup {
     pub(crate) fn new(kind: Kind) -> Self {
         let home = Home::new();
         fs::DirBuilder::new().recursive(true).mode(0o700).create(home.spool()).expect("made");
-        // Without it fish reads all manual pages in the background at its first start.
-        fs::create_dir_all(home.path().join(".local/share/fish/generated_completions")).expect("made");
         Self {
             kind,
             home,
@@ -43,7 +41,7 @@ impl Setup {
             replaced: Vec::new(),
             program: PathBuf::from("/nonexistent/caro"),
             keys: false,
-            shell: kind.name().to_owned(),
+            shell: kind.program().expect("asked for before").to_str().expect("text").to_owned(),
         }
     }
 
@@ -96,21 +94,26 @@ impl Setup {
     fn hook(&self) -> String {
         let key = if self.keys { "1" } else { "0" };
         let settings = [
-            ("__caro_bin", self.program.to_str().expect("text")),
-            ("__caro_dir", self.home.spool().to_str().expect("text")),
-            ("__caro_sid", ""),
-            ("__caro_bind_ctrl_r", key),
-            ("__caro_bind_up", key),
+            ("bin", self.program.to_str().expect("text")),
+            ("dir", self.home.spool().to_str().expect("text")),
+            ("sid", ""),
+            ("bind_ctrl_r", key),
+            ("bind_up", key),
         ]
         .map(|(name, value)| match self.kind {
-            Kind::Fish => format!("set -g {name} '{value}'\n"),
-            _ => format!("{name}='{value}'\n"),
-        });
+            Kind::Fish => format!("set -g __caro_{name} '{value}'\n"),
+            Kind::Nu => format!("{name}: '{value}'\n"),
+            Kind::Bash | Kind::Zsh | Kind::Xonsh => format!("__caro_{name}='{value}'\n"),
+        })
+        .concat();
         let mut script = script(self.kind).to_owned();
         for (from, to) in &self.replaced {
             script = script.replace(from, to);
         }
-        settings.concat() + &script
+        match self.kind {
+            Kind::Nu => format!("const __caro_settings = {{\n{settings}}}\n{script}"),
+            _ => settings + &script,
+        }
     }
 
     /// Starts it and waits for its prompt.
@@ -124,18 +127,14 @@ impl Setup {
     pub(crate) fn start_unready(self) -> Bare {
         self.home.write("hook", self.hook());
         let (Self { kind, home, before, after, .. }, env) = (&self, self.environment());
-        let (file, prompt, hook, arguments): (_, _, _, &[&str]) = match kind {
-            Kind::Bash => (".bashrc", "PS1='ready> '", EVAL, &["-i"]),
-            Kind::Zsh => (".zshrc", "PS1='ready> '; HISTSIZE=1000", EVAL, &["-d", "-i"]),
-            Kind::Fish => (
-                ".config/fish/config.fish",
-                "function fish_prompt; echo -n 'ready> '; end; set -g fish_greeting",
-                "cat ~/hook | source",
-                &["-i"],
-            ),
+        let hook = match kind {
+            Kind::Bash | Kind::Zsh => EVAL,
+            Kind::Fish => "cat ~/hook | source",
+            Kind::Nu => "source ~/hook",
+            Kind::Xonsh => "execx($(cat ~/hook))",
         };
-        home.write(file, format!("{prompt}\n{before}\n{hook}\n{after}\n"));
-        let terminal = Terminal::start(&self.shell, arguments, &env, &home.path());
+        home.write(kind.start_file(), format!("{}\n{before}\n{hook}\n{after}\n", kind.prompt()));
+        let terminal = Terminal::start(&self.shell, kind.arguments(), &env, &home.path());
         Bare { kind: *kind, home: self.home, terminal, marks: 0 }
     }
 
@@ -157,6 +156,8 @@ fn script(kind: Kind) -> &'static str {
         Kind::Bash => include_str!("../../../shell/caro.bash"),
         Kind::Zsh => include_str!("../../../shell/caro.zsh"),
         Kind::Fish => include_str!("../../../shell/caro.fish"),
+        Kind::Nu => include_str!("../../../shell/caro.nu"),
+        Kind::Xonsh => include_str!("../../../shell/caro.xsh"),
     }
 }
 
@@ -225,7 +226,7 @@ impl Bare {
     /// Runs a command that says that everything before it is done, and waits for its end.
     pub(crate) fn mark(&mut self) {
         self.marks += 1;
-        let mark = format!("true mark {}", self.marks);
+        let mark = self.kind.mark(&self.marks.to_string());
         self.terminal.line(&mark);
         self.ended(&mark);
         self.terminal.wait_for(&mark);
@@ -266,7 +267,7 @@ impl Bare {
 
     /// What was recorded beside the marks. A record without a text is passed over, as the daemon does.
     pub(crate) fn runs(&self) -> Vec<Run> {
-        let counts = |run: &Run| !run.command.is_empty() && !run.command.starts_with(b"true mark ");
+        let counts = |run: &Run| !run.command.is_empty() && !self.kind.is_mark(&run.command);
         self.all_runs().into_iter().filter(counts).collect()
     }
 

@@ -30,7 +30,7 @@ for_each_shell! {
                 "HISTIGNORE='a*:b*'; set -T",
             ],
             Kind::Zsh => &["", "setopt hist_ignore_space hist_no_store; HISTORY_IGNORE='x*'; zshaddhistory() { return 0 }"],
-            Kind::Fish => &["", "function fish_should_add_to_history; return 0; end"],
+            _ => &["", "function fish_should_add_to_history; return 0; end"],
         };
         for before in settings {
             starts_nothing(Bare::with(kind, before, ""), before);

@@ -147,7 +147,7 @@ fn rh026_only_what_is_typed_is_recorded() {
         let before = match kind {
             Kind::Bash => "f() { echo canary; }; PROMPT_COMMAND='true canary'; complete -W 'echo canary' f",
             Kind::Zsh => "f() { echo canary }; precmd() { true canary }; preexec() { true canary }",
-            Kind::Fish => "function f; echo canary; end; function g --on-event fish_prompt; true canary; end",
+            _ => "function f; echo canary; end; function g --on-event fish_prompt; true canary; end",
         };
         let mut shell = Setup::new(kind).before(before).file("script", "echo canary\n", 0o755).start();
         let inner = if kind == Kind::Fish { "begin; f; end" } else { "(f; f)" };

@@ -118,7 +118,7 @@ for_each_shell! {
         let searching = match kind {
             Kind::Bash => "(reverse-i-search)",
             Kind::Zsh => "bck-i-search",
-            Kind::Fish => "search:",
+            _ => "search:",
         };
         shell.terminal.wait_for(searching);
         shell.terminal.keys("long ago");
@@ -129,7 +129,7 @@ for_each_shell! {
         let after = match kind {
             Kind::Bash => "set -o vi",
             Kind::Zsh => "bindkey -v",
-            Kind::Fish => "fish_vi_key_bindings",
+            _ => "fish_vi_key_bindings",
         };
         for is_before in [true, false] {
             let setup = setup(kind);
@@ -160,7 +160,7 @@ for_each_shell! {
         let after = match kind {
             Kind::Bash => "set -euo pipefail; set -o noclobber; shopt -s failglob; IFS=xyz; alias printf=false local=false",
             Kind::Zsh => "setopt nounset pipefail ksharrays shwordsplit; IFS=xyz; alias print=false local=false",
-            Kind::Fish => "function printf; false; end",
+            _ => "function printf; false; end",
         };
         let again = if kind == Kind::Fish { "cat ~/hook | source" } else { "eval \"$(cat ~/hook)\"" };
         let mut shell = setup(kind).after(&format!("{after}\n{again}")).start();

@@ -6,6 +6,7 @@ mod disturbed;
 mod hidden;
 mod keys;
 mod neighbours;
+mod newer;
 mod options;
 mod text;
 mod versions;

@@ -82,7 +82,7 @@ for_each_shell! {
         let after = match kind {
             Kind::Bash => "set -eu -o pipefail",
             Kind::Zsh => "setopt nounset pipefail",
-            Kind::Fish => "",
+            _ => "",
         };
         let mut shell = Bare::with(kind, "", after);
         // A failing list that set -e lets pass: the status is 1 at the prompt, and the shell must live.
@@ -95,7 +95,7 @@ for_each_shell! {
         let (status, statuses) = match kind {
             Kind::Bash => ("$?", "${PIPESTATUS[@]}"),
             Kind::Zsh => ("$?", "$pipestatus"),
-            Kind::Fish => ("$status", "$pipestatus"),
+            _ => ("$status", "$pipestatus"),
         };
         let mut shell = Bare::start(kind);
         shell.run(&["sh -c 'exit 7'", &format!("echo \"last {status}\" >one")]);
@@ -151,7 +151,7 @@ for_each_shell! {
                 "preexec() { print '(preexec of mine)' }; precmd() { PS1=\"status $? ready> \" }",
                 &["(preexec of mine)", "status 7 ready>"],
             ),
-            Kind::Fish => (
+            _ => (
                 "function mine --on-event fish_preexec; echo '(preexec of mine)'; end
                  function fish_prompt; echo -n \"status $status ready> \"; end",
                 &["(preexec of mine)", "status 7 ready>"],

@@ -69,7 +69,7 @@ for_each_shell! {
         let after = match kind {
             Kind::Fish => r"bind \cg 'commandline -r (printf \'true a\\xff\\xfe\\x80z\')'",
             Kind::Zsh => r"type-it() { BUFFER=$'true a\xff\xfe\x80z' }; zle -N type-it; bindkey '^G' type-it",
-            Kind::Bash => r#"bind '"\C-g": "true a\xff\xfe\x80z"'"#,
+            _ => r#"bind '"\C-g": "true a\xff\xfe\x80z"'"#,
         };
         let mut shell = Bare::with(kind, "", after);
         shell.terminal.keys("\x07\r");
@@ -129,7 +129,7 @@ for_each_shell! {
                 &["cat <<END", "one $x", "  two", "END", "if true; then", "echo 'a", "b'", "fi"],
                 &["cat <<END\none $x\n  two\nEND\n", "if true; then echo 'a\nb'; fi"],
             ),
-            Kind::Zsh => (
+            _ => (
                 &["cat <<END", "one $x", "  two", "END", "if true; then", "echo 'a", "b'", "fi"],
                 &["cat <<END\none $x\n  two\nEND", "if true; then\necho 'a\nb'\nfi"],
             ),
