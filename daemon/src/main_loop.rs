@@ -213,7 +213,7 @@ impl MainLoop {
     fn handle_call(&mut self, request: Request, reply: Replier) {
         let only_looks = matches!(
             request,
-            Request::DaemonStatus | Request::Doctor { .. } | Request::SyncStatus | Request::SyncDevices
+            Request::DaemonStatus | Request::Doctor { .. } | Request::Reload | Request::SyncStatus | Request::SyncDevices
         );
         if only_looks || self.state.is_ready() {
             return handlers::handle(&mut self.state, request, reply);
@@ -275,7 +275,8 @@ impl MainLoop {
         let is_due = self.state.device.wake_at_ms().is_some_and(|at_ms| at_ms <= now_ms);
         if is_due
             && self.timer_not_before <= Instant::now()
-            && let Err(fault) = self.state.decide(|device, history, env| Ok((device.handle_timer(history, env)?, ())))
+            && let Err(fault) =
+                self.state.decide_with_rows(|device, history, rows, env| device.handle_timer(history, rows, env))
         {
             tracing::warn!(%fault, "what was due could not be done");
             self.timer_not_before = Instant::now() + TIMER_PAUSE;
@@ -308,12 +309,15 @@ impl MainLoop {
         }
         self.state.scan_spool();
         if self.state.is_ready() {
-            let writes = self.state.spool.sweep(Moment::now());
-            let step = Step { writes, ..Step::default() };
-            if let Err(fault) = self.state.carry_out(step) {
+            if let Err(fault) = self.state.sweep_spool() {
                 tracing::debug!(%fault, "the sweep waits to be written");
             }
             self.state.applier.checkpoint();
+        }
+        if self.state.is_ready()
+            && let Err(fault) = self.state.look_after_rules()
+        {
+            tracing::debug!(%fault, "a rule waits to be put in force");
         }
         let active = self.last_activity.is_some_and(|at| now.duration_since(at) < ACTIVE_FOR);
         self.round_at = now

@@ -29,6 +29,7 @@ use crate::{
     apply::Applier,
     ask::{self, Typed},
     config::Loaded,
+    filter::Tally,
     exit,
     handlers::Desk,
     harden,
@@ -173,7 +174,11 @@ fn prepare(
 ) -> Result<MainLoop, StartError> {
     let (key, key_place) = keys::obtain(&places.data, loaded.config.key_store, passphrase)?;
     let store = Store::open(&places.database(), key.store_key())?;
-    let rules = Rules { window_days: loaded.config.window_days, window_count: loaded.config.window_commands };
+    let rules = Rules {
+        window_days: loaded.config.window_days,
+        window_count: loaded.config.window_commands,
+        ..Rules::default()
+    };
     let device = Device::load(&store, rules)?;
     let (history, unread_blocks) = begin_history(&store)?;
     let (events, inbox) = mpsc::channel();
@@ -207,7 +212,9 @@ fn prepare(
         socket: listener.path().to_owned(),
         places,
         config: loaded.config,
-        config_problems: loaded.problems,
+        config_file: loaded.file,
+        tally: Tally::default(),
+        retention_at: Instant::now(),
         key_place,
         started: Instant::now(),
         unread_blocks,
@@ -217,6 +224,7 @@ fn prepare(
         stopping: false,
         farewells: Vec::new(),
     };
+    state.remember_recording();
     state.start_remotes();
     let around = Surroundings { lock, program, listener, listen_again: Box::new(move || listen.again()) };
     Ok(MainLoop::new(state, around, inbox))
@@ -327,7 +335,13 @@ fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-/// Who to name when a shell does not.
+/// Who to name when a shell does not. The system is asked where the environment does not say, as under some service
+/// managers and in containers.
 fn user_name() -> String {
-    ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default()
+    let said = ["USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
+    said.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| {
+        let output = std::process::Command::new("id").arg("-un").stderr(std::process::Stdio::null()).output();
+        let named = output.ok().filter(|output| output.status.success());
+        named.map(|output| String::from_utf8_lossy(output.stdout.trim_ascii()).into_owned()).unwrap_or_default()
+    })
 }

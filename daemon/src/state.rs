@@ -23,7 +23,8 @@ use tokio::{runtime::Handle, sync::oneshot};
 use crate::{
     apply::Applier,
     clock::Moment,
-    config::{Config, Problem},
+    config::{Config, ConfigFile},
+    filter::Tally,
     handlers::sync::Begin,
     ingest::Batch,
     keys::Place,
@@ -92,8 +93,12 @@ pub struct State {
     pub places: Places,
     /// What the user wants.
     pub config: Config,
-    /// What could not be read of that.
-    pub config_problems: Vec<Problem>,
+    /// What is known of the file that says it.
+    pub config_file: ConfigFile,
+    /// What was not recorded, in numbers.
+    pub tally: Tally,
+    /// When history is next looked through for what may go.
+    pub retention_at: Instant,
     /// Where the daemon listens.
     pub socket: PathBuf,
     /// Where the key of the database is.
@@ -155,6 +160,18 @@ impl State {
         Ok(value)
     }
 
+    /// As [`Self::decide`], for what has to look into the store.
+    ///
+    /// # Errors
+    /// As [`Self::decide`].
+    pub fn decide_with_rows(
+        &mut self,
+        choose: impl FnOnce(&mut Device, &mut History, &dyn Rows, &mut Env<'_>) -> Result<Step, DeviceError>,
+    ) -> Result<(), Fault> {
+        let step = self.choose_with_rows(choose).map_err(fault)?;
+        self.carry_out(step)
+    }
+
     fn choose<T>(
         &mut self,
         choose: impl FnOnce(&mut Device, &mut History, &mut Env<'_>) -> Result<T, DeviceError>,
@@ -209,6 +226,8 @@ impl State {
     /// # Errors
     /// When something cannot be read, or what was read waits to be written.
     pub fn read_spool(&mut self) -> Result<(), Fault> {
+        // A rule holds for the first command that was typed after its file was saved.
+        self.renew_config(false);
         let mut batch = Batch::default();
         let mut outcome = Ok(());
         while let Some(stem) = self.unread_sessions.first().cloned() {
@@ -229,15 +248,38 @@ impl State {
         if batch.is_empty() {
             return outcome;
         }
-        let sessions = batch.sessions();
+        let (sessions, withheld) = (batch.sessions(), batch.withheld());
         let decided = self.choose(|device, history, env| batch.decide(device, history, env));
         match decided {
-            Ok(step) => self.carry_out(step).and(outcome),
+            Ok(mut step) => {
+                let hint = self.count_withheld(&withheld, &mut step);
+                self.carry_out(step)?;
+                if let Some(hint) = hint {
+                    self.leave_hint(hint);
+                }
+                outcome
+            }
             Err(error) => {
                 self.put_back(&sessions);
                 Err(fault(error))
             }
         }
+    }
+
+    /// Clears away what is not needed any more of the spool, and ends the commands with which a shell went.
+    ///
+    /// # Errors
+    /// When that waits to be written.
+    pub fn sweep_spool(&mut self) -> Result<(), Fault> {
+        let mut batch = Batch::default();
+        for (stem, piece) in self.spool.sweep(Moment::now()) {
+            batch.add(&stem, piece);
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let step = self.choose(|device, history, env| batch.decide(device, history, env)).map_err(fault)?;
+        self.carry_out(step)
     }
 
     /// Nothing was decided on what was read of these sessions: it is read again at the next round.

@@ -24,10 +24,13 @@ use crate::{
 pub mod kind {
     /// Changes made by a person or a shell.
     pub const CHANGES: u8 = 1;
-    /// The live state up to a version vector, in place of the small ops that made it.
+    /// The list of a snapshot: what is left of a run of ops, and in which parts.
     pub const SNAPSHOT: u8 = 2;
     /// What a device has seen: version vector, heads and relay positions.
     pub const ATTEST: u8 = 3;
+    /// A part of a snapshot. It stands outside its author's chain: number and previous op are those of the last op
+    /// that the author had made.
+    pub const PART: u8 = 4;
 }
 
 /// The signed part of an op. Hashing its canonical bytes gives the op's id.

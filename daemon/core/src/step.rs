@@ -55,6 +55,10 @@ pub enum Space {
     Quarantine = 4,
     /// How much of each spool file has been taken. Read whole at start.
     Spool = 5,
+    /// Parts of snapshots by id, the exact bytes.
+    Part = 6,
+    /// Ops of branches that their author left, by author, number and id.
+    Fork = 7,
 }
 
 /// What readers should hear of.

@@ -1,7 +1,9 @@
 //! What the changes inside an op say. Named maps with short keys: a live command must fit the smallest cell.
 
+pub mod attest;
 pub mod device;
 pub mod history;
+pub mod snapshot;
 
 /// The number in front of a change. Numbers are never reused.
 pub mod kind {
@@ -11,4 +13,10 @@ pub mod kind {
     pub const DELETE: u16 = 2;
     /// A device says what it is called: [`super::device::Name`].
     pub const DEVICE_NAME: u16 = 6;
+    /// The list of a snapshot: [`super::snapshot::Snapshot`].
+    pub const SNAPSHOT: u16 = 7;
+    /// Inside a part of a snapshot, whose the next changes are: [`super::snapshot::Origin`].
+    pub const ORIGIN: u16 = 8;
+    /// What a device has seen: [`super::attest::Attest`].
+    pub const ATTEST: u16 = 9;
 }

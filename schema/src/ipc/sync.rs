@@ -112,8 +112,8 @@ pub enum StopReason {
     Revoked,
     /// The account is gone there.
     NoAccount,
-    /// Another program writes under this device's identity: its home was copied.
-    Cloned,
+    /// The relay showed this device another log than it showed to another device; there is proof.
+    TwoLogs,
     /// The relay does not keep to the protocol.
     Misbehaved,
 }
@@ -132,6 +132,20 @@ pub enum Warning {
     RelayRestored {
         /// Its address.
         address: String,
+    },
+    /// Another program writes under this device's identity: its home was copied, or an old backup of it was put back.
+    Cloned,
+    /// Another device of the account was copied like that.
+    OtherCloned {
+        /// Its name, when known.
+        name: String,
+    },
+    /// Ops of a device are not coming that others have seen: a relay holds them back.
+    Withheld {
+        /// Whose, when known.
+        name: String,
+        /// How many.
+        count: u64,
     },
     /// This device's clock is far from the others'.
     ClockAhead {

@@ -121,8 +121,9 @@ fn stop_words(reason: StopReason) -> &'static str {
         }
         StopReason::Revoked => "this device was revoked; to join again: caro sync restore",
         StopReason::NoAccount => "the account is gone there",
-        StopReason::Cloned => {
-            "another machine writes as this device, because its home was copied; on one of the two: caro sync restore"
+        StopReason::TwoLogs => {
+            "it showed this device another history than it showed to another one, which only a dishonest relay does; \
+             proof is in `caro doctor --verify`; use another relay, or to go on regardless: caro sync on"
         }
         StopReason::Misbehaved => "it does not keep to the protocol and may need an upgrade; then: caro sync on",
     }
@@ -134,7 +135,7 @@ fn stop_code(reason: StopReason) -> &'static str {
         StopReason::RolledBack => "rolled_back",
         StopReason::Revoked => "revoked",
         StopReason::NoAccount => "no_account",
-        StopReason::Cloned => "cloned",
+        StopReason::TwoLogs => "two_logs",
         StopReason::Misbehaved => "misbehaved",
     }
 }
@@ -151,6 +152,19 @@ fn warning(warning: &Warning) -> String {
         Warning::RelayRestored { address } => format!(
             "note: the relay {} was restored from a backup; what it lost was sent again",
             visible::line(address.as_bytes())
+        ),
+        Warning::Cloned => "note: another machine writes as this device, because its home was copied or an old backup \
+                            was put back. Nothing is lost; to make this one a device of its own: caro sync restore; if \
+                            the copy is gone: caro sync on"
+            .to_owned(),
+        Warning::OtherCloned { name } => format!(
+            "note: \"{}\" is in use twice, because its home was copied; on one of the two: caro sync restore",
+            visible::line(name.as_bytes())
+        ),
+        Warning::Withheld { name, count } => format!(
+            "note: the relay holds back {count} of what \"{}\" wrote, or has lost it; ask whoever runs it, or add another: \
+             caro sync remote add",
+            visible::line(name.as_bytes())
         ),
         Warning::ClockAhead { seconds } => {
             format!("note: this machine's clock is {seconds} s away from the other devices'; set it")
@@ -205,6 +219,9 @@ fn warning_json(warning: &Warning) -> Value {
         Warning::DeviceJoined { name } => json!({ "warning": "device_joined", "name": name }),
         Warning::UpgradeDue => json!({ "warning": "upgrade_due" }),
         Warning::RelayRestored { address } => json!({ "warning": "relay_restored", "address": address }),
+        Warning::Cloned => json!({ "warning": "cloned" }),
+        Warning::OtherCloned { name } => json!({ "warning": "other_cloned", "name": name }),
+        Warning::Withheld { name, count } => json!({ "warning": "withheld", "name": name, "count": count }),
         Warning::ClockAhead { seconds } => json!({ "warning": "clock_ahead", "seconds": seconds }),
     }
 }
@@ -278,7 +295,7 @@ mod tests {
             StopReason::RolledBack,
             StopReason::Revoked,
             StopReason::NoAccount,
-            StopReason::Cloned,
+            StopReason::TwoLogs,
             StopReason::Misbehaved,
         ];
         let mut codes: Vec<Value> = Vec::new();

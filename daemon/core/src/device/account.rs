@@ -17,14 +17,18 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     DeviceError, Env, Joined, Rules,
-    backfill::{Backfill, Offer},
+    attest::{Attested, Evidence},
+    backfill::Backfill,
     members::Members,
+    receive::class_of,
     record::Pending,
+    refill::Offer,
+    snapshots::Snapshots,
     state,
 };
 use crate::{
     history::History,
-    oplog::{OpLog, Vector, Waiting, row_key},
+    oplog::{OpLog, Stored, Vector, Waiting, row_key},
     step::{Notice, RemoteNumber, Rows, Space, Step, Write},
     sync::{Remote, RemoteRecord},
     vault::{Vault, payload, seal::seal},
@@ -53,8 +57,16 @@ pub struct Account {
     pub(super) restored: BTreeSet<RemoteNumber>,
     /// By how much the most advanced clock of another device was ahead of this one's, when that is too much.
     pub(super) clock_ahead_ms: u64,
-    /// Another copy of this device writes: the home was cloned, or an old backup of it was restored.
-    pub(super) is_cloned: bool,
+    /// What is known of snapshots, its own and others'.
+    pub(super) snapshots: Snapshots,
+    /// The last own op that was compacted, or is not worth it.
+    pub(super) compacted: u64,
+    /// What this device said last of what it has seen.
+    pub(super) attested: Attested,
+    /// Proofs that a relay showed two logs, found since the start.
+    pub(super) evidence: Vec<Evidence>,
+    /// When each remote is sent what others wrote and it was not seen to have, in milliseconds since 1970.
+    pub(super) forwards: BTreeMap<RemoteNumber, u64>,
 }
 
 /// What a person decided about this device's membership.
@@ -63,6 +75,9 @@ pub(super) struct Profile {
     pub(super) name: Redacted<String>,
     pub(super) platform: String,
     pub(super) enabled: bool,
+    /// Another copy of this device writes: the home was cloned, or an old backup of it was put back.
+    #[serde(default)]
+    pub(super) cloned: bool,
 }
 
 impl Account {
@@ -74,15 +89,28 @@ impl Account {
             log: state::required(rows, state::LOG, "log")?,
             members: state::required(rows, state::MEMBERS, "member list")?,
             backfill: rows.row(Space::State, state::BACKFILL)?.map(|_| Backfill::from_the_beginning()),
+            compacted: state::optional(rows, state::COMPACTED, "log")?.unwrap_or_default(),
+            attested: state::optional(rows, state::ATTESTED, "log")?.unwrap_or_default(),
+            evidence: state::optional(rows, state::EVIDENCE, "evidence")?.unwrap_or_default(),
             ..Self::new(vault, state::required(rows, state::PROFILE, "profile")?)
         };
-        for (key, value) in rows.rows(Space::State)? {
-            if let Some(number) = state::remote_number(&key) {
-                let record = codec::decode(&value).map_err(|_| DeviceError::State("relay"))?;
+        let state_rows = rows.rows(Space::State)?;
+        account.snapshots = Snapshots::load(&state_rows)?;
+        for (key, value) in &state_rows {
+            if let Some(number) = state::remote_number(key) {
+                let record = codec::decode(value).map_err(|_| DeviceError::State("relay"))?;
                 account.remotes.insert(number, Remote::load(number, record, rows)?);
-            } else if let Some(id) = state::pending_id(&key) {
+            } else if let Some(id) = state::pending_id(key) {
                 account.pending.insert(id, Pending::at_once());
             }
+        }
+        for (number, after) in state_rows.iter().filter_map(|(key, _)| state::purge_of(key)) {
+            if let Some(remote) = account.remotes.get_mut(&number) {
+                remote.load_purge(after);
+            }
+        }
+        if account.remotes.len() > 1 {
+            account.forwards = account.remotes.keys().map(|number| (*number, 0)).collect();
         }
         account.load_waiting(rows)?;
         Ok(Some(account))
@@ -106,7 +134,11 @@ impl Account {
             upgrade_due: false,
             restored: BTreeSet::new(),
             clock_ahead_ms: 0,
-            is_cloned: false,
+            snapshots: Snapshots::default(),
+            compacted: 0,
+            attested: Attested::default(),
+            evidence: Vec::new(),
+            forwards: BTreeMap::new(),
         }
     }
 
@@ -118,7 +150,7 @@ impl Account {
         env: &mut Env<'_>,
     ) -> Result<(Self, Step), DeviceError> {
         let Joined { vault, remote, admission, name, platform } = joined;
-        let profile = Profile { name: Redacted::new(name), platform, enabled: true };
+        let profile = Profile { name: Redacted::new(name), platform, enabled: true, cloned: false };
         let mut account =
             Self { backfill: Some(Backfill::new(history, rules, env.now_ms)), ..Self::new(vault, profile) };
         let mut step = Step::default();
@@ -143,6 +175,8 @@ impl Account {
 
     pub(super) fn set_enabled(&mut self, enabled: bool) -> Step {
         self.profile.enabled = enabled;
+        // Switching on is how a person says that it is understood.
+        self.profile.cloned &= !enabled;
         for remote in self.remotes.values_mut() {
             if enabled {
                 remote.resume();
@@ -178,23 +212,29 @@ impl Account {
     /// Makes one op of these changes and queues it for every remote. The log's row is among the writes.
     pub(super) fn append(&mut self, changes: Vec<RawChange>, env: &mut Env<'_>) -> Result<Vec<Write>, DeviceError> {
         let packed = payload::pack(&Payload { changes });
-        self.append_packed(packed, env)
+        self.append_packed(kind::CHANGES, packed, env)
     }
 
-    /// As [`Self::append`], for a payload that was packed already.
-    pub(super) fn append_packed(&mut self, packed: Vec<u8>, env: &mut Env<'_>) -> Result<Vec<Write>, DeviceError> {
+    /// As [`Self::append`], for a payload that was packed already, of whatever kind.
+    pub(super) fn append_packed(
+        &mut self,
+        op_kind: u8,
+        packed: Vec<u8>,
+        env: &mut Env<'_>,
+    ) -> Result<Vec<Write>, DeviceError> {
         let mut salt = [0; 32];
         env.entropy.fill(&mut salt)?;
         let commit = proof::payload_commit(&salt, &packed);
-        let header = self.log.next_header(kind::CHANGES, commit, env.now_ms);
+        let header = self.log.next_header(op_kind, commit, env.now_ms);
         let header_bytes = header.encode();
         let id = proof::op_id(&header_bytes);
         let signature = proof::sign_op(self.vault.signer(), &header_bytes);
         let op = SignedOp { header_bytes, signature, body: Some(Body { salt, payload: packed }) }.encode();
-        let cell = self.seal(CellClass::Op, &op, &id, env)?;
+        let cell = self.seal(class_of(op_kind), &op, &id, env)?;
         self.log.advance(&header, id);
         self.members.note_seen(&header.author, header.stamp);
-        let mut writes = vec![Write::Row(Space::Op, row_key(&header.author, header.seq), Some(op))];
+        let stored = Stored::new(proof::cell_id(&cell), op).encode();
+        let mut writes = vec![Write::Row(Space::Op, row_key(&header.author, header.seq), Some(stored))];
         writes.extend(self.enqueue_everywhere(&cell));
         writes.push(self.row(state::LOG, state::encode(&self.log)));
         Ok(writes)
@@ -290,9 +330,16 @@ impl Account {
         now_ms.saturating_sub(before) > LAST_SYNC_GRAIN_MS
     }
 
-    /// Whether everything that is to be sent has been made into ops.
-    pub fn is_sealed(&self) -> bool {
-        self.pending.is_empty() && self.backfill.is_none()
+    /// When everything that now waits to be made into ops has been, in milliseconds since 1970; none while older history
+    /// is uploaded.
+    pub fn sealed_at_ms(&self) -> Option<u64> {
+        let due = self.pending.values().map(Pending::due_ms).max().unwrap_or(0);
+        self.backfill.is_none().then_some(due)
+    }
+
+    /// Whether nothing waits any more that was to be made into an op by then.
+    pub fn is_sealed_up_to(&self, at_ms: u64) -> bool {
+        self.backfill.is_none() && self.pending.values().all(|pending| pending.due_ms() > at_ms)
     }
 
     /// Stops a remote until a person decides.

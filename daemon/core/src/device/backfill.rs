@@ -1,22 +1,19 @@
-//! Uploading what was here before: history from before joining, imports, and, to a relay that began a new life, what it
-//! lacks. Goes in full cells, a bounded piece at a time, so that live commands never wait behind it.
+//! Uploading what was here before: history from before joining, and imports. Goes in full cells, a bounded piece at a
+//! time, so that live commands never wait behind it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
-use caro_link::proof;
 use caro_schema::{
-    cell::{CELL_OVERHEAD_BYTES, CellClass},
-    codec,
-    id::{DeviceId, Hash, RecordId},
+    cell::CELL_OVERHEAD_BYTES,
+    id::RecordId,
     limits::{CELL_BYTES_MAX, CHANGES_MAX, COMMAND_SYNC_BYTES_MAX, PAYLOAD_BYTES_MAX},
-    op::{OP_OVERHEAD_BYTES, Payload, RawChange, SignedOp},
+    op::{OP_OVERHEAD_BYTES, Payload, RawChange, kind},
 };
 
-use super::{Account, DeviceError, Env, Rules, account::as_op_id, record::put, state};
+use super::{Account, DeviceError, Env, Rules, record::put, state};
 use crate::{
     history::History,
-    oplog::row_key,
-    step::{Notice, RemoteNumber, Rows, Space, Step, Write},
+    step::{Notice, Space, Step, Write},
     vault::payload,
 };
 
@@ -25,13 +22,6 @@ pub(super) struct Backfill {
     ids: VecDeque<RecordId>,
     /// The ids were not kept: begin again from the whole history. Repeating is harmless, records have ids.
     all: bool,
-}
-
-/// What a relay with a new life has been seen to have.
-#[derive(Default)]
-pub(super) struct Offer {
-    ops: BTreeMap<DeviceId, BTreeSet<u64>>,
-    entries: BTreeSet<Hash>,
 }
 
 /// Records per piece. More would hold up live commands while it is packed; fewer would leave cells unfilled.
@@ -85,7 +75,7 @@ impl Account {
             .collect();
         let mut step = Step::default();
         for packed in fill(changes, &mut self.kept_here) {
-            step.writes.extend(self.append_packed(packed, env)?);
+            step.writes.extend(self.append_packed(kind::CHANGES, packed, env)?);
         }
         if backfill.ids.is_empty() {
             step.writes.push(Write::Row(Space::State, state::BACKFILL.to_vec(), None));
@@ -93,60 +83,6 @@ impl Account {
             self.backfill = Some(backfill);
         }
         step.notices.push(Notice::Sync);
-        Ok(step)
-    }
-
-    pub(super) fn begin_offering_again(&mut self, number: RemoteNumber) {
-        self.offers.insert(number, Offer::default());
-    }
-
-    /// Remembers that the relays that are being compared have this op.
-    pub(super) fn note_offered(&mut self, author: DeviceId, seq: u64) {
-        for offer in self.offers.values_mut() {
-            offer.ops.entry(author).or_default().insert(seq);
-        }
-    }
-
-    /// As [`Self::note_offered`], for a key-log entry.
-    pub(super) fn note_entry_offered(&mut self, hash: Hash) {
-        for offer in self.offers.values_mut() {
-            offer.entries.insert(hash);
-        }
-    }
-
-    /// Queues, for a relay that began a new life, whatever it was not seen to have: key-log entries first.
-    pub(super) fn offer_again(
-        &mut self,
-        number: RemoteNumber,
-        rows: &dyn Rows,
-        env: &mut Env<'_>,
-    ) -> Result<Step, DeviceError> {
-        let Some(offer) = self.offers.remove(&number) else { return Ok(Step::default()) };
-        let mut cells = Vec::new();
-        for (key, bytes) in rows.rows(Space::State)? {
-            if !state::is_entry(&key) {
-                continue;
-            }
-            let entry: caro_schema::keylog::SignedEntry =
-                codec::decode(&bytes).map_err(|_| DeviceError::State("key log"))?;
-            let hash = proof::entry_hash(&entry.entry);
-            if !offer.entries.contains(&hash) {
-                cells.push(self.seal(CellClass::KeyLog, &bytes, &as_op_id(hash), env)?);
-            }
-        }
-        let authors: Vec<(DeviceId, u64)> = self.log.vector().iter().map(|(author, tip)| (*author, tip.seq)).collect();
-        for (author, last) in authors {
-            let has = offer.ops.get(&author);
-            for seq in (1..=last).filter(|seq| !has.is_some_and(|has| has.contains(seq))) {
-                let Some(bytes) = rows.row(Space::Op, &row_key(&author, seq))? else { continue };
-                let op = SignedOp::decode(&bytes).map_err(|_| DeviceError::State("op"))?;
-                cells.push(self.seal(CellClass::Op, &bytes, &proof::op_id(&op.header_bytes), env)?);
-            }
-        }
-        let mut step = Step { notices: vec![Notice::Sync], ..Step::default() };
-        if let Some(remote) = self.remote_mut(number) {
-            step.writes = cells.into_iter().map(|cell| Write::Queue(number, remote.enqueue(), Some(cell))).collect();
-        }
         Ok(step)
     }
 }

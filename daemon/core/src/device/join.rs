@@ -161,6 +161,8 @@ impl Joining {
             head: Hash([0; 32]),
             last_sync_ms: 0,
             stopped: None,
+            has: Default::default(),
+            position: None,
         };
         Joined { vault: Vault::new(&self.root, self.keys), remote, admission, name: self.name, platform: self.platform }
     }

@@ -6,20 +6,29 @@
 //! also answers searches from it.
 
 mod account;
+mod attest;
 mod backfill;
+mod branches;
+mod compact;
 mod join;
 mod members;
+mod overlay;
 mod receive;
 mod record;
 mod recorded;
+mod refill;
+mod snapshots;
 mod state;
 mod status;
+mod verify;
 
 pub use account::Account;
+pub use attest::Evidence;
 pub use join::{Intent, Joined, Joining, Progress};
 pub use members::{Member, Members};
 pub use record::Rules;
 pub use status::Attempt;
+pub use verify::Verified;
 
 use caro_link::entropy::{Entropy, NoEntropy};
 use caro_schema::{
@@ -31,7 +40,7 @@ use caro_schema::{
 use crate::{
     history::History,
     step::{Notice, RemoteNumber, RowError, Rows, Space, Step, Write},
-    sync::Reaction,
+    sync::{Reaction, State},
 };
 
 /// What the world gives to one input.
@@ -103,11 +112,12 @@ impl Device {
         }
     }
 
-    /// Deletes records here and on every device.
+    /// Deletes records here and on every device. What shells' own files say of the same runs is not taken in later.
     ///
     /// # Errors
     /// When there is no randomness.
     pub fn delete(&mut self, ids: &[RecordId], history: &mut History, env: &mut Env<'_>) -> Result<Step, DeviceError> {
+        let ids = &recorded::with_marks(ids, history)[..];
         history.delete(ids);
         let mut step = Step { writes: history.take_writes(), notices: vec![Notice::History], ..Step::default() };
         if let Some(account) = &mut self.account {
@@ -120,16 +130,35 @@ impl Device {
     ///
     /// # Errors
     /// When there is no randomness.
-    pub fn handle_timer(&mut self, history: &History, env: &mut Env<'_>) -> Result<Step, DeviceError> {
+    pub fn handle_timer(&mut self, history: &History, rows: &dyn Rows, env: &mut Env<'_>) -> Result<Step, DeviceError> {
         match &mut self.account {
-            Some(account) => account.handle_timer(history, &self.rules, env),
+            Some(account) => account.handle_timer(history, &self.rules, rows, env),
             None => Ok(Step::default()),
         }
     }
 
+    /// Says what this device has seen, if it is in an account and there is news. For the moment before it goes away.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn say_farewell(&mut self, env: &mut Env<'_>) -> Result<Step, DeviceError> {
+        match &mut self.account {
+            Some(account) if account.attest_at_ms().is_some() => account.attest(env),
+            _ => Ok(Step::default()),
+        }
+    }
+
+    /// Looks at everything that is kept of the account's ops.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn verify(&self, rows: &dyn Rows) -> Result<Verified, DeviceError> {
+        self.account.as_ref().map(|account| account.verify(rows)).unwrap_or_else(|| Ok(Verified::default()))
+    }
+
     /// When [`Self::handle_timer`] has something to do, in milliseconds since 1970.
     pub fn wake_at_ms(&self) -> Option<u64> {
-        self.account.as_ref().and_then(Account::wake_at_ms)
+        self.account.as_ref().and_then(|account| account.wake_at_ms(&self.rules))
     }
 
     /// A session with a relay was opened. Gives the first message, none when the relay is not to be spoken to.
@@ -167,8 +196,10 @@ impl Device {
         let reaction = remote.handle(message);
         let close = reaction.close;
         let mut step = account.react(number, reaction, history, rows, env)?;
-        if std::mem::take(&mut account.is_cloned) {
-            step.extend(account.stop_remote(number, StopReason::Cloned));
+        // What a page brought may have shown that this relay is not to be trusted.
+        let stopped = account.remote(number).is_some_and(|remote| matches!(remote.state(), State::Stopped(_)));
+        if stopped && close.is_none() {
+            step.writes.extend(account.remote_row(number));
             return Ok((step, Some(None)));
         }
         Ok((step, close))
@@ -179,10 +210,15 @@ impl Device {
     /// # Errors
     /// When the store cannot be read.
     pub fn poll_send(&mut self, remote: RemoteNumber, rows: &dyn Rows) -> Result<Option<ToRelay>, RowError> {
-        match self.account.as_mut().and_then(|account| account.remote_mut(remote)) {
-            Some(remote) => remote.next_push(rows),
-            None => Ok(None),
+        let Some(remote) = self.account.as_mut().and_then(|account| account.remote_mut(remote)) else {
+            return Ok(None);
+        };
+        if let Some(push) = remote.next_push(rows)? {
+            return Ok(Some(push));
         }
+        let Some(after) = remote.purge_due() else { return Ok(None) };
+        let cells = rows.row(Space::State, &state::purge_key(remote.number, after))?;
+        Ok(remote.next_purge(cells.as_deref().unwrap_or_default()))
     }
 }
 
@@ -195,9 +231,10 @@ impl Account {
         rows: &dyn Rows,
         env: &mut Env<'_>,
     ) -> Result<Step, DeviceError> {
-        let Reaction { cells, acknowledged, save, send, reborn, caught_up, close: _ } = reaction;
-        let mut step = self.receive(cells, history, rows, env)?;
+        let Reaction { cells, acknowledged, purged, save, send, reborn, caught_up, close: _ } = reaction;
+        let mut step = self.receive(number, cells, history, rows, env)?;
         step.writes.extend(acknowledged.into_iter().map(|queued| Write::Queue(number, queued, None)));
+        step.writes.extend(purged.map(|after| Write::Row(Space::State, state::purge_key(number, after), None)));
         if reborn {
             self.restored.insert(number);
             self.begin_offering_again(number);

@@ -5,27 +5,29 @@
 //! The walk over what a released op releases in turn is a loop over a queue, never a recursion: a chain of any depth
 //! costs no stack.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use caro_link::proof;
 use caro_schema::{
     body::{
         self,
+        attest::Attest,
         device::Name,
         history::{Delete, Record},
+        snapshot::Origin,
     },
     cell::CellClass,
     codec,
     id::{CellId, DeviceId, Hash, OpId, RecordId},
     keylog::{Entry, Membership, SignedEntry},
-    op::{Header, SignedOp, kind},
+    op::{Body, Header, SignedOp, kind},
 };
 
-use super::{Account, DeviceError, Env, account::with_ids, members::Accepted, state};
+use super::{Account, DeviceError, Env, account::with_ids, members::Accepted, overlay::Overlay, state};
 use crate::{
     history::History,
-    oplog::{Placement, row_key},
-    step::{Notice, Rows, Space, Step, Write},
+    oplog::{Placement, Stored, row_key},
+    step::{Notice, RemoteNumber, Rows, Space, Step},
     vault::{
         open::{OpenError, open_any},
         payload,
@@ -33,16 +35,25 @@ use crate::{
 };
 
 /// What one batch of cells adds up to.
-#[derive(Default)]
-struct Batch {
+pub(super) struct Batch<'a> {
+    /// The store as it will be after this batch.
+    pub(super) rows: Overlay<'a>,
+    pub(super) log_changed: bool,
+    pub(super) members_changed: bool,
+    /// Which relay it came from.
+    pub(super) from: RemoteNumber,
     todo: VecDeque<(CellId, Vec<u8>)>,
-    /// Cells that went into quarantine in this batch: their rows are not in the store yet.
-    held: HashMap<CellId, Vec<u8>>,
     records: Vec<Record>,
     deletes: Vec<RecordId>,
-    writes: Vec<Write>,
-    log_changed: bool,
-    members_changed: bool,
+}
+
+/// An op whose signature was checked, and the cell that carried it.
+pub(super) struct Arrived {
+    pub(super) cell_id: CellId,
+    pub(super) cell: Vec<u8>,
+    pub(super) op: SignedOp,
+    pub(super) header: Header,
+    pub(super) id: OpId,
 }
 
 /// A cell that was opened.
@@ -62,7 +73,12 @@ impl Account {
             let Some(id) = CellId::from_slice(&key) else { continue };
             let held = match self.open(&cell) {
                 Opened::Op(op) => match self.log.place(&op.1, op.2, rows)? {
-                    Placement::Waits(need) => self.waiting.hold_for_op(need, id),
+                    Placement::Waits(need) => {
+                        if let Some(list) = list_of(&op.1, op.0.body.as_ref()) {
+                            self.snapshots.expect(list, &op.1);
+                        }
+                        self.waiting.hold_for_op(need, id)
+                    }
                     // The author's certificate has not come.
                     _ => self.waiting.hold_for_key(id),
                 },
@@ -76,6 +92,7 @@ impl Account {
     /// Takes in a batch of cells.
     pub(super) fn receive(
         &mut self,
+        from: RemoteNumber,
         cells: Vec<Vec<u8>>,
         history: &mut History,
         rows: &dyn Rows,
@@ -84,17 +101,28 @@ impl Account {
         if cells.is_empty() {
             return Ok(Step::default());
         }
-        let mut batch = Batch { todo: with_ids(cells).collect(), ..Batch::default() };
-        while let Some((id, cell)) = batch.todo.pop_front() {
+        let mut batch = Batch {
+            rows: Overlay::new(rows),
+            log_changed: false,
+            members_changed: false,
+            from,
+            todo: with_ids(cells).collect(),
+            records: Vec::new(),
+            deletes: Vec::new(),
+        };
+        while let Some((cell_id, cell)) = batch.todo.pop_front() {
             match self.open(&cell) {
-                Opened::Entry(signed) => self.take_entry(&signed, &mut batch, rows)?,
-                Opened::Op(op) => self.take_op(id, cell, *op, &mut batch, rows)?,
-                Opened::NoKey => self.hold_for_key(id, cell, &mut batch),
+                Opened::Entry(signed) => self.take_entry(&signed, &mut batch)?,
+                Opened::Op(opened) => {
+                    let (op, header, id) = *opened;
+                    self.take_op(Arrived { cell_id, cell, op, header, id }, &mut batch)?;
+                }
+                Opened::NoKey => self.hold_for_key(cell_id, cell, &mut batch),
                 Opened::Bad => self.refused += 1,
             }
         }
         self.note_clock(env.now_ms);
-        Ok(self.finish(batch, history))
+        Ok(self.finish(batch, history, env.now_ms))
     }
 
     /// A device whose clock is far ahead makes stamps that every later one must exceed. Harmless for what is stored,
@@ -106,8 +134,9 @@ impl Account {
         }
     }
 
-    fn finish(&mut self, batch: Batch, history: &mut History) -> Step {
-        let Batch { records, deletes, mut writes, log_changed, members_changed, .. } = batch;
+    fn finish(&mut self, batch: Batch<'_>, history: &mut History, now_ms: u64) -> Step {
+        let Batch { rows, records, deletes, log_changed, members_changed, from, .. } = batch;
+        let mut writes = rows.into_writes();
         let mut notices = Vec::new();
         if !records.is_empty() || !deletes.is_empty() {
             history.put(records);
@@ -117,6 +146,7 @@ impl Account {
         }
         if log_changed {
             writes.push(self.row(state::LOG, state::encode(&self.log)));
+            self.forward_later(from, now_ms);
         }
         if log_changed || members_changed {
             writes.push(self.row(state::MEMBERS, state::encode(&self.members)));
@@ -142,17 +172,11 @@ impl Account {
         }
     }
 
-    fn take_op(
-        &mut self,
-        cell_id: CellId,
-        cell: Vec<u8>,
-        (op, header, id): (SignedOp, Header, OpId),
-        batch: &mut Batch,
-        rows: &dyn Rows,
-    ) -> Result<(), DeviceError> {
+    fn take_op(&mut self, arrived: Arrived, batch: &mut Batch<'_>) -> Result<(), DeviceError> {
+        let header = &arrived.header;
         match self.members.admits(&header.author, header.seq) {
             None => {
-                self.hold_for_key(cell_id, cell, batch);
+                self.hold_for_key(arrived.cell_id, arrived.cell, batch);
                 return Ok(());
             }
             Some(false) => {
@@ -161,63 +185,126 @@ impl Account {
             }
             Some(true) => {}
         }
-        match self.log.place(&header, id, rows)? {
-            Placement::Known => self.note_offered(header.author, header.seq),
-            Placement::Fork => {
-                self.is_cloned |= header.author == self.vault.device_id();
-                self.refused += 1;
+        if header.kind == kind::PART {
+            return self.take_part(arrived, batch);
+        }
+        self.note_at_remote(batch.from, header.author, header.seq);
+        match self.log.place(header, arrived.id, &batch.rows)? {
+            Placement::Known => self.note_cell(&arrived, batch),
+            Placement::Covered => {
+                self.apply_body(arrived.op.body.as_ref(), header, batch);
+                Ok(())
             }
+            Placement::Fork => self.take_fork(&arrived, batch),
             Placement::Waits(need) => {
-                if self.waiting.hold_for_op(need, cell_id) {
-                    self.hold(cell_id, cell, batch);
+                if let Some(list) = list_of(header, arrived.op.body.as_ref())
+                    && self.expect_snapshot(list, header, batch)?
+                {
+                    // It may have its place now.
+                    batch.todo.push_front((arrived.cell_id, arrived.cell));
+                    return Ok(());
+                }
+                if self.waiting.hold_for_op(need, arrived.cell_id) {
+                    batch.hold(arrived.cell_id, arrived.cell);
                 } else {
                     self.refused += 1;
                 }
+                Ok(())
             }
-            Placement::Next => {
-                self.apply(op, &header, id, batch);
-                let released = self.waiting.released_by(header.author, self.log.vector());
-                self.release(released, batch, rows)?;
-            }
+            Placement::Next => self.take_next(&arrived, batch),
+        }
+    }
+
+    fn take_next(&mut self, arrived: &Arrived, batch: &mut Batch<'_>) -> Result<(), DeviceError> {
+        let Arrived { op, header, id, cell_id, .. } = arrived;
+        self.log.advance(header, *id);
+        self.members.note_seen(&header.author, header.stamp);
+        batch.log_changed = true;
+        batch.rows.set(Space::Op, row_key(&header.author, header.seq), Stored::new(*cell_id, op.encode()).encode());
+        if let Some(list) = list_of(header, op.body.as_ref()) {
+            self.keep_snapshot(&list, header.seq, batch)?;
+        } else {
+            self.apply_body(op.body.as_ref(), header, batch);
+        }
+        self.go_on_with(header.author, batch)
+    }
+
+    /// What waited for an op of this author may have its turn.
+    pub(super) fn go_on_with(&mut self, author: DeviceId, batch: &mut Batch<'_>) -> Result<(), DeviceError> {
+        self.release_of(author, batch)?;
+        self.take_ready_snapshots(batch)
+    }
+
+    pub(super) fn release_of(&mut self, author: DeviceId, batch: &mut Batch<'_>) -> Result<(), DeviceError> {
+        let released = self.waiting.released_by(author, self.log.vector());
+        self.release(released, batch)
+    }
+
+    /// Another cell with an op that is here: it has to go when the op goes.
+    fn note_cell(&mut self, arrived: &Arrived, batch: &mut Batch<'_>) -> Result<(), DeviceError> {
+        let key = row_key(&arrived.header.author, arrived.header.seq);
+        self.note_cell_of(Space::Op, key, arrived.cell_id, batch)
+    }
+
+    pub(super) fn note_cell_of(
+        &mut self,
+        space: Space,
+        key: Vec<u8>,
+        cell: CellId,
+        batch: &mut Batch<'_>,
+    ) -> Result<(), DeviceError> {
+        let Some(bytes) = batch.rows.row(space, &key)? else { return Ok(()) };
+        let mut stored = Stored::decode(&bytes).map_err(|_| DeviceError::State("op"))?;
+        if stored.add_cell(cell) {
+            batch.rows.set(space, key, stored.encode());
         }
         Ok(())
     }
 
-    fn apply(&mut self, op: SignedOp, header: &Header, id: OpId, batch: &mut Batch) {
-        self.note_offered(header.author, header.seq);
-        self.log.advance(header, id);
-        self.members.note_seen(&header.author, header.stamp);
-        batch.log_changed = true;
-        let key = row_key(&header.author, header.seq);
-        batch.writes.push(Write::Row(Space::Op, key, Some(op.encode())));
-        let Some(body) = op.body else { return };
+    /// Applies what an op or a part says. A stub says nothing.
+    pub(super) fn apply_body(&mut self, body: Option<&Body>, header: &Header, batch: &mut Batch<'_>) {
+        let Some(body) = body else { return };
         // A member signed it, so what cannot be unpacked is of a later version. It is kept and passed on.
         let Ok(payload) = payload::unpack(&body.payload) else {
             self.upgrade_due = true;
             return;
         };
+        let mut origin = Origin { author: header.author, stamp: header.stamp };
         for change in payload.changes {
-            if !self.apply_change(change.0, &change.1, header, batch) {
+            if change.0 == body::kind::ORIGIN
+                && header.kind == kind::PART
+                && let Ok(other) = codec::decode(&change.1)
+            {
+                origin = other;
+            } else if !self.apply_change(change.0, &change.1, origin, batch) {
                 self.upgrade_due = true;
             }
         }
     }
 
     /// Applies one change. False when this version does not know it.
-    fn apply_change(&mut self, number: u16, bytes: &[u8], header: &Header, batch: &mut Batch) -> bool {
+    fn apply_change(&mut self, number: u16, bytes: &[u8], origin: Origin, batch: &mut Batch<'_>) -> bool {
         match number {
             body::kind::RECORD => codec::decode::<Record>(bytes).map(|record| batch.records.push(record)).is_ok(),
             body::kind::DELETE => codec::decode::<Delete>(bytes).map(|delete| batch.deletes.push(delete.id)).is_ok(),
             body::kind::DEVICE_NAME => codec::decode::<Name>(bytes)
-                .map(|name| self.members.note_name(&header.author, header.stamp, name))
+                .map(|name| {
+                    self.members.note_name(&origin.author, origin.stamp, name);
+                    batch.members_changed = true;
+                })
                 .is_ok(),
+            body::kind::ATTEST => {
+                codec::decode::<Attest>(bytes).map(|attest| self.note_attest(origin.author, &attest)).is_ok()
+            }
+            // Lists are taken where they are placed.
+            body::kind::SNAPSHOT => true,
             _ => false,
         }
     }
 
-    fn take_entry(&mut self, signed: &SignedEntry, batch: &mut Batch, rows: &dyn Rows) -> Result<(), DeviceError> {
+    fn take_entry(&mut self, signed: &SignedEntry, batch: &mut Batch<'_>) -> Result<(), DeviceError> {
         let hash: Hash = proof::entry_hash(&signed.entry);
-        self.note_entry_offered(hash);
+        self.note_entry_at_remote(batch.from, hash);
         match self.members.accept(&self.vault.account(), &self.vault.dataset(), signed) {
             Accepted::Known => return Ok(()),
             Accepted::Refused => {
@@ -228,9 +315,9 @@ impl Account {
             Accepted::Epoch(entry) => self.take_epoch(&entry, batch),
         }
         batch.members_changed = true;
-        batch.writes.push(self.row(&state::entry_key(&hash), codec::encode(signed)));
+        batch.rows.set(Space::State, state::entry_key(&hash), codec::encode(signed));
         let released = self.waiting.released_by_key();
-        self.release(released, batch, rows)
+        self.release(released, batch)
     }
 
     /// Who was there before this device is no news.
@@ -242,53 +329,63 @@ impl Account {
     }
 
     /// Takes the new epoch's key out of an entry, if it was wrapped for this device.
-    fn take_epoch(&mut self, entry: &Entry, batch: &mut Batch) {
+    fn take_epoch(&mut self, entry: &Entry, batch: &mut Batch<'_>) {
         let (Membership::Revoke { epoch, wraps, .. } | Membership::Rotate { epoch, wraps }) = &entry.change else {
             return;
         };
         let own = self.vault.device_id();
         let Some(wrap) = wraps.iter().find(|wrap| wrap.device == own) else { return };
         if self.vault.add_epoch(*epoch, wrap).is_ok() {
-            batch.writes.push(self.row(state::VAULT, self.vault.encode().to_vec()));
+            batch.rows.set(Space::State, state::VAULT.to_vec(), self.vault.encode().to_vec());
         } else {
             self.refused += 1;
         }
     }
 
-    fn hold_for_key(&mut self, id: CellId, cell: Vec<u8>, batch: &mut Batch) {
+    fn hold_for_key(&mut self, id: CellId, cell: Vec<u8>, batch: &mut Batch<'_>) {
         if self.waiting.hold_for_key(id) {
-            self.hold(id, cell, batch);
+            batch.hold(id, cell);
         } else {
             self.refused += 1;
         }
-    }
-
-    fn hold(&mut self, id: CellId, cell: Vec<u8>, batch: &mut Batch) {
-        batch.writes.push(Write::Row(Space::Quarantine, id.0.to_vec(), Some(cell.clone())));
-        batch.held.insert(id, cell);
     }
 
     /// Puts cells whose turn may have come back into the queue of this batch.
-    fn release(&mut self, cells: Vec<CellId>, batch: &mut Batch, rows: &dyn Rows) -> Result<(), DeviceError> {
+    fn release(&mut self, cells: Vec<CellId>, batch: &mut Batch<'_>) -> Result<(), DeviceError> {
         for id in cells {
-            let cell = match batch.held.remove(&id) {
-                Some(cell) => Some(cell),
-                None => rows.row(Space::Quarantine, &id.0)?,
-            };
-            batch.writes.push(Write::Row(Space::Quarantine, id.0.to_vec(), None));
+            let cell = batch.rows.row(Space::Quarantine, &id.0)?;
+            batch.rows.unset(Space::Quarantine, id.0.to_vec());
             batch.todo.extend(cell.map(|cell| (id, cell)));
         }
         Ok(())
     }
 }
 
+impl Batch<'_> {
+    fn hold(&mut self, id: CellId, cell: Vec<u8>) {
+        self.rows.set(Space::Quarantine, id.0.to_vec(), cell);
+    }
+}
+
+/// The list that an op is, if it is one and can be believed.
+fn list_of(header: &Header, body: Option<&Body>) -> Option<body::snapshot::Snapshot> {
+    if header.kind != kind::SNAPSHOT {
+        return None;
+    }
+    let payload = payload::unpack(&body?.payload).ok()?;
+    let change = payload.changes.iter().find(|change| change.0 == body::kind::SNAPSHOT)?;
+    let list: body::snapshot::Snapshot = codec::decode(&change.1).ok()?;
+    let reaches_itself = list.author == header.author && list.to >= header.seq;
+    (list.check().is_ok() && !reaches_itself).then_some(list)
+}
+
 /// How far another device's clock may be ahead before the person is told: a day, more than any time zone mistaken for UTC.
 const CLOCK_AHEAD_MS_MAX: u64 = 86_400_000;
 
 /// The class of the cells that carry ops of this kind.
-fn class_of(op_kind: u8) -> CellClass {
+pub(super) fn class_of(op_kind: u8) -> CellClass {
     match op_kind {
-        kind::SNAPSHOT => CellClass::Snapshot,
+        kind::SNAPSHOT | kind::PART => CellClass::Snapshot,
         kind::ATTEST => CellClass::Attest,
         _ => CellClass::Op,
     }

@@ -9,14 +9,15 @@ use caro_schema::{
     },
     codec,
     id::RecordId,
+    ipc::history::Import,
     limits::COMMAND_SYNC_BYTES_MAX,
-    op::RawChange,
+    op::{RawChange, kind},
 };
 
 use super::{Account, Device, DeviceError, Env, backfill, recorded, state};
 use crate::{
     history::{History, PutOutcome},
-    step::{Notice, Space, Step, Write},
+    step::{Notice, Rows, Space, Step, Write},
 };
 
 /// What is sent at all.
@@ -26,11 +27,16 @@ pub struct Rules {
     pub window_days: Option<u32>,
     /// Of the history from before joining, only so many of the newest; none for all.
     pub window_count: Option<u64>,
+    /// After so many ops of this device's own, what is left of them is said again in full cells.
+    pub compact_after: u64,
 }
+
+/// Enough to fill a part of a snapshot about halfway, and a week of most people's typing.
+const COMPACT_AFTER: u64 = 512;
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { window_days: Some(90), window_count: Some(10_000) }
+        Self { window_days: Some(90), window_count: Some(10_000), compact_after: COMPACT_AFTER }
     }
 }
 
@@ -44,6 +50,11 @@ pub(super) struct Pending {
 }
 
 impl Pending {
+    /// When it is made into an op.
+    pub(super) fn due_ms(&self) -> u64 {
+        self.due_ms
+    }
+
     /// Due now: it was waiting when the daemon ended.
     pub(super) fn at_once() -> Self {
         Self { due_ms: 0, ended: true }
@@ -80,19 +91,15 @@ impl Device {
         step
     }
 
-    /// Takes in foreign history. What is new and within the window goes into full cells. What a hook has recorded
-    /// already is known, although its id is another.
-    pub fn import(&mut self, records: Vec<Record>, history: &mut History) -> (Step, PutOutcome) {
-        let given = records.len();
-        let records = recorded::without(records, history);
-        let recorded = (given - records.len()) as u64;
-        let fresh: Vec<RecordId> = records
-            .iter()
-            .map(|record| record.id)
-            .filter(|id| !history.contains(id) && !history.is_deleted(id))
-            .collect();
-        let mut outcome = history.put(records);
-        outcome.known += recorded;
+    /// Takes in foreign history. What is new and within the window goes into full cells. What is there stays as it is: a
+    /// hook knew it better, and what a file without times says of a moment changes with the file.
+    pub fn import(&mut self, import: impl Into<Import>, history: &mut History) -> (Step, PutOutcome) {
+        let (records, sifted) = recorded::sift(import.into(), history);
+        let fresh: Vec<RecordId> = records.iter().map(|record| record.id).collect();
+        let PutOutcome { added, replaced, known, deleted } = history.put(records);
+        // An id may be in one batch twice.
+        let (known, deleted) = (sifted.known + known + replaced, sifted.deleted + deleted);
+        let outcome = PutOutcome { added, replaced: 0, known, deleted };
         let mut step = Step { writes: history.take_writes(), notices: vec![Notice::History], ..Step::default() };
         if let Some(account) = &mut self.account {
             step.writes.extend(account.upload_later(fresh));
@@ -116,19 +123,31 @@ impl Account {
         known.is_none().then(|| Write::Row(Space::State, state::pending_key(&id), Some(Vec::new())))
     }
 
-    pub(super) fn wake_at_ms(&self) -> Option<u64> {
+    pub(super) fn wake_at_ms(&self, rules: &Rules) -> Option<u64> {
+        if self.backfill.is_some() || self.is_compaction_due(rules) {
+            return Some(0);
+        }
         let pending = self.pending.values().map(|pending| pending.due_ms).min();
-        if self.backfill.is_some() { Some(0) } else { pending }
+        [pending, self.attest_at_ms(), self.forward_at_ms()].into_iter().flatten().min()
     }
 
     pub(super) fn handle_timer(
         &mut self,
         history: &History,
         rules: &Rules,
+        rows: &dyn Rows,
         env: &mut Env<'_>,
     ) -> Result<Step, DeviceError> {
         let mut step = self.flush(history, env)?;
         step.extend(self.continue_backfill(history, rules, env)?);
+        step.extend(self.attest_if_due(env)?);
+        if step.writes.is_empty() {
+            // Each of these reads what the others may have changed, so they do not share a step.
+            step = self.forward(rows, env)?;
+        }
+        if step.writes.is_empty() {
+            step = self.compact(history, rules, rows, env)?;
+        }
         Ok(step)
     }
 
@@ -143,7 +162,7 @@ impl Account {
             due.iter().filter_map(|id| history.record(id)).map(|record| put(&record)).collect();
         let mut step = Step::default();
         for packed in backfill::fill(changes, &mut self.kept_here) {
-            step.writes.extend(self.append_packed(packed, env)?);
+            step.writes.extend(self.append_packed(kind::CHANGES, packed, env)?);
         }
         for id in due {
             self.pending.remove(&id);
@@ -157,7 +176,7 @@ impl Account {
         let changes = ids.iter().map(|id| RawChange(body::kind::DELETE, codec::encode(&Delete { id: *id }).into()));
         let mut step = Step::default();
         for packed in backfill::fill(changes.collect(), &mut self.kept_here) {
-            step.writes.extend(self.append_packed(packed, env)?);
+            step.writes.extend(self.append_packed(kind::CHANGES, packed, env)?);
         }
         for id in ids {
             if self.pending.remove(id).is_some() {

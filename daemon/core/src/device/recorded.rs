@@ -1,12 +1,18 @@
-//! One run of a command seen twice: by the hook as it happened, and later in the shell's own history file. The file has
-//! whole seconds and no session, so ids cannot tell; text and time can. Each recorded run stands for one line of the
-//! file at most, so that three runs in one second stay three.
+//! One run of a command seen twice: by the hook as it happened, and later in the shell's own history file, which knows less
+//! and gives it another id. Says which lines of a file are known so, and which were deleted and must not come back.
+//!
+//! A line with a time is known by text and time; a file has whole seconds, and each recorded run stands for one line at
+//! most, so that three runs in one second stay three. A line without a time is known by its place: of the equal lines of a
+//! file the last ones are those that the hook has seen, as many as it recorded.
+//!
+//! What is deleted leaves marks beside its own id, for the ids that such lines do not share with it. A mark is a hash in
+//! the set of the deleted: it syncs and merges as every deletion does, and nothing else needs to know of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use caro_schema::body::history::Record;
+use caro_schema::{body::history::Record, id::RecordId, ipc::history::Import};
 
-use crate::history::History;
+use crate::history::{History, PutOutcome};
 
 /// By how much the file's time may be before the hook's: its second has begun earlier, and a clock may be set a little.
 const EARLIER_US: i64 = 2_000_000;
@@ -14,26 +20,154 @@ const EARLIER_US: i64 = 2_000_000;
 /// By how much it may be after it: a shell writes the line when it accepts it, at about the same moment.
 const LATER_US: i64 = 1_000_000;
 
-/// The records of a file without those that a hook has recorded already.
-pub(super) fn without(records: Vec<Record>, history: &History) -> Vec<Record> {
-    let foreign = |record: &&Record| record.session.is_empty();
-    let times = || records.iter().filter(foreign).map(|record| record.start_us);
-    let (Some(first), Some(last)) = (times().min(), times().max()) else { return records };
-    let mut runs: HashMap<Vec<u8>, Vec<i64>> = HashMap::new();
-    for record in history.recorded_between(first.saturating_sub(LATER_US), last.saturating_add(EARLIER_US)) {
-        runs.entry(record.command.into_vec()).or_default().push(record.start_us);
+const SECOND_US: i64 = 1_000_000;
+
+/// The records of an import that are new, and what became of the others.
+pub(super) fn sift(import: Import, history: &History) -> (Vec<Record>, PutOutcome) {
+    let Import { records, untimed, own } = import;
+    let mut outcome = PutOutcome::default();
+    let untimed: HashMap<RecordId, u32> = untimed.into_iter().collect();
+    let unknown = records.into_iter().filter(|record| {
+        let (is_known, is_deleted) = (history.contains(&record.id), history.is_deleted(&record.id));
+        outcome.known += u64::from(is_known);
+        outcome.deleted += u64::from(is_deleted);
+        !is_known && !is_deleted
+    });
+    let (mut timed, mut lines) = (Vec::new(), Vec::new());
+    for record in unknown {
+        match untimed.get(&record.id) {
+            Some(after) => lines.push((record, *after)),
+            None => timed.push(record),
+        }
     }
-    if runs.is_empty() {
-        return records;
+    if !own {
+        keep_new_timed(&mut timed, history, &mut outcome);
+        keep_new_untimed(&mut lines, history, &mut outcome);
     }
-    records.into_iter().filter(|record| !record.session.is_empty() || !take(&mut runs, record)).collect()
+    timed.extend(lines.into_iter().map(|(record, _)| record));
+    (timed, outcome)
 }
 
-/// Whether a recorded run stands for this record. It then stands for no other.
-fn take(runs: &mut HashMap<Vec<u8>, Vec<i64>>, record: &Record) -> bool {
-    let Some(starts) = runs.get_mut(&record.command[..]) else { return false };
-    let near = |start: &i64| (-LATER_US..EARLIER_US).contains(&(start - record.start_us));
-    let Some(at) = starts.iter().position(near) else { return false };
-    starts.swap_remove(at);
+/// Which tool a session's name came from; the hooks give names without one.
+fn tool(session: &str) -> &str {
+    session.split_once(':').map_or("", |(tool, _)| tool)
+}
+
+fn keep_new_timed(records: &mut Vec<Record>, history: &History, outcome: &mut PutOutcome) {
+    let times = || records.iter().map(|record| record.start_us);
+    let (Some(first), Some(last)) = (times().min(), times().max()) else { return };
+    let texts: HashSet<&[u8]> = records.iter().map(|record| &record.command[..]).collect();
+    let mut runs: HashMap<Vec<u8>, Vec<(String, i64)>> = HashMap::new();
+    for run in history.recorded_between(first.saturating_sub(LATER_US), last.saturating_add(EARLIER_US)) {
+        if texts.contains(&run.command[..]) {
+            runs.entry(run.command.into_vec()).or_default().push((run.session, run.start_us));
+        }
+    }
+    records.retain(|record| {
+        let is_known = take(&mut runs, record);
+        let is_deleted = !is_known && is_marked(record, history);
+        outcome.known += u64::from(is_known);
+        outcome.deleted += u64::from(is_deleted);
+        !is_known && !is_deleted
+    });
+}
+
+/// Whether a recorded run stands for this record. It then stands for no other. Two runs out of the same tool are two: that
+/// tool's own ids tell them apart.
+fn take(runs: &mut HashMap<Vec<u8>, Vec<(String, i64)>>, record: &Record) -> bool {
+    let Some(runs) = runs.get_mut(&record.command[..]) else { return false };
+    let is_it = |(session, start_us): &(String, i64)| {
+        let is_near = (-LATER_US..EARLIER_US).contains(&start_us.saturating_sub(record.start_us));
+        is_near && (record.session.is_empty() || tool(session) != tool(&record.session))
+    };
+    let Some(at) = runs.iter().position(is_it) else { return false };
+    runs.swap_remove(at);
     true
+}
+
+/// Whether a run of this command at about this time was deleted.
+fn is_marked(record: &Record, history: &History) -> bool {
+    if !history.has_deleted() {
+        return false;
+    }
+    let second = |us: i64| us.div_euclid(SECOND_US);
+    let near = second(record.start_us.saturating_sub(LATER_US))..=second(record.start_us.saturating_add(EARLIER_US - 1));
+    let mut marks = near.map(|second| at_second(&record.command, second));
+    marks.any(|mark| history.is_deleted(&mark))
+}
+
+fn keep_new_untimed(lines: &mut Vec<(Record, u32)>, history: &History, outcome: &mut PutOutcome) {
+    // All lines of a file have the same shell.
+    let Some(shell) = lines.first().map(|(record, _)| kind(&record.shell).to_owned()) else { return };
+    let texts: HashSet<&[u8]> = lines.iter().map(|(record, _)| &record.command[..]).collect();
+    let is_hooked = |session: &str, other: &str| {
+        !session.is_empty() && tool(session).is_empty() && (shell.is_empty() || kind(other) == shell)
+    };
+    let runs = history.runs_of(texts.into_iter(), |words| is_hooked(words.session, words.shell));
+    let recorded: Vec<u32> =
+        lines.iter().map(|(record, _)| runs.get(&record.command[..]).copied().unwrap_or_default()).collect();
+    let mut recorded = recorded.into_iter();
+    lines.retain(|(record, after)| {
+        let recorded = recorded.next().unwrap_or_default();
+        let is_known = *after < recorded;
+        let is_deleted = !is_known && is_marked_untimed(record, after - recorded, history);
+        outcome.known += u64::from(is_known);
+        outcome.deleted += u64::from(is_deleted);
+        !is_known && !is_deleted
+    });
+}
+
+/// Whether the line is one of those whose runs were deleted: the `nth` behind those that are recorded still.
+fn is_marked_untimed(record: &Record, nth: u32, history: &History) -> bool {
+    let is_marked = |nth: u32| history.is_deleted(&nth_line(&record.command, nth));
+    history.has_deleted() && (is_marked(nth) || is_marked(EVERY_LINE))
+}
+
+/// A shell's name without its version.
+fn kind(shell: &str) -> &str {
+    shell.split(' ').next().unwrap_or_default()
+}
+
+/// Stands for all lines without a time: no run of the command was left.
+const EVERY_LINE: u32 = u32::MAX;
+
+/// The ids that are about to be deleted, with the marks that keep the same runs out of later imports.
+pub(super) fn with_marks(ids: &[RecordId], history: &History) -> Vec<RecordId> {
+    let mut all = ids.to_vec();
+    let mut hooked: HashMap<Vec<u8>, u32> = HashMap::new();
+    let mut runs: HashMap<Vec<u8>, u32> = HashMap::new();
+    let different: HashSet<&RecordId> = ids.iter().collect();
+    for record in different.into_iter().filter_map(|id| history.record(id)) {
+        if !record.session.is_empty() {
+            all.push(at_second(&record.command, record.start_us.div_euclid(SECOND_US)));
+        }
+        if !record.session.is_empty() && tool(&record.session).is_empty() {
+            *hooked.entry(record.command.clone().into_vec()).or_default() += 1;
+        }
+        *runs.entry(record.command.into_vec()).or_default() += 1;
+    }
+    for (command, count) in &hooked {
+        let free = (0..EVERY_LINE).map(|nth| nth_line(command, nth)).filter(|mark| !history.is_deleted(mark));
+        all.extend(free.take(*count as usize));
+    }
+    let live = history.runs_of(hooked.keys().map(Vec::as_slice), |_| true);
+    let gone = hooked.keys().filter(|command| live.get(&command[..]) == runs.get(&command[..]));
+    all.extend(gone.map(|command| nth_line(command, EVERY_LINE)));
+    all
+}
+
+/// The mark of a deleted run of this command in this second.
+fn at_second(command: &[u8], second: i64) -> RecordId {
+    mark("caro 2026 deleted run by its second v1", &second.to_be_bytes(), command)
+}
+
+/// The mark of the nth deleted run of this command.
+fn nth_line(command: &[u8], nth: u32) -> RecordId {
+    mark("caro 2026 deleted run by its number v1", &nth.to_be_bytes(), command)
+}
+
+fn mark(context: &str, which: &[u8], command: &[u8]) -> RecordId {
+    let mut id = [0; RecordId::LEN];
+    blake3::Hasher::new_derive_key(context).update(which).update(command).finalize_xof().fill(&mut id);
+    RecordId(id)
 }

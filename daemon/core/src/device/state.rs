@@ -1,7 +1,10 @@
 //! The rows of [`Space::State`](crate::step::Space::State) that belong to an account, and their encoding. Named maps:
 //! a later version may add fields.
 
-use caro_schema::{codec, id::RecordId};
+use caro_schema::{
+    codec,
+    id::{DeviceId, RecordId},
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::DeviceError;
@@ -12,6 +15,12 @@ pub(super) const LOG: &[u8] = b"log";
 pub(super) const MEMBERS: &[u8] = b"members";
 pub(super) const PROFILE: &[u8] = b"profile";
 pub(super) const BACKFILL: &[u8] = b"backfill";
+pub(super) const LOOSE: &[u8] = b"loose parts";
+pub(super) const COMPACTED: &[u8] = b"compacted";
+pub(super) const ATTESTED: &[u8] = b"attested";
+pub(super) const EVIDENCE: &[u8] = b"evidence";
+const SNAPSHOT: &[u8] = b"snapshot/";
+const PURGE: &[u8] = b"purge/";
 const PENDING: &[u8] = b"pending/";
 const REMOTE: &[u8] = b"remote/";
 const ENTRY: &[u8] = b"keylog/";
@@ -32,6 +41,24 @@ pub(super) fn remote_number(key: &[u8]) -> Option<RemoteNumber> {
     Some(RemoteNumber::from_be_bytes(key.strip_prefix(REMOTE)?.try_into().ok()?))
 }
 
+pub(super) fn snapshot_key(author: &DeviceId, from: u64) -> Vec<u8> {
+    [SNAPSHOT, &author.0, &from.to_be_bytes()].concat()
+}
+
+pub(super) fn is_snapshot(key: &[u8]) -> bool {
+    key.starts_with(SNAPSHOT)
+}
+
+/// What a remote is to forget once everything up to a number of its queue was acknowledged.
+pub(super) fn purge_key(number: RemoteNumber, after: u64) -> Vec<u8> {
+    [PURGE, &number.to_be_bytes(), &after.to_be_bytes()].concat()
+}
+
+pub(super) fn purge_of(key: &[u8]) -> Option<(RemoteNumber, u64)> {
+    let (number, after) = key.strip_prefix(PURGE)?.split_first_chunk()?;
+    Some((RemoteNumber::from_be_bytes(*number), u64::from_be_bytes(after.try_into().ok()?)))
+}
+
 pub(super) fn entry_key(hash: &caro_schema::id::Hash) -> Vec<u8> {
     [ENTRY, &hash.0].concat()
 }
@@ -48,4 +75,14 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 pub(super) fn required<T: DeserializeOwned>(rows: &dyn Rows, key: &[u8], what: &'static str) -> Result<T, DeviceError> {
     let bytes = rows.row(Space::State, key)?.ok_or(DeviceError::State(what))?;
     codec::decode(&bytes).map_err(|_| DeviceError::State(what))
+}
+
+/// A row that need not be there.
+pub(super) fn optional<T: DeserializeOwned>(
+    rows: &dyn Rows,
+    key: &[u8],
+    what: &'static str,
+) -> Result<Option<T>, DeviceError> {
+    let bytes = rows.row(Space::State, key)?;
+    bytes.map(|bytes| codec::decode(&bytes).map_err(|_| DeviceError::State(what))).transpose()
 }

@@ -66,6 +66,18 @@ impl Account {
         }
         let restored = self.restored.iter().filter_map(|number| self.remote(*number));
         warnings.extend(restored.map(|remote| Warning::RelayRestored { address: remote.record.address.clone() }));
+        if self.profile.cloned {
+            warnings.push(Warning::Cloned);
+        }
+        let own = self.vault.device_id();
+        let others = self.log.forked().filter(|author| **author != own);
+        warnings.extend(others.map(|author| Warning::OtherCloned { name: name(author) }));
+        // Whoever has read a log to its end and still waits for an op has been kept from it.
+        let is_read = |remote: &Remote| matches!(remote.state(), State::Live | State::Stopped(_));
+        if self.remotes.values().all(is_read) {
+            let lacking = self.waiting.lacking(self.log.vector());
+            warnings.extend(lacking.map(|(author, count)| Warning::Withheld { name: name(&author), count }));
+        }
         if self.clock_ahead_ms > 0 {
             warnings.push(Warning::ClockAhead { seconds: self.clock_ahead_ms / 1000 });
         }

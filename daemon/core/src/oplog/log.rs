@@ -1,17 +1,17 @@
 //! Where an op belongs: next, known, later, or beside. And the header of the next own op.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use caro_link::proof;
 use caro_schema::{
     id::{Dataset, DeviceId, Hash, OpId},
     limits::PARENTS_MAX,
-    op::{Header, Parent, SignedOp},
+    op::{Header, Parent},
     stamp::Stamp,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Need, Tip, Vector, row_key};
+use super::{Bloom, Need, Stored, Tip, Vector, row_key};
 use crate::step::{RowError, Rows, Space};
 
 /// What a device has of every author.
@@ -20,8 +20,12 @@ pub struct OpLog {
     dataset: Dataset,
     own: DeviceId,
     vector: Vector,
-    /// Authors whose last op is nobody's parent yet.
-    heads: BTreeSet<DeviceId>,
+    /// Of each author, the last op that another author's op named as a parent.
+    #[serde(default)]
+    named: BTreeMap<DeviceId, u64>,
+    /// Of authors whose chain was ever in doubt, how many ops were found beside it.
+    #[serde(default)]
+    beside: BTreeMap<DeviceId, u64>,
     clock: Stamp,
 }
 
@@ -32,16 +36,38 @@ pub enum Placement {
     Next,
     /// It was applied already.
     Known,
+    /// Its number is within a run that was said again by a snapshot, so that nobody can tell whether it was part of it.
+    /// What it says is applied once more, which is harmless if it was.
+    Covered,
     /// It must wait for this one.
     Waits(Need),
-    /// The author wrote two different ops with one number: its state was copied or turned back.
+    /// The author wrote two different ops with one number: its state was copied or turned back. What it says counts,
+    /// as everything that a member signed does; its place in the chain is decided by [`super::fork`].
     Fork,
+}
+
+/// Ops of one author that somebody lacks, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Whose.
+    pub author: DeviceId,
+    /// The first one's number.
+    pub from: u64,
+    /// The last one's.
+    pub to: u64,
 }
 
 impl OpLog {
     /// An empty log of one device in one account.
     pub fn new(dataset: Dataset, own: DeviceId) -> Self {
-        Self { dataset, own, vector: Vector::default(), heads: BTreeSet::new(), clock: Stamp::default() }
+        Self {
+            dataset,
+            own,
+            vector: Vector::default(),
+            named: BTreeMap::new(),
+            beside: BTreeMap::new(),
+            clock: Stamp::default(),
+        }
     }
 
     /// What it has.
@@ -56,9 +82,19 @@ impl OpLog {
 
     /// Ops that are nobody's parent yet, at most `most`, ascending by author.
     pub fn heads(&self, most: usize) -> Vec<Parent> {
-        let of =
-            |author: &DeviceId| self.vector.tip(author).map(|tip| Parent { author: *author, seq: tip.seq, op: tip.op });
-        self.heads.iter().filter_map(of).take(most).collect()
+        let is_head = |(author, tip): &(&DeviceId, &Tip)| self.named.get(author).is_none_or(|named| *named < tip.seq);
+        let heads = self.vector.iter().filter(is_head);
+        heads.map(|(author, tip)| Parent { author: *author, seq: tip.seq, op: tip.op }).take(most).collect()
+    }
+
+    /// What is here and not with somebody who has `have`, author by author. What a snapshot covers is among it; its
+    /// parts stand for it.
+    pub fn missing(&self, have: &BTreeMap<DeviceId, u64>) -> Vec<Run> {
+        let run = |(author, tip): (&DeviceId, &Tip)| {
+            let from = have.get(author).copied().unwrap_or(0) + 1;
+            (from <= tip.seq).then_some(Run { author: *author, from, to: tip.seq })
+        };
+        self.vector.iter().filter_map(run).collect()
     }
 
     /// The header of this device's next op. Making it changes nothing: [`Self::advance`] does.
@@ -79,6 +115,22 @@ impl OpLog {
         }
     }
 
+    /// The header of a part of a snapshot of this device's: beside the chain, and with no stamp that others would have
+    /// to exceed.
+    pub fn part_header(&self, payload_commit: Hash) -> Option<Header> {
+        let tip = self.vector.tip(&self.own)?;
+        Some(Header {
+            dataset: self.dataset,
+            author: self.own,
+            seq: tip.seq,
+            prev: tip.op,
+            parents: Vec::new(),
+            stamp: self.clock,
+            kind: caro_schema::op::kind::PART,
+            payload_commit,
+        })
+    }
+
     /// Where an op belongs whose signature has been checked.
     ///
     /// # Errors
@@ -87,11 +139,15 @@ impl OpLog {
         let tip = self.vector.tip(&header.author);
         let have = tip.map_or(0, |tip| tip.seq);
         if header.seq <= have {
-            let same = match tip {
-                Some(tip) if tip.seq == header.seq => tip.op == op,
-                _ => stored_id(rows, &header.author, header.seq)?.is_none_or(|stored| stored == op),
+            let known = match tip {
+                Some(tip) if tip.seq == header.seq => Some(tip.op),
+                _ => stored_id(rows, &header.author, header.seq)?,
             };
-            return Ok(if same { Placement::Known } else { Placement::Fork });
+            return Ok(match known {
+                Some(known) if known == op => Placement::Known,
+                Some(_) => Placement::Fork,
+                None => Placement::Covered,
+            });
         }
         if header.seq > have + 1 {
             return Ok(Placement::Waits(Need { author: header.author, seq: header.seq - 1 }));
@@ -110,20 +166,79 @@ impl OpLog {
 
     /// Counts an op that was placed as next, or made from [`Self::next_header`].
     pub fn advance(&mut self, header: &Header, op: OpId) {
-        self.clock = self.clock.observe(header.stamp);
+        self.observe(header.stamp);
         self.vector.advance(header.author, Tip { seq: header.seq, op });
-        self.heads.insert(header.author);
         for parent in &header.parents {
-            if self.vector.seq(&parent.author) == parent.seq {
-                self.heads.remove(&parent.author);
+            self.note_named(parent);
+        }
+    }
+
+    /// Takes a run as read that a snapshot says again: `named` are the parents in it. Changes nothing when the run's
+    /// end is known already.
+    pub fn jump(&mut self, author: DeviceId, to: Tip, named: &[Parent], stamp: Stamp) {
+        self.observe(stamp);
+        if self.vector.seq(&author) < to.seq {
+            self.vector.advance(author, to);
+        }
+        for parent in named {
+            self.note_named(parent);
+        }
+    }
+
+    /// Makes an op the last one of its author that counts in the chain, whatever the last one was.
+    pub fn turn_to(&mut self, author: DeviceId, tip: Tip) {
+        self.vector.advance(author, tip);
+    }
+
+    /// Counts an op beside its author's chain. False when there are `most` already.
+    pub fn count_beside(&mut self, author: DeviceId, most: u64) -> bool {
+        let count = self.beside.entry(author).or_default();
+        *count = count.saturating_add(1);
+        *count <= most
+    }
+
+    /// Authors of whom two different ops with one number were seen.
+    pub fn forked(&self) -> impl Iterator<Item = &DeviceId> {
+        self.beside.keys()
+    }
+
+    /// Ids of the last `most` ops of each author, for a hint to somebody else ([`super::Bloom`]).
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn recent(&self, most: u64, rows: &dyn Rows) -> Result<Vec<OpId>, RowError> {
+        let mut ids = Vec::new();
+        for (author, tip) in self.vector.iter() {
+            ids.push(tip.op);
+            for seq in tip.seq.saturating_sub(most.saturating_sub(1)).max(1)..tip.seq {
+                ids.extend(stored_id(rows, author, seq)?);
             }
         }
+        Ok(ids)
+    }
+
+    /// A summary of the last `most` ops of each author.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn recent_bloom(&self, most: u64, rows: &dyn Rows) -> Result<Bloom, RowError> {
+        Ok(Bloom::of(&self.recent(most, rows)?))
+    }
+
+    /// Counts a stamp that was seen.
+    pub fn observe(&mut self, stamp: Stamp) {
+        self.clock = self.clock.observe(stamp);
+    }
+
+    fn note_named(&mut self, parent: &Parent) {
+        let named = self.named.entry(parent.author).or_default();
+        *named = parent.seq.max(*named);
     }
 }
 
-/// The id of an op that was applied before, unless its bytes were replaced by a snapshot.
-fn stored_id(rows: &dyn Rows, author: &DeviceId, seq: u64) -> Result<Option<OpId>, RowError> {
+/// The id of an op that was applied before, unless a snapshot says it again.
+pub(super) fn stored_id(rows: &dyn Rows, author: &DeviceId, seq: u64) -> Result<Option<OpId>, RowError> {
     let Some(bytes) = rows.row(Space::Op, &row_key(author, seq))? else { return Ok(None) };
-    let op = SignedOp::decode(&bytes).map_err(|_| RowError)?;
+    let op = Stored::decode(&bytes).and_then(|stored| stored.signed()).map_err(|_| RowError)?;
     Ok(Some(proof::op_id(&op.header_bytes)))
 }

@@ -3,11 +3,16 @@
 //! Knows headers, never payloads. Keeps the invariant that an author's ops are applied in order, each after its
 //! parents, and each at most once. Bytes are kept by the store, under the author and number.
 
+mod bloom;
+pub mod fork;
 mod log;
+mod stored;
 mod vector;
 mod waiting;
 
-pub use log::{OpLog, Placement};
+pub use bloom::Bloom;
+pub use log::{OpLog, Placement, Run};
+pub use stored::Stored;
 pub use vector::{Tip, Vector};
 pub use waiting::{Need, Waiting};
 

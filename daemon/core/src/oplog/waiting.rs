@@ -78,6 +78,17 @@ impl Waiting {
         cells
     }
 
+    /// Of each author whose ops are waited for, how many are not here.
+    pub fn lacking(&self, vector: &Vector) -> impl Iterator<Item = (DeviceId, u64)> {
+        let mut most: BTreeMap<DeviceId, u64> = BTreeMap::new();
+        for need in self.for_op.keys() {
+            let lacks = need.seq.saturating_sub(vector.seq(&need.author));
+            let known = most.entry(need.author).or_default();
+            *known = lacks.max(*known);
+        }
+        most.into_iter().filter(|(_, lacks)| *lacks > 0)
+    }
+
     /// Takes out the cells that waited for a key.
     pub fn released_by_key(&mut self) -> Vec<CellId> {
         std::mem::take(&mut self.for_key).into_iter().collect()

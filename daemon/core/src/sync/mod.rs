@@ -4,11 +4,13 @@
 //! one see another's.
 
 mod backoff;
+mod heads;
+mod purge;
 mod queue;
 mod remote;
 
 pub use backoff::Backoff;
-pub use remote::{Reaction, Remote, RemoteRecord, State};
+pub use remote::{Mark, Reaction, Remote, RemoteRecord, State};
 
 #[cfg(test)]
 mod tests;

@@ -46,6 +46,17 @@ impl Queue {
         self.len
     }
 
+    /// The number of the last cell that was queued, zero when there was none.
+    pub(super) fn last(&self) -> u64 {
+        self.next.saturating_sub(1)
+    }
+
+    /// Whether every cell up to this number is known to have left. A connection that has sent nothing yet knows only
+    /// whether anything is left at all.
+    pub(super) fn has_left(&self, number: u64) -> bool {
+        self.len == 0 || self.in_flight.front().is_some_and(|(first, _)| *first > number)
+    }
+
     /// Gives the next number to a cell that is being queued.
     pub(super) fn add(&mut self) -> u64 {
         let number = self.next.max(1);

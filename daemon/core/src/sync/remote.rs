@@ -3,16 +3,18 @@
 //! The cursor moves only by a page that was checked against the chain of heads, never by an acknowledgement, and is
 //! saved in the same step as what the page brought. A relay that shows another past than before is stopped, not followed.
 
+use std::collections::BTreeMap;
+
 use caro_link::proof;
 use caro_schema::{
-    id::{CellId, Generation, Handle, Hash, RelayKey},
+    id::{CellId, DeviceId, Generation, Handle, Hash, RelayKey},
     ipc::sync::StopReason,
     limits::{PAGE_CELL_BYTES_MAX, PAGE_CELLS_MAX},
     relay::{Entry, ErrorCode, Page, Position, ToDevice, ToRelay},
 };
 use serde::{Deserialize, Serialize};
 
-use super::queue::Queue;
+use super::{heads::Heads, purge::Purges, queue::Queue};
 use crate::step::{RemoteNumber, RowError, Rows};
 
 /// What a device keeps about a relay.
@@ -37,6 +39,12 @@ pub struct RemoteRecord {
     /// Why nothing is said to this relay until a person decides. Kept, because the cursor may have passed what showed it.
     #[serde(default)]
     pub stopped: Option<StopReason>,
+    /// Of each author, the last op that this relay was seen to have.
+    #[serde(default)]
+    pub has: BTreeMap<DeviceId, u64>,
+    /// Where the log stood when the relay last signed it.
+    #[serde(default)]
+    pub position: Option<Position>,
 }
 
 /// How a session stands.
@@ -62,6 +70,8 @@ pub struct Remote {
     pub record: RemoteRecord,
     state: State,
     queue: Queue,
+    purges: Purges,
+    heads: Heads,
     /// The end of the log as far as the relay has said.
     end: u64,
     /// Other devices connected now.
@@ -74,6 +84,14 @@ pub struct Remote {
     pub refusal: Option<ErrorCode>,
 }
 
+/// How far a remote has to come until it has what was known at one moment, and this device what it knew then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    queued: u64,
+    generation: Option<Generation>,
+    end: u64,
+}
+
 /// What follows from a message.
 #[derive(Default)]
 #[must_use]
@@ -82,6 +100,8 @@ pub struct Reaction {
     pub cells: Vec<Vec<u8>>,
     /// The queue's numbers that were acknowledged.
     pub acknowledged: Vec<u64>,
+    /// The row of ids that the relay has forgotten, by its number.
+    pub purged: Option<u64>,
     /// Whether [`Remote::record`] has to be written.
     pub save: bool,
     /// To be sent after everything above is durable.
@@ -103,7 +123,19 @@ impl Remote {
         let queue = Queue::load(rows, number)?;
         let end = record.cursor;
         let state = record.stopped.map_or(State::Down, State::Stopped);
-        Ok(Self { number, record, state, queue, end, others_online: 0, quota_bytes: 0, used_bytes: 0, refusal: None })
+        Ok(Self {
+            number,
+            record,
+            state,
+            queue,
+            purges: Purges::default(),
+            heads: Heads::default(),
+            end,
+            others_online: 0,
+            quota_bytes: 0,
+            used_bytes: 0,
+            refusal: None,
+        })
     }
 
     /// How the session stands.
@@ -138,6 +170,7 @@ impl Remote {
         }
         self.state = State::Opening;
         self.queue.rewind();
+        self.purges.rewind();
         Some(ToRelay::Hello { handle: self.account_handle() })
     }
 
@@ -148,6 +181,7 @@ impl Remote {
         }
         self.others_online = 0;
         self.queue.rewind();
+        self.purges.rewind();
     }
 
     /// Nothing is said to this relay until a person decides.
@@ -155,6 +189,7 @@ impl Remote {
         self.state = State::Stopped(reason);
         self.record.stopped = Some(reason);
         self.queue.rewind();
+        self.purges.rewind();
     }
 
     /// A person has decided: try again.
@@ -181,9 +216,64 @@ impl Remote {
         Ok(Some(ToRelay::Push { cells: cells.into_iter().map(Into::into).collect() }))
     }
 
+    /// Remembers a row of ids that is in the store.
+    pub fn load_purge(&mut self, after: u64) {
+        self.purges.add(after);
+    }
+
+    /// A row of ids is to be purged once everything that is queued now was acknowledged. Gives the row's number.
+    pub fn purge_after_queue(&mut self) -> u64 {
+        let after = self.queue.last();
+        self.purges.add(after);
+        after
+    }
+
+    /// The row of ids that can be purged now, if there is one: nothing is queued, so whatever stands for these cells is
+    /// at the relay.
+    pub fn purge_due(&self) -> Option<u64> {
+        (self.state == State::Live && self.queue.len() == 0).then(|| self.purges.due()).flatten()
+    }
+
+    /// The next purge, out of all the ids of the row that is due.
+    pub fn next_purge(&mut self, ids: &[u8]) -> Option<ToRelay> {
+        self.purges.next(ids)
+    }
+
+    /// Where the log stood when the relay last signed it.
+    pub fn position(&self) -> Option<Position> {
+        self.record.position.clone()
+    }
+
+    /// What was shown to this device that cannot be true together with what was shown to another one. None when the
+    /// two agree, or cannot be compared.
+    pub fn contradicts(&self, there: &Position) -> Option<Position> {
+        let signer = self.record.signer?;
+        proof::verify_position(&signer, &self.account_handle(), there).ok()?;
+        if Some(there.generation) != self.record.generation {
+            return None;
+        }
+        let head =
+            if there.cursor == self.record.cursor { Some(self.record.head) } else { self.heads.at(there.cursor) };
+        let differs = head.is_some_and(|head| head != there.head);
+        differs.then(|| self.record.position.clone()).flatten()
+    }
+
     /// Whether both sides have everything.
     pub fn in_step(&self) -> bool {
         self.state == State::Live && self.queue.len() == 0 && self.pending_down() == 0
+    }
+
+    /// What is known now, here and there.
+    pub fn mark(&self) -> Mark {
+        Mark { queued: self.queue.last(), generation: self.record.generation, end: self.end }
+    }
+
+    /// Whether everything that was known at the mark is on both sides. What came later may still be on its way, so that
+    /// this comes true also while somebody goes on typing.
+    pub fn is_past(&self, mark: &Mark) -> bool {
+        // A relay that began a new life counts from the beginning, and being live there means to have all of it.
+        let pulled = self.record.generation != mark.generation || self.record.cursor >= mark.end;
+        self.state == State::Live && pulled && self.queue.has_left(mark.queued)
     }
 
     /// What follows from a message of the relay.
@@ -207,7 +297,8 @@ impl Remote {
                 Reaction::default()
             }
             ToDevice::Error { code, retry_ms } => self.refused(code, retry_ms),
-            ToDevice::ListAccepted { .. } | ToDevice::Purged { .. } | ToDevice::Pong { .. } => Reaction::default(),
+            ToDevice::Purged { .. } => Reaction { purged: self.purges.answered(), ..Reaction::default() },
+            ToDevice::ListAccepted { .. } | ToDevice::Pong { .. } => Reaction::default(),
             ToDevice::Closed => self.stopped(StopReason::NoAccount),
         }
     }
@@ -227,6 +318,8 @@ impl Remote {
         if reborn {
             self.record.cursor = 0;
             self.record.head = Hash([0; 32]);
+            self.record.has.clear();
+            self.heads = Heads::default();
         } else if position.cursor < self.record.cursor
             || (position.cursor == self.record.cursor && position.head != self.record.head)
         {
@@ -256,6 +349,7 @@ impl Remote {
         }
         self.record.cursor = last;
         self.record.head = head;
+        self.record.position = Some(page.position);
         self.end = if page.more { self.end.max(last + 1) } else { self.end.max(last) };
         let caught_up = !page.more && self.state == State::CatchingUp;
         if caught_up {
@@ -272,7 +366,7 @@ impl Remote {
     }
 
     /// Checks that a page continues where the last one ended and makes progress, and computes the head after it.
-    fn fold(&self, page: &Page) -> Option<(Hash, Vec<Vec<u8>>)> {
+    fn fold(&mut self, page: &Page) -> Option<(Hash, Vec<Vec<u8>>)> {
         let bytes: usize =
             page.entries.iter().map(|entry| if let Entry::Cell(cell) = entry { cell.len() } else { 0 }).sum();
         let endless = page.more && page.entries.is_empty();
@@ -290,7 +384,9 @@ impl Remote {
                 }
                 Entry::Own(cell) | Entry::Gone(cell) => *cell,
             };
-            head = proof::chain_head(&head, page.after + 1 + at as u64, &cell);
+            let cursor = page.after + 1 + at as u64;
+            head = proof::chain_head(&head, cursor, &cell);
+            self.heads.note(cursor, head);
         }
         Some((head, cells))
     }

@@ -90,6 +90,8 @@ fn record() -> RemoteRecord {
         head: Hash([0; 32]),
         last_sync_ms: 0,
         stopped: None,
+        has: BTreeMap::new(),
+        position: None,
     }
 }
 

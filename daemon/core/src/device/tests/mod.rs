@@ -1,11 +1,12 @@
 //! Whole devices over an honest relay: what one records, the others have; whatever order, cut or crash.
 
+mod snapshots;
 mod world;
 
 use caro_schema::{
     body::history::Record,
     id::RecordId,
-    ipc::sync::{RemoteState, StopReason, Warning},
+    ipc::sync::{RemoteState, Warning},
     limits::COMMAND_SYNC_BYTES_MAX,
 };
 use proptest::prelude::*;
@@ -274,28 +275,44 @@ fn nothing_of_a_command_is_in_what_leaves_the_device() {
 }
 
 #[test]
-fn trap_15_a_cloned_home_is_noticed_and_stops_before_it_does_harm() {
-    let mut world = World::joined(2);
-    let disk = world.machines[0].disk.clone();
-    world.record(0, "written by the original");
-    world.settle();
-    // The copy writes an op with the same number, offline, and then comes online in the original's place.
-    world.machines[0].disk = disk;
-    world.machines[0].crash();
+fn trap_15_what_a_copied_home_and_its_original_wrote_is_everywhere_and_both_are_told() {
+    let mut world = World::joined(3);
+    world.copy_home(0);
+    // Both write ops with the same numbers, offline, and then come online.
     world.machines[0].online = false;
-    world.record(0, "written by the copy");
-    world.settle();
+    world.machines[3].online = false;
+    for (at, word) in [(0, "original"), (3, "copy")] {
+        for n in 0..4 {
+            world.record(at, &format!("{word} {n}"));
+            world.settle();
+        }
+    }
     world.machines[0].online = true;
     world.settle();
-    let status = world.machines[0].device.account().unwrap().status(|_| None);
-    assert_eq!(status.remotes[0].state, RemoteState::Stopped { reason: StopReason::Cloned });
-    assert_eq!(world.machines[0].commands(), ["written by the copy"], "nothing that was typed is lost");
-    // A restart does not forget it.
-    world.machines[0].crash();
+    world.machines[3].online = true;
     world.settle();
-    let status = world.machines[0].device.account().unwrap().status(|_| None);
-    assert_eq!(status.remotes[0].state, RemoteState::Stopped { reason: StopReason::Cloned });
-    assert_eq!(world.machines[1].commands(), ["written by the original"]);
+    // The original hears of the copy's ops like everyone else.
+    world.settle();
+    for at in 0..4 {
+        let commands = world.machines[at].commands();
+        assert_eq!(commands.len(), 8, "machine {at}: {commands:?}");
+    }
+    let warnings = |world: &World, at: usize| {
+        world.machines[at].device.account().unwrap().status(|_| None).warnings.into_iter().collect::<Vec<_>>()
+    };
+    for at in [0, 3] {
+        assert!(warnings(&world, at).contains(&Warning::Cloned), "machine {at}: {:?}", warnings(&world, at));
+    }
+    assert!(warnings(&world, 1).contains(&Warning::OtherCloned { name: "machine 0".to_owned() }));
+    let vectors: Vec<_> =
+        world.machines.iter().map(|machine| machine.device.account().unwrap().vector().clone()).collect();
+    assert!(vectors.windows(2).all(|pair| pair[0] == pair[1]), "all agree on where the chain goes on");
+    // A restart does not forget it, a person's word does.
+    world.machines[3].crash();
+    assert!(warnings(&world, 3).contains(&Warning::Cloned));
+    let now_ms = world.now_ms;
+    world.machines[3].decide(now_ms, |device, _, _, _| device.set_enabled(true));
+    assert!(!warnings(&world, 3).contains(&Warning::Cloned));
 }
 
 #[test]

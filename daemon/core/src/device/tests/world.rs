@@ -113,6 +113,8 @@ pub(super) struct Relay {
     signer: Signer,
     pub(super) generation: Generation,
     pub(super) cells: Vec<Vec<u8>>,
+    /// Cells that were purged.
+    pub(super) gone: BTreeSet<CellId>,
     account: Option<Hash>,
     list: Option<SignedList>,
 }
@@ -125,12 +127,15 @@ pub(super) struct World {
     phrase: Phrase,
 }
 
+/// How far ahead the world looks for something to do.
+const PATIENCE_MS: u64 = 3_600_000;
+
 const RELAY_KEY: RelayKey = RelayKey([42; 32]);
 
 impl Machine {
     fn new(seed: u64) -> Self {
         let disk = Disk::default();
-        let device = Device::load(&disk, Rules::default()).unwrap();
+        let device = Device::load(&disk, rules()).unwrap();
         let mut history = History::new();
         history.set_complete();
         Self { device, history, disk, online: true, session: None, entropy: Seeded(seed << 32) }
@@ -138,7 +143,7 @@ impl Machine {
 
     /// Everything in memory is lost; the disk is as it was at the last commit.
     pub(super) fn crash(&mut self) {
-        self.device = Device::load(&self.disk, Rules::default()).unwrap();
+        self.device = Device::load(&self.disk, rules()).unwrap();
         self.history = loaded(&self.disk);
         self.session = None;
     }
@@ -173,6 +178,11 @@ impl Machine {
             self.session.as_mut().unwrap().up.push_back(message);
         }
     }
+}
+
+/// As in the program, but that snapshots are made often.
+pub(super) fn rules() -> Rules {
+    Rules { compact_after: 8, ..Rules::default() }
 }
 
 /// History as a disk has it.
@@ -228,6 +238,11 @@ impl Relay {
                 session.down.push_back(ToDevice::Ack { cells: accepted });
             }
             ToRelay::Delivered { .. } => {}
+            ToRelay::Purge { cells } => {
+                let before = self.gone.len();
+                self.gone.extend(cells);
+                session.down.push_back(ToDevice::Purged { count: (self.gone.len() - before) as u64 });
+            }
             other => panic!("not expected here: {other:?}"),
         }
     }
@@ -250,6 +265,7 @@ impl Relay {
             first = false;
             let to = (after + PAGE).min(self.cells.len());
             let entry = |cell: &Vec<u8>| match proof::cell_id(cell) {
+                id if self.gone.contains(&id) => Entry::Gone(id),
                 id if session.own.contains(&id) => Entry::Own(id),
                 _ => Entry::Cell(ByteBuf::from(cell.clone())),
             };
@@ -272,6 +288,7 @@ impl World {
                 signer: Signer::from_seed(&[6; 32]),
                 generation: Generation([1; 16]),
                 cells: Vec::new(),
+                gone: BTreeSet::new(),
                 account: None,
                 list: None,
             },
@@ -313,6 +330,14 @@ impl World {
         machine.decide(self.now_ms, |device, history, _, env| device.adopt(joined, history, env).unwrap());
     }
 
+    /// One more machine, with a copy of another's disk.
+    pub(super) fn copy_home(&mut self, of: usize) {
+        let mut copy = Machine::new(100 + self.machines.len() as u64);
+        copy.disk = self.machines[of].disk.clone();
+        copy.crash();
+        self.machines.push(copy);
+    }
+
     /// A command on one machine, at this moment. Gives its id.
     pub(super) fn record(&mut self, at: usize, command: &str) -> RecordId {
         let id = RecordId(blake3::hash(command.as_bytes()).as_bytes()[..16].try_into().unwrap());
@@ -349,8 +374,9 @@ impl World {
         if !busy {
             let next = self.machines.iter().filter_map(|machine| machine.device.wake_at_ms()).min();
             match next {
-                Some(at_ms) => self.now_ms = self.now_ms.max(at_ms),
-                None => return false,
+                // What is due in a day is no business of a world that comes to rest.
+                Some(at_ms) if at_ms <= self.now_ms + PATIENCE_MS => self.now_ms = self.now_ms.max(at_ms),
+                _ => return false,
             }
         }
         true
@@ -360,7 +386,7 @@ impl World {
         let machine = &mut self.machines[at];
         let due = machine.device.wake_at_ms().is_some_and(|due_ms| due_ms <= self.now_ms);
         if due {
-            machine.decide(self.now_ms, |device, history, _, env| device.handle_timer(history, env).unwrap());
+            machine.decide(self.now_ms, |device, history, disk, env| device.handle_timer(history, disk, env).unwrap());
         }
         due
     }

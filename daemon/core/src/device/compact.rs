@@ -1,0 +1,292 @@
+//! Saying old ops again in full cells: when many small ops of this device are with every remote, what is left of them
+//! goes into a few parts, a list names them, and the small cells are purged. So a device that joins reads the history's
+//! compressed size, however it was typed.
+//!
+//! A device does this for its own ops alone, so nobody has to agree on who does it. The end of the last snapshot that
+//! was not full is packed again with what is new; full parts are named again and not sent again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use caro_link::proof;
+use caro_schema::{
+    body::{
+        self,
+        history::{Delete, Record},
+        snapshot::{Origin, PARTS_MAX, Snapshot},
+    },
+    cell::CellClass,
+    codec,
+    id::{CellId, OpId, RecordId},
+    op::{Body, Parent, RawChange, SignedOp, kind},
+};
+use serde_bytes::ByteBuf;
+
+use super::{Account, DeviceError, Env, Rules, backfill, overlay::Overlay, record::put, snapshots::Kept, state};
+use crate::{
+    history::History,
+    oplog::{Stored, row_key},
+    step::{Notice, Rows, Space, Step, Write},
+    sync::State,
+    vault::payload,
+};
+
+/// Ops of one compaction. More would hold up live commands while it is made; the next one follows at once.
+const RUN_MAX: usize = 8192;
+
+/// Bytes of a small op. What fills a larger cell is left as it is: an import need not be packed twice.
+const SMALL_BYTES: usize = 8 * 1024;
+
+/// Bytes of a packed part that is as good as full, three quarters of what a cell holds.
+const FULL_BYTES: u32 = 48 * 1024;
+
+/// A run of small own ops.
+struct Run {
+    from: u64,
+    ops: Vec<Stored>,
+}
+
+impl Account {
+    /// Whether there is enough to compact, and everybody who is to know the small ops has them.
+    pub(super) fn is_compaction_due(&self, rules: &Rules) -> bool {
+        let own = self.vault.device_id();
+        let new = self.log.vector().seq(&own).saturating_sub(self.compacted);
+        new >= rules.compact_after && self.profile.enabled && self.is_all_said() && self.is_acknowledged()
+    }
+
+    /// Whether everything that is to be sent has been made into ops.
+    fn is_all_said(&self) -> bool {
+        self.pending.is_empty() && self.backfill.is_none()
+    }
+
+    /// Whether every remote that this device speaks to has all that it is to have. One that a person has to decide on
+    /// does not hold up the others: its queue keeps what it lacks.
+    fn is_acknowledged(&self) -> bool {
+        let mut spoken = self.remotes.values().filter(|remote| !matches!(remote.state(), State::Stopped(_))).peekable();
+        spoken.peek().is_some() && spoken.all(|remote| remote.state() == State::Live && remote.pending_up() == 0)
+    }
+
+    /// Compacts one run of own ops.
+    pub(super) fn compact(
+        &mut self,
+        history: &History,
+        rules: &Rules,
+        rows: &dyn Rows,
+        env: &mut Env<'_>,
+    ) -> Result<Step, DeviceError> {
+        if !self.is_compaction_due(rules) {
+            return Ok(Step::default());
+        }
+        let mut rows = Overlay::new(rows);
+        let mut step = Step { notices: vec![Notice::Sync], ..Step::default() };
+        match self.next_run(rules.compact_after / 2, &rows)? {
+            (Some(run), looked_to) => {
+                step.writes = self.compact_run(run, history, &mut rows, env)?;
+                self.compacted = looked_to;
+            }
+            (None, looked_to) => self.compacted = looked_to,
+        }
+        rows.set(Space::State, state::COMPACTED.to_vec(), state::encode(&self.compacted));
+        step.writes.extend(rows.into_writes());
+        Ok(step)
+    }
+
+    /// The next run of at least `least` small own ops, and up to where there is nothing else to find.
+    fn next_run(&self, least: u64, rows: &Overlay<'_>) -> Result<(Option<Run>, u64), DeviceError> {
+        let own = self.vault.device_id();
+        let last = self.log.vector().seq(&own);
+        let mut run = Run { from: self.compacted + 1, ops: Vec::new() };
+        for seq in self.compacted + 1..=last {
+            let bytes = rows.row(Space::Op, &row_key(&own, seq))?;
+            let stored = bytes.map(|bytes| Stored::decode(&bytes)).transpose();
+            match stored.map_err(|_| DeviceError::State("op"))? {
+                Some(stored) if stored.op.len() <= SMALL_BYTES => run.ops.push(stored),
+                _ if run.ops.len() as u64 >= least.max(1) => return Ok((Some(run), seq - 1)),
+                _ => run = Run { from: seq + 1, ops: Vec::new() },
+            }
+            if run.ops.len() >= RUN_MAX {
+                return Ok((Some(run), seq));
+            }
+        }
+        let enough = run.ops.len() as u64 >= least.max(1);
+        // Too short a run at the end grows with the next ops; it is looked at again then.
+        let looked_to = if enough { last } else { run.from - 1 };
+        Ok((enough.then_some(run), looked_to))
+    }
+
+    fn compact_run(
+        &mut self,
+        run: Run,
+        history: &History,
+        rows: &mut Overlay<'_>,
+        env: &mut Env<'_>,
+    ) -> Result<Vec<Write>, DeviceError> {
+        let own = self.vault.device_id();
+        let to = run.from + run.ops.len() as u64 - 1;
+        let base = self.snapshots.kept.values().find(|kept| {
+            let list = &kept.list;
+            list.author == own && list.to + 1 == run.from && list.part_ids().count() < PARTS_MAX - 128
+        });
+        let base = base.cloned();
+        let mut fold = Fold::new(history);
+        let (mut parts, mut gone) = (Vec::new(), Vec::new());
+        let mut named = BTreeMap::new();
+        let mut from = run.from;
+        if let Some(Kept { list, sizes, .. }) = &base {
+            from = list.from;
+            named.extend(list.named.iter().map(|parent| (parent.author, *parent)));
+            for (id, size) in list.part_ids().zip(sizes) {
+                if *size >= FULL_BYTES {
+                    parts.push((id, *size));
+                    continue;
+                }
+                let bytes = rows.row(Space::Part, &id.0)?.ok_or(DeviceError::State("snapshot"))?;
+                let part = Stored::decode(&bytes).map_err(|_| DeviceError::State("snapshot"))?;
+                fold.add(&part)?;
+                gone.extend(part.cells);
+            }
+        }
+        let mut to_op = OpId([0; 32]);
+        for stored in &run.ops {
+            let (header, id) = stored.header().map_err(|_| DeviceError::State("op"))?;
+            for parent in &header.parents {
+                let known = named.entry(parent.author).or_insert(*parent);
+                *known = if known.seq < parent.seq { *parent } else { *known };
+            }
+            fold.add(stored)?;
+            gone.extend(&stored.cells);
+            to_op = id;
+        }
+        let mut writes = Vec::new();
+        for packed in backfill::fill(fold.into_changes(), &mut self.kept_here) {
+            let size = packed.len() as u32;
+            let (id, queued) = self.make_part(packed, rows, env)?;
+            writes.extend(queued);
+            parts.push((id, size));
+        }
+        let ids: Vec<u8> = parts.iter().flat_map(|(id, _)| id.0).collect();
+        let named: Vec<Parent> = named.into_values().collect();
+        let list = Snapshot { author: own, from, to, to_op, named, parts: ByteBuf::from(ids) };
+        writes.extend(self.append_list(&list, env)?);
+        writes.extend(self.purge_later(&gone));
+        let list_seq = self.log.vector().seq(&own);
+        let sizes = parts.iter().map(|(_, size)| *size).collect();
+        self.snapshots.keep(Kept { list_seq, list, sizes }, to, rows);
+        Ok(writes)
+    }
+
+    /// Makes a part: kept under its id, and queued for every remote.
+    fn make_part(
+        &mut self,
+        packed: Vec<u8>,
+        rows: &mut Overlay<'_>,
+        env: &mut Env<'_>,
+    ) -> Result<(OpId, Vec<Write>), DeviceError> {
+        let mut salt = [0; 32];
+        env.entropy.fill(&mut salt)?;
+        let commit = proof::payload_commit(&salt, &packed);
+        let header = self.log.part_header(commit).ok_or(DeviceError::State("log"))?;
+        let header_bytes = header.encode();
+        let id = proof::op_id(&header_bytes);
+        let signature = proof::sign_op(self.vault.signer(), &header_bytes);
+        let op = SignedOp { header_bytes, signature, body: Some(Body { salt, payload: packed }) }.encode();
+        let cell = self.seal(CellClass::Snapshot, &op, &id, env)?;
+        rows.set(Space::Part, id.0.to_vec(), Stored::new(proof::cell_id(&cell), op).encode());
+        Ok((id, self.enqueue_everywhere(&cell)))
+    }
+
+    fn append_list(&mut self, list: &Snapshot, env: &mut Env<'_>) -> Result<Vec<Write>, DeviceError> {
+        let change = RawChange(body::kind::SNAPSHOT, codec::encode(list).into());
+        let packed = payload::pack(&caro_schema::op::Payload { changes: vec![change] });
+        self.append_packed(kind::SNAPSHOT, packed, env)
+    }
+
+    /// Has every remote forget cells once it has what stands for them.
+    pub(super) fn purge_later(&mut self, cells: &[CellId]) -> Vec<Write> {
+        let bytes: Vec<u8> = cells.iter().flat_map(|cell| cell.0).collect();
+        let mut writes = Vec::new();
+        for remote in self.remotes.values_mut().filter(|_| !bytes.is_empty()) {
+            let after = remote.purge_after_queue();
+            writes.push(Write::Row(Space::State, state::purge_key(remote.number, after), Some(bytes.clone())));
+        }
+        writes
+    }
+}
+
+/// What is left of a run: each record once, as it is known now and unless it was deleted; each deletion once; the last
+/// name; and whatever this version does not know, with its origin.
+struct Fold<'a> {
+    history: &'a History,
+    records: Vec<RawChange>,
+    seen: BTreeSet<RecordId>,
+    deleted: BTreeSet<RecordId>,
+    name: Option<(Origin, RawChange)>,
+    others: Vec<(Origin, RawChange)>,
+}
+
+impl<'a> Fold<'a> {
+    fn new(history: &'a History) -> Self {
+        Self {
+            history,
+            records: Vec::new(),
+            seen: BTreeSet::new(),
+            deleted: BTreeSet::new(),
+            name: None,
+            others: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, stored: &Stored) -> Result<(), DeviceError> {
+        let (header, _) = stored.header().map_err(|_| DeviceError::State("op"))?;
+        let op = stored.signed().map_err(|_| DeviceError::State("op"))?;
+        let Some(body) = op.body else { return Ok(()) };
+        let payload = payload::unpack(&body.payload).map_err(|_| DeviceError::State("op"))?;
+        let mut origin = Origin { author: header.author, stamp: header.stamp };
+        for change in payload.changes {
+            self.change(change, &mut origin);
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, change: RawChange, origin: &mut Origin) {
+        match change.0 {
+            body::kind::RECORD => {
+                let Ok(record) = codec::decode::<Record>(&change.1) else { return };
+                if self.seen.insert(record.id)
+                    && let Some(record) = self.history.record(&record.id)
+                {
+                    self.records.push(put(&record));
+                }
+            }
+            body::kind::DELETE => {
+                if let Ok(delete) = codec::decode::<Delete>(&change.1) {
+                    self.deleted.insert(delete.id);
+                }
+            }
+            body::kind::ORIGIN => {
+                if let Ok(other) = codec::decode(&change.1) {
+                    *origin = other;
+                }
+            }
+            body::kind::DEVICE_NAME => {
+                if self.name.as_ref().is_none_or(|(known, _)| known.stamp < origin.stamp) {
+                    self.name = Some((*origin, change));
+                }
+            }
+            // What they say is said by the next ones.
+            body::kind::SNAPSHOT | body::kind::ATTEST => {}
+            _ => self.others.push((*origin, change)),
+        }
+    }
+
+    fn into_changes(self) -> Vec<RawChange> {
+        let delete = |id: RecordId| RawChange(body::kind::DELETE, codec::encode(&Delete { id }).into());
+        let mut changes: Vec<RawChange> = self.deleted.into_iter().map(delete).collect();
+        // Next to each other those with an origin, so that a part does not begin in the middle of two.
+        for (origin, change) in self.name.into_iter().chain(self.others) {
+            changes.push(RawChange(body::kind::ORIGIN, codec::encode(&origin).into()));
+            changes.push(change);
+        }
+        changes.extend(self.records);
+        changes
+    }
+}
