@@ -38,6 +38,12 @@ use pattern::Pattern;
 use rank::{Near, POINTS_MAX, lately, often};
 use top::{Key, Top};
 
+/// The rows that a filter admits, in no order of meaning.
+pub(crate) fn rows_that_pass(history: &History, filter: &Filter) -> Vec<u32> {
+    let admitted = Admitted::find(None, history, filter);
+    (0..history.rows().slots() as u32).filter(|row| Runs::Some(&admitted).admit(*row)).collect()
+}
+
 /// Searches, and keeps what helps with the next keystroke. It never holds text of the history.
 #[derive(Default)]
 pub struct Searcher {

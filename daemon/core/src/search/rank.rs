@@ -1,14 +1,14 @@
-//! What a command is worth before it is compared with anything: how lately it ran, how often, and whether that was
-//! here. Together with how well it matches this gives its rank.
+//! What a command is worth before it is compared with anything: how lately it ran, how often, whether that was here, and
+//! whether it usually follows what ran last here. Together with how well it matches this gives its rank.
 //!
 //! All are small whole numbers in the measure of a match, where a letter in its place is worth about twenty: so a
 //! clearly better match always wins, and among matches of about the same quality what ran lately, often and here comes
-//! first. One point is a doubling: of the age, or of the number of runs.
+//! first, or what comes next by habit. One point is a doubling: of the age, or of the number of runs.
 
 use caro_schema::ipc::history::Place;
 
-use super::parallel::in_columns;
-use crate::history::{History, Revision};
+use super::{neighbours::Followers, parallel::in_columns};
+use crate::history::{History, NO_ROW, Revision, Rows};
 
 /// Points for a command that started this very minute; one less for each doubling of the minutes since. After thirty
 /// years none is left.
@@ -23,8 +23,15 @@ const DIRECTORY: u8 = 6;
 const SESSION: u8 = 3;
 const HOST: u8 = 2;
 
+/// Points for a command that followed what ran last at least every second time; two less for each halving. A habit says
+/// more than a place.
+const FOLLOWS_MAX: u8 = 8;
+
+/// Below this, following was chance.
+const FOLLOWED_MIN: u32 = 2;
+
 /// The most that [`lately`], [`often`] and [`Near::points`] give together.
-pub(super) const POINTS_MAX: u32 = LATELY_MAX + OFTEN_MAX + (DIRECTORY + SESSION + HOST) as u32;
+pub(super) const POINTS_MAX: u32 = LATELY_MAX + OFTEN_MAX + (DIRECTORY + SESSION + HOST + FOLLOWS_MAX) as u32;
 
 /// Points for when something started.
 pub(super) fn lately(now_us: i64, start_us: i64) -> u32 {
@@ -39,7 +46,16 @@ pub(super) fn often(runs: u32) -> u32 {
     runs.checked_ilog2().unwrap_or(0).min(OFTEN_MAX)
 }
 
-/// Which commands ran here.
+/// Points for a command that followed so often, when anything did so often.
+fn follows(count: u32, total: u32) -> u8 {
+    if count < FOLLOWED_MIN {
+        return 0;
+    }
+    let halvings = (total / count).checked_ilog2().unwrap_or(0).saturating_sub(1);
+    FOLLOWS_MAX.saturating_sub(halvings.min(u32::from(FOLLOWS_MAX)) as u8 * 2)
+}
+
+/// Which commands ran here, and which come next by habit.
 pub(super) struct Near {
     revision: Revision,
     directory: Vec<u8>,
@@ -94,29 +110,65 @@ const POINTS: [u8; 8] = {
 };
 
 fn points(history: &History, place: &Place) -> Vec<u8> {
-    let (rows, contexts) = (history.rows(), history.contexts());
-    // An empty word stands for what is not known, which is nowhere.
-    let same = |word: &str, here: &str, flag: u8| if !here.is_empty() && word == here { flag } else { 0 };
-    let context = |number: u32| {
-        let words = contexts.words(number);
-        same(words.session, &place.session, IN_SESSION) | same(words.host, &place.host, ON_HOST)
-    };
-    let contexts: Vec<u8> = (0..contexts.slots() as u32).map(context).collect();
+    let (flags, previous) = here(history, place);
+    let mut points: Vec<u8> = flags.into_iter().map(|flags| POINTS[flags as usize]).collect();
+    if let Some(previous) = (previous != NO_ROW).then(|| history.rows().command(previous)).flatten() {
+        let followers = Followers::of(history, previous);
+        for (command, count) in followers.counts {
+            points[command as usize] += follows(count, followers.total);
+        }
+    }
+    points
+}
+
+/// Where each command ran, in flags, and the newest row of the session.
+fn here(history: &History, place: &Place) -> (Vec<u8>, u32) {
+    let rows = history.rows();
+    let contexts = flags_of_contexts(history, place);
     let here = (!place.directory.is_empty()).then(|| history.directories().find(&place.directory)).flatten();
     let parts = in_columns(rows.slots(), |part| {
         let mut flags = vec![0u8; history.commands().slots()];
+        let mut newest = NO_ROW;
         for row in part.start as u32..part.end as u32 {
             let Some(command) = rows.command(row) else { continue };
             let directory = if here == Some(rows.directory(row)) { IN_DIRECTORY } else { 0 };
-            flags[command as usize] |= directory | contexts[rows.context(row) as usize];
+            let context = contexts[rows.context(row) as usize];
+            flags[command as usize] |= directory | context;
+            if context & IN_SESSION != 0 {
+                newest = newer(rows, newest, row);
+            }
         }
-        flags
+        (flags, newest)
     });
-    let flags = parts.into_iter().reduce(|mut all, part| {
+    let both = |(mut all, newest): (Vec<u8>, u32), (part, other): (Vec<u8>, u32)| {
         all.iter_mut().zip(part).for_each(|(all, part)| *all |= part);
-        all
-    });
-    flags.unwrap_or_default().into_iter().map(|flags| POINTS[flags as usize]).collect()
+        (all, newer(rows, newest, other))
+    };
+    parts.into_iter().reduce(both).unwrap_or((Vec::new(), NO_ROW))
+}
+
+fn newer(rows: &Rows, one: u32, other: u32) -> u32 {
+    match (one, other) {
+        (NO_ROW, other) => other,
+        (one, NO_ROW) => one,
+        (one, other) if rows.compare(other, one).is_gt() => other,
+        (one, _) => one,
+    }
+}
+
+fn flags_of_contexts(history: &History, place: &Place) -> Vec<u8> {
+    let contexts = history.contexts();
+    // An empty word stands for what is not known, which is nowhere.
+    let number = |word: &str| (!word.is_empty()).then(|| contexts.find_word(word)).flatten();
+    let (host, session) = (number(&place.host), number(&place.session));
+    let flags = |context: u32| match contexts.host_and_session(context) {
+        None => 0,
+        Some((its_host, its_session)) => {
+            let on_host = if host == Some(its_host) { ON_HOST } else { 0 };
+            on_host | if session == Some(its_session) { IN_SESSION } else { 0 }
+        }
+    };
+    (0..contexts.slots() as u32).map(flags).collect()
 }
 
 #[cfg(test)]
@@ -131,6 +183,13 @@ mod tests {
         assert_eq!(points, [24, 23, 22, 18, 13, 4, 0]);
         assert_eq!(lately(0, i64::MAX), LATELY_MAX, "a clock that was ahead");
         assert_eq!(lately(i64::MAX, i64::MIN), 0);
+    }
+
+    #[test]
+    fn a_habit_is_worth_less_with_each_halving() {
+        let points =
+            [(1, 1), (2, 2), (2, 4), (2, 8), (3, 12), (2, 16), (4, 64), (2, 256)].map(|(n, of)| follows(n, of));
+        assert_eq!(points, [0, 8, 8, 6, 6, 4, 2, 0]);
     }
 
     #[test]

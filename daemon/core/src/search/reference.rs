@@ -17,6 +17,7 @@ use caro_schema::{
 
 use super::{
     fuzzy::Scorer,
+    neighbours::RUNS_MAX,
     pattern::{Pattern, asked},
 };
 use crate::history::{fold_char, fold_into};
@@ -125,7 +126,7 @@ fn holds(term: &Term, units: &[Result<char, u8>]) -> bool {
     is_there != term.negated
 }
 
-/// Points of each command for where it ran.
+/// Points of each command for where it ran, and for following what ran last there.
 fn near<'a>(records: &'a [Record], place: &Place) -> BTreeMap<&'a [u8], u32> {
     let mut ran: BTreeMap<&[u8], [bool; 3]> = BTreeMap::new();
     for record in records {
@@ -136,7 +137,38 @@ fn near<'a>(records: &'a [Record], place: &Place) -> BTreeMap<&'a [u8], u32> {
     }
     let points =
         |[directory, session, host]: [bool; 3]| u32::from(directory) * 6 + u32::from(session) * 3 + u32::from(host) * 2;
-    ran.into_iter().map(|(command, ran)| (command, points(ran))).collect()
+    let followers = followers(records, place);
+    let total: usize = followers.values().sum();
+    let habit = |command: &[u8]| match followers.get(command) {
+        Some(count) if *count >= 2 => {
+            8u32.saturating_sub(2 * (2..9).filter(|n| total / count >= 1 << n).count() as u32)
+        }
+        _ => 0,
+    };
+    ran.into_iter().map(|(command, ran)| (command, points(ran) + habit(command))).collect()
+}
+
+/// How often each command came next after the newest runs of what ran last in the session.
+fn followers<'a>(records: &'a [Record], place: &Place) -> BTreeMap<&'a [u8], usize> {
+    let moment = |record: &Record| (record.start_us, record.id);
+    let mut here = records.iter().filter(|record| !record.session.is_empty() && record.session == place.session);
+    let mut counts = BTreeMap::new();
+    let Some(first) = here.next() else { return counts };
+    let last = here.fold(first, |last, record| if moment(record) > moment(last) { record } else { last });
+    let mut runs: Vec<&Record> =
+        records.iter().filter(|record| record.command == last.command && !record.session.is_empty()).collect();
+    runs.sort_by_key(|record| std::cmp::Reverse(moment(record)));
+    runs.truncate(RUNS_MAX);
+    for run in runs {
+        let beside = |other: &&Record| {
+            (&other.host, &other.user, &other.shell, &other.session) == (&run.host, &run.user, &run.shell, &run.session)
+        };
+        let later = records.iter().filter(beside).filter(|other| moment(other) > moment(run));
+        if let Some(next) = later.min_by_key(|other| moment(other)) {
+            *counts.entry(&next.command[..]).or_default() += 1;
+        }
+    }
+    counts
 }
 
 fn rank(query: &Query, record: &Record, runs: u32, near: u32, nucleo: &mut impl FnMut(&[u8]) -> u32) -> u32 {

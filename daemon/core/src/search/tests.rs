@@ -5,7 +5,7 @@ use caro_schema::{
     id::RecordId,
     ipc::{
         Fault,
-        history::{Except, ExitFilter, Filter, Hits, Mode, Order, Place, Query, Window},
+        history::{Except, ExitFilter, Filter, Hits, Mode, Order, Place, Query, Tally, Window},
         terms::terms,
     },
 };
@@ -336,6 +336,92 @@ fn the_better_match_comes_first_then_the_newer_then_the_more_frequent_then_the_n
     history.put([Record { directory: b"/srv".to_vec().into(), ..record(4, minute(10), "git stash") }]);
     let there = Place { directory: b"/srv".to_vec().into(), ..place };
     assert_eq!(rank(&history, &there), ["git stash", "git status"], "but not if the other ran here");
+}
+
+#[test]
+fn what_usually_follows_comes_first() {
+    let session = |number: u32| format!("session {number}");
+    let run = |number: u32, command: &str| Record {
+        session: session(number / 10),
+        ..record(number, i64::from(number), command)
+    };
+    let mut records = Vec::new();
+    for morning in 0..6 {
+        records.extend([
+            run(morning * 10, "git add ."),
+            run(morning * 10 + 1, "git commit"),
+            run(morning * 10 + 2, "git clean"),
+        ]);
+    }
+    let place = |number: u32| Place { session: session(number), now_us: 3_600_000_000_000, ..Place::default() };
+    let ranked = |history: &History, place: Place| texts(&find(history, Query { place, ..typed("git c") }));
+    records.push(run(90, "git add ."));
+    let mut history = filled(records);
+    assert_eq!(ranked(&history, place(9)), ["git commit", "git clean"], "after adding one commits");
+    history.put([run(91, "git commit")]);
+    assert_eq!(ranked(&history, place(9))[0], "git clean", "and after that one cleans");
+    assert_eq!(ranked(&history, place(70))[0], "git commit", "elsewhere the newer one comes first");
+}
+
+#[test]
+fn details_tell_where_how_often_and_beside_what() {
+    let run = |number: u32, session: &str, command: &str| Record {
+        session: session.to_owned(),
+        duration_us: Some(u64::from(number) * 10),
+        exit: Some(i32::from(number.is_multiple_of(3))),
+        ..record(number, i64::from(number), command)
+    };
+    let elsewhere = Record { directory: b"/srv".to_vec().into(), host: "laptop".to_owned(), ..run(7, "b", "make") };
+    let running = Record { duration_us: None, exit: None, ..run(9, "b", "make") };
+    let history = filled([
+        run(1, "a", "cd"),
+        run(2, "a", "make"),
+        run(3, "a", "ls"),
+        run(5, "b", "make"),
+        run(4, "a", "make"),
+        run(6, "a", "ls"),
+        elsewhere,
+        running,
+        Record { session: String::new(), ..run(8, "", "make") },
+    ]);
+    let details = super::details(&history, &id(4)).unwrap();
+    assert_eq!((details.runs, details.succeeded, details.failed), (6, 5, 0));
+    assert_eq!((details.first_us, details.last_us), (2_000_000, 9_000_000));
+    assert_eq!((details.mean_us, details.longest_us), (Some((20 + 40 + 50 + 70 + 80) / 5), Some(80)));
+    let shown = |tallies: &[Tally]| {
+        tallies.iter().map(|tally| (String::from_utf8_lossy(&tally.text).into_owned(), tally.runs)).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(&details.directories), [("/home/ada".to_owned(), 5), ("/srv".to_owned(), 1)]);
+    assert_eq!(shown(&details.hosts), [("desk".to_owned(), 5), ("laptop".to_owned(), 1)]);
+    assert_eq!(shown(&details.followed_by), [("ls".to_owned(), 2), ("make".to_owned(), 1)]);
+    assert_eq!((details.directories_total, details.hosts_total), (2, 2));
+    assert_eq!(details.before.map(|record| record.id), Some(id(3)));
+    assert_eq!(details.after.map(|record| record.id), Some(id(6)));
+    assert!(super::details(&history, &id(44)).is_none());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn around_a_record_is_what_ran_around_it_in_its_session(
+        records in prop::collection::vec(any_record(), 1..60),
+        (before, after) in (0u32..6, 0u32..6),
+    ) {
+        let history = filled(records);
+        let mut all: Vec<Record> = history.newest().collect();
+        all.reverse();
+        for record in &all {
+            let session: Vec<&Record> =
+                all.iter().filter(|other| (&other.host, &other.session) == (&record.host, &record.session)).collect();
+            let at = session.iter().position(|other| other.id == record.id).unwrap();
+            let end = (at + 1 + after as usize).min(session.len());
+            let expected: Vec<RecordId> =
+                session[at.saturating_sub(before as usize)..end].iter().map(|record| record.id).collect();
+            let found = super::records_around(&history, &record.id, before, after).unwrap();
+            prop_assert!(found.iter().map(|hit| hit.record.id).collect::<Vec<_>>() == expected);
+        }
+    }
 }
 
 #[test]
