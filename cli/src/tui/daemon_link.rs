@@ -1,14 +1,14 @@
 //! The thread that talks to the daemon, so that the thread with the keys never waits. Of several questions that wait
 //! only the newest is asked; deletions are all carried out, in order.
 
-use std::{
-    sync::mpsc::{Receiver, Sender},
-    thread,
-};
+use std::{sync::mpsc::Receiver, thread};
 
-use caro_schema::ipc::{
-    Reply, Request,
-    history::{Filter, Hits, Mode, Order, Query, Selection, Window},
+use caro_schema::{
+    id::RecordId,
+    ipc::{
+        Reply, Request,
+        history::{Details, Filter, Hits, Mode, Order, Query, Selection, Window},
+    },
 };
 
 use super::{
@@ -25,17 +25,19 @@ use crate::{
 /// Something to ask.
 pub(super) enum Job {
     Search(Search),
+    Locate(Search),
+    Details(RecordId),
     Delete(Delete),
 }
 
-/// Starts the thread. It ends when nobody asks any more.
-pub(super) fn start(jobs: Receiver<Job>, messages: Sender<Message>) {
+/// Starts the thread. It ends when nobody asks any more. `answer` says whether anybody listens.
+pub(super) fn start(jobs: Receiver<Job>, answer: impl Fn(Message) -> bool + Send + 'static) {
     thread::spawn(move || {
         let mut link = Link { client: None };
         while let Ok(first) = jobs.recv() {
             for job in newest(first, jobs.try_iter()) {
                 // The screen has gone when its messages are not taken.
-                if messages.send(link.carry_out(job)).is_err() {
+                if !answer(link.carry_out(job)) {
                     return;
                 }
             }
@@ -43,17 +45,18 @@ pub(super) fn start(jobs: Receiver<Job>, messages: Sender<Message>) {
     });
 }
 
-/// All deletions and the newest search.
+/// All deletions, the newest search, whichever of the two kinds it is, and the newest question for details.
 fn newest(first: Job, more: impl Iterator<Item = Job>) -> Vec<Job> {
     let mut kept = Vec::new();
-    let mut search = None;
+    let (mut search, mut details) = (None, None);
     for job in std::iter::once(first).chain(more) {
         match job {
-            Job::Search(newer) => search = Some(Job::Search(newer)),
+            newer @ (Job::Search(_) | Job::Locate(_)) => search = Some(newer),
+            newer @ Job::Details(_) => details = Some(newer),
             delete @ Job::Delete(_) => kept.push(delete),
         }
     }
-    kept.extend(search);
+    kept.extend(search.into_iter().chain(details));
     kept
 }
 
@@ -68,7 +71,15 @@ impl Link {
                 let found = self.ask(|client| search(client, &query, window));
                 Message::Found { ticket, offset: window.offset, found }
             }
-            Job::Delete(delete) => Message::Deleted(self.ask(|client| carry_out(client, &delete))),
+            Job::Locate(Search { ticket, query, window }) => {
+                let newer = self.ask(|client| search(client, &query, window)).map(|hits| hits.total);
+                Message::Located { ticket, newer }
+            }
+            Job::Details(id) => Message::Details(id, self.ask(|client| details(client, id))),
+            Job::Delete(delete) => {
+                let outcome = self.ask(|client| carry_out(client, &delete));
+                Message::Deleted { number: delete.number, outcome }
+            }
         }
     }
 
@@ -92,10 +103,21 @@ fn search(client: &mut Client, query: &Query, window: Window) -> Outcome<Hits> {
     }
 }
 
+fn details(client: &mut Client, id: RecordId) -> Outcome<Box<Details>> {
+    match client.ask(Request::Details { id })? {
+        Reply::Details(details) => Ok(details),
+        _ => Err(unexpected()),
+    }
+}
+
 fn carry_out(client: &mut Client, delete: &Delete) -> Outcome<u64> {
-    let mut ids = vec![delete.hit.record.id];
-    if delete.all_runs && delete.hit.runs > 1 {
-        ids = all_runs(client, &delete.hit.record.command)?;
+    let mut ids: Vec<RecordId> = delete.hits.iter().map(|hit| hit.record.id).collect();
+    if delete.all_runs {
+        for hit in &delete.hits {
+            ids.extend(all_runs(client, &hit.record.command)?);
+        }
+        ids.sort_unstable_by_key(|id| id.0);
+        ids.dedup();
     }
     match client.ask(Request::Delete { selection: Selection::Ids(ids), dry_run: false })? {
         Reply::Count(count) => Ok(count),
@@ -107,7 +129,7 @@ fn carry_out(client: &mut Client, delete: &Delete) -> Outcome<u64> {
 const RUNS_WINDOW: u32 = 2000;
 
 /// Every run of exactly this command, anywhere.
-fn all_runs(client: &mut Client, command: &[u8]) -> Outcome<Vec<caro_schema::id::RecordId>> {
+fn all_runs(client: &mut Client, command: &[u8]) -> Outcome<Vec<RecordId>> {
     let valid = command.utf8_chunks().next().map_or("", |chunk| chunk.valid());
     let query = Query {
         text: valid.to_owned(),
@@ -141,15 +163,22 @@ mod tests {
 
     #[test]
     fn only_the_newest_search_is_asked_and_no_deletion_is_lost() {
-        let delete = || Job::Delete(Delete { hit: hit("x"), all_runs: false });
-        let waiting = vec![delete(), search_job(2), delete(), search_job(3)];
+        let delete = || Job::Delete(Delete { number: 7, hits: vec![hit("x")], all_runs: false });
+        let details = |number| Job::Details(RecordId([number; 16]));
+        let locate = |ticket| match search_job(ticket) {
+            Job::Search(search) => Job::Locate(search),
+            other => other,
+        };
+        let waiting = vec![delete(), details(1), locate(2), delete(), details(2), search_job(3)];
         let kept: Vec<u64> = newest(search_job(1), waiting.into_iter())
             .iter()
             .map(|job| match job {
                 Job::Search(search) => search.ticket,
-                Job::Delete(_) => 0,
+                Job::Locate(_) => 100,
+                Job::Details(id) => 200 + u64::from(id.0[0]),
+                Job::Delete(delete) => delete.number,
             })
             .collect();
-        assert_eq!(kept, [0, 0, 3]);
+        assert_eq!(kept, [7, 7, 3, 202]);
     }
 }

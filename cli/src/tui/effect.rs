@@ -1,14 +1,23 @@
 //! What is to be done because of something that happened. Carried out by `run.rs` and `daemon_link.rs`.
 
-use caro_schema::ipc::history::{Hit, Query, Window};
+use caro_schema::{
+    id::RecordId,
+    ipc::history::{Hit, Query, Window},
+};
 
 /// To be done.
 #[derive(Clone, Debug)]
 pub(super) enum Effect {
     /// Ask the daemon. Of several that wait only the newest is asked.
     Search(Search),
+    /// Ask how many match, to find a place in them.
+    Locate(Search),
+    /// Ask all about the command of a record.
+    Details(RecordId),
     /// Delete on every device.
     Delete(Delete),
+    /// Put on the clipboard.
+    Copy(Vec<u8>),
     /// Draw everything anew.
     Redraw,
     /// End, with this.
@@ -29,9 +38,11 @@ pub(super) struct Search {
 /// What to delete.
 #[derive(Clone, Debug)]
 pub(super) struct Delete {
-    /// The run that was chosen.
-    pub(super) hit: Hit,
-    /// All other runs of the same command too.
+    /// Comes back when it is done.
+    pub(super) number: u64,
+    /// The runs that were chosen.
+    pub(super) hits: Vec<Hit>,
+    /// All other runs of the same commands too.
     pub(super) all_runs: bool,
 }
 

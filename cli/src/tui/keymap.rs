@@ -1,141 +1,294 @@
-//! Keys and what they mean: a table. What a meaning does is in `update.rs`.
+//! Which key does what: the table of emacs and vim keys, with the person's own in front of it. What an action does is in
+//! `update`.
+//!
+//! The table is written in the same words as the configuration, so that what stands here can be copied there.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use super::{
+    action::Action,
+    condition::{Condition, Fact},
+    key::{Key, parse_sequence, sequence_name},
+};
 
-/// What a key means.
+/// Keys pressed one after the other, when that counts, and what it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Binding {
+    pub(crate) keys: Vec<Key>,
+    pub(crate) when: Condition,
+    pub(crate) action: Action,
+}
+
+impl Binding {
+    /// From words, as in the configuration.
+    ///
+    /// # Errors
+    /// What of it means nothing, in a fragment of a sentence.
+    pub(crate) fn parse(keys: &str, when: &str, action: &str) -> Result<Self, String> {
+        let keys = parse_sequence(keys).ok_or_else(|| format!("{keys:?} is no key"))?;
+        let when = Condition::parse(when).map_err(|word| format!("{word:?} is no condition"))?;
+        let action = Action::named(action).ok_or_else(|| format!("{action:?} is no action"))?;
+        Ok(Self { keys, when, action })
+    }
+}
+
+/// All bindings, the first that holds counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Keymap(Vec<Binding>);
+
+/// What keys mean that were pressed one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// A letter is typed.
-    Type(char),
-    /// To the next older, or next worse, match.
-    Up,
-    /// Back towards the best.
-    Down,
-    /// A screenful up.
-    PageUp,
-    /// A screenful down.
-    PageDown,
-    /// To the best match.
-    First,
-    /// To the last one.
-    Last,
-    /// Take it: on the prompt, or run it if the configuration says so.
-    Accept,
-    /// Take it to the prompt, whatever the configuration says.
-    Put,
-    /// Leave, with the line as it was.
-    Cancel,
-    /// Look elsewhere: everywhere, this host, this directory, this session.
-    NextScope,
-    /// Read what is typed in another way.
-    NextMode,
-    /// Delete the chosen command.
-    Delete,
-    /// Draw anew.
-    Redraw,
-    /// Something in the line.
-    Edit(Edit),
+    /// This.
+    Does(Action),
+    /// Something begins with them.
+    Begins,
+    /// Nothing.
+    Nothing,
 }
 
-/// What a key does in the line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Edit {
-    Left,
-    Right,
-    WordLeft,
-    WordRight,
-    Start,
-    End,
-    DeleteBefore,
-    DeleteAfter,
-    DeleteWord,
-    DeleteToStart,
-    DeleteToEnd,
+impl Keymap {
+    /// The person's own bindings, then the built-in ones.
+    pub(crate) fn new(own: Vec<Binding>) -> Self {
+        let built_in = DEFAULTS.iter().filter_map(|(keys, when, action)| Binding::parse(keys, when, action).ok());
+        Self(own.into_iter().chain(built_in).collect())
+    }
+
+    /// What these keys mean now. A key that the person took away means nothing, whatever the table says.
+    pub(super) fn meaning(&self, keys: &[Key], is: impl Fn(Fact) -> bool) -> Meaning {
+        let active = || self.0.iter().filter(|binding| binding.keys.starts_with(keys) && binding.when.holds(&is));
+        match active().next() {
+            None => Meaning::Nothing,
+            Some(_) => match active().find(|binding| binding.keys.len() == keys.len()) {
+                Some(Binding { action: Action::None, .. }) => Meaning::Nothing,
+                Some(binding) => Meaning::Does(binding.action),
+                None => Meaning::Begins,
+            },
+        }
+    }
+
+    /// The keys of an action as things are now, for the help. One that something in front of it hides is left out.
+    pub(super) fn keys_of(&self, action: Action, is: impl Fn(Fact) -> bool) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for binding in self.0.iter().filter(|binding| binding.action == action && binding.when.holds(&is)) {
+            let name = sequence_name(&binding.keys);
+            if self.meaning(&binding.keys, &is) == Meaning::Does(action) && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// All bindings, for the help.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Binding> {
+        self.0.iter()
+    }
 }
 
-const NONE: KeyModifiers = KeyModifiers::NONE;
-const CTRL: KeyModifiers = KeyModifiers::CONTROL;
-const ALT: KeyModifiers = KeyModifiers::ALT;
-
-const KEYS: &[(KeyModifiers, KeyCode, Meaning)] = &[
-    (NONE, KeyCode::Up, Meaning::Up),
-    (CTRL, KeyCode::Char('p'), Meaning::Up),
-    (NONE, KeyCode::Down, Meaning::Down),
-    (CTRL, KeyCode::Char('n'), Meaning::Down),
-    (NONE, KeyCode::PageUp, Meaning::PageUp),
-    (NONE, KeyCode::PageDown, Meaning::PageDown),
-    (NONE, KeyCode::Home, Meaning::First),
-    (NONE, KeyCode::End, Meaning::Last),
-    (NONE, KeyCode::Enter, Meaning::Accept),
-    (CTRL, KeyCode::Char('m'), Meaning::Accept),
-    (CTRL, KeyCode::Char('j'), Meaning::Accept),
-    (NONE, KeyCode::Tab, Meaning::Put),
-    (NONE, KeyCode::Esc, Meaning::Cancel),
-    (CTRL, KeyCode::Char('c'), Meaning::Cancel),
-    (CTRL, KeyCode::Char('g'), Meaning::Cancel),
-    (CTRL, KeyCode::Char('r'), Meaning::NextScope),
-    (CTRL, KeyCode::Char('t'), Meaning::NextMode),
-    (CTRL, KeyCode::Char('d'), Meaning::Delete),
-    (ALT, KeyCode::Char('d'), Meaning::Delete),
-    (CTRL, KeyCode::Char('l'), Meaning::Redraw),
-    (NONE, KeyCode::Left, Meaning::Edit(Edit::Left)),
-    (CTRL, KeyCode::Char('b'), Meaning::Edit(Edit::Left)),
-    (NONE, KeyCode::Right, Meaning::Edit(Edit::Right)),
-    (CTRL, KeyCode::Char('f'), Meaning::Edit(Edit::Right)),
-    (CTRL, KeyCode::Left, Meaning::Edit(Edit::WordLeft)),
-    (ALT, KeyCode::Left, Meaning::Edit(Edit::WordLeft)),
-    (ALT, KeyCode::Char('b'), Meaning::Edit(Edit::WordLeft)),
-    (CTRL, KeyCode::Right, Meaning::Edit(Edit::WordRight)),
-    (ALT, KeyCode::Right, Meaning::Edit(Edit::WordRight)),
-    (ALT, KeyCode::Char('f'), Meaning::Edit(Edit::WordRight)),
-    (CTRL, KeyCode::Char('a'), Meaning::Edit(Edit::Start)),
-    (CTRL, KeyCode::Char('e'), Meaning::Edit(Edit::End)),
-    (NONE, KeyCode::Backspace, Meaning::Edit(Edit::DeleteBefore)),
-    (CTRL, KeyCode::Char('h'), Meaning::Edit(Edit::DeleteBefore)),
-    (NONE, KeyCode::Delete, Meaning::Edit(Edit::DeleteAfter)),
-    (CTRL, KeyCode::Char('w'), Meaning::Edit(Edit::DeleteWord)),
-    (ALT, KeyCode::Backspace, Meaning::Edit(Edit::DeleteWord)),
-    (CTRL, KeyCode::Char('u'), Meaning::Edit(Edit::DeleteToStart)),
-    (CTRL, KeyCode::Char('k'), Meaning::Edit(Edit::DeleteToEnd)),
+/// Keys, condition and action, as in the configuration. What an open pane needs stands before what holds always.
+pub(crate) const DEFAULTS: &[(&str, &str, &str)] = &[
+    // What is open is closed before the screen is.
+    ("esc", "pane-open", "close"),
+    ("esc", "editing !vim-insert", "close"),
+    ("esc", "vim-insert", "vim-normal"),
+    ("esc", "context-open", "close"),
+    ("esc", "", "leave"),
+    ("ctrl-c", "", "leave"),
+    ("ctrl-g", "pane-open", "close"),
+    ("ctrl-g", "editing", "close"),
+    ("ctrl-g", "context-open", "close"),
+    ("ctrl-g", "", "leave"),
+    ("q", "pane-open", "close"),
+    ("q", "vim-normal", "leave"),
+    // Taking.
+    ("alt-enter", "editing", "new-line"),
+    ("alt-enter", "", "run"),
+    ("enter", "", "accept"),
+    ("ctrl-m", "", "accept"),
+    ("ctrl-j", "", "accept"),
+    ("tab", "", "put"),
+    ("alt-e", "", "edit"),
+    ("ctrl-y", "", "copy"),
+    ("y y", "vim-normal", "copy"),
+    // Moving.
+    ("down", "by-up-key best-chosen !pane-open", "leave"),
+    ("ctrl-n", "by-up-key best-chosen !pane-open", "leave"),
+    ("up", "", "up"),
+    ("ctrl-p", "", "up"),
+    ("k", "vim-normal", "up"),
+    ("down", "", "down"),
+    ("ctrl-n", "", "down"),
+    ("j", "vim-normal", "down"),
+    ("page-up", "", "page-up"),
+    ("ctrl-b", "vim-normal", "page-up"),
+    ("page-down", "", "page-down"),
+    ("ctrl-f", "vim-normal", "page-down"),
+    ("ctrl-u", "vim-normal", "half-page-up"),
+    ("ctrl-d", "vim-normal", "half-page-down"),
+    ("home", "", "best"),
+    ("G", "vim-normal", "best"),
+    ("end", "", "last"),
+    ("g g", "vim-normal", "last"),
+    // What is listed.
+    ("ctrl-r", "", "next-scope"),
+    ("ctrl-t", "", "next-mode"),
+    ("alt-h", "", "toggle-host"),
+    ("alt-s", "", "toggle-session"),
+    ("alt-.", "", "toggle-directory"),
+    ("alt-/", "", "toggle-subtree"),
+    ("alt-r", "", "toggle-repository"),
+    ("alt-x", "", "toggle-exit"),
+    ("alt-a", "", "toggle-author"),
+    ("alt-0", "", "clear-filters"),
+    // More to see.
+    ("ctrl-o", "details-open", "close"),
+    ("ctrl-o", "", "details"),
+    ("alt-c", "context-open", "close"),
+    ("alt-c", "", "context"),
+    ("alt-p", "", "preview"),
+    ("alt-up", "", "preview-up"),
+    ("alt-down", "", "preview-down"),
+    ("f1", "help-open", "close"),
+    ("f1", "", "help"),
+    ("alt-?", "", "help"),
+    ("?", "vim-normal", "help"),
+    ("ctrl-l", "", "redraw"),
+    // Marks and deletion.
+    ("ctrl-space", "", "mark"),
+    ("alt-m", "", "mark"),
+    ("m", "vim-normal", "mark"),
+    ("alt-n", "", "unmark-all"),
+    ("ctrl-d", "editing", "delete-after"),
+    ("ctrl-d", "", "delete-command"),
+    ("d d", "vim-normal !editing", "delete-command"),
+    ("alt-d", "editing", "delete-word-after"),
+    ("alt-d", "", "delete-run"),
+    ("ctrl-z", "", "undo"),
+    ("ctrl-_", "", "undo"),
+    ("u", "vim-normal", "undo"),
+    // The line.
+    ("left", "", "left"),
+    ("ctrl-b", "", "left"),
+    ("h", "vim-normal", "left"),
+    ("right", "", "right"),
+    ("ctrl-f", "", "right"),
+    ("l", "vim-normal", "right"),
+    ("ctrl-left", "", "word-left"),
+    ("alt-left", "", "word-left"),
+    ("alt-b", "", "word-left"),
+    ("b", "vim-normal", "word-left"),
+    ("ctrl-right", "", "word-right"),
+    ("alt-right", "", "word-right"),
+    ("alt-f", "", "word-right"),
+    ("w", "vim-normal", "word-right"),
+    ("e", "vim-normal", "word-right"),
+    ("ctrl-a", "", "start"),
+    ("0", "vim-normal", "start"),
+    ("^", "vim-normal", "start"),
+    ("ctrl-e", "", "end"),
+    ("$", "vim-normal", "end"),
+    ("backspace", "vim-normal", "left"),
+    ("backspace", "", "delete-before"),
+    ("ctrl-h", "", "delete-before"),
+    ("X", "vim-normal", "delete-before"),
+    ("delete", "", "delete-after"),
+    ("x", "vim-normal", "delete-after"),
+    ("ctrl-w", "", "delete-word-before"),
+    ("alt-backspace", "", "delete-word-before"),
+    ("d b", "vim-normal", "delete-word-before"),
+    ("alt-delete", "", "delete-word-after"),
+    ("d w", "vim-normal", "delete-word-after"),
+    ("ctrl-u", "", "delete-to-start"),
+    ("d 0", "vim-normal", "delete-to-start"),
+    ("ctrl-k", "", "delete-to-end"),
+    ("D", "vim-normal", "delete-to-end"),
+    ("d d", "vim-normal editing", "delete-line"),
+    ("alt-y", "", "yank"),
+    ("p", "vim-normal", "yank"),
+    ("i", "vim-normal", "vim-insert"),
+    ("/", "vim-normal", "vim-change-line"),
+    ("a", "vim-normal", "vim-append"),
+    ("I", "vim-normal", "vim-insert-start"),
+    ("A", "vim-normal", "vim-append-end"),
+    ("c w", "vim-normal", "vim-change-word"),
+    ("C", "vim-normal", "vim-change-to-end"),
+    ("c c", "vim-normal", "vim-change-line"),
+    ("S", "vim-normal", "vim-change-line"),
 ];
-
-/// What a key means, if anything.
-pub(super) fn meaning(key: KeyEvent) -> Option<Meaning> {
-    if key.kind == KeyEventKind::Release {
-        return None;
-    }
-    // Shift only chooses the letter, and some terminals say so.
-    let modifiers = key.modifiers - KeyModifiers::SHIFT;
-    if let KeyCode::Char(letter) = key.code
-        && modifiers.is_empty()
-    {
-        return Some(Meaning::Type(letter));
-    }
-    let code = match key.code {
-        KeyCode::Char(letter) => KeyCode::Char(letter.to_ascii_lowercase()),
-        other => other,
-    };
-    KEYS.iter().find(|(with, on, _)| (*with, *on) == (modifiers, code)).map(|(_, _, meaning)| *meaning)
-}
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::action::ALL, *};
+
+    fn keys(text: &str) -> Vec<Key> {
+        parse_sequence(text).expect(text)
+    }
 
     #[test]
-    fn no_key_means_two_things() {
-        for (index, (modifiers, code, _)) in KEYS.iter().enumerate() {
-            let again = KEYS[index + 1..].iter().any(|(with, on, _)| (with, on) == (modifiers, code));
-            assert!(!again, "{modifiers:?} {code:?}");
+    fn every_line_of_the_table_can_be_read() {
+        for (keys, when, action) in DEFAULTS {
+            let binding = Binding::parse(keys, when, action);
+            assert!(binding.is_ok(), "{binding:?}");
+        }
+        assert_eq!(Keymap::new(Vec::new()).0.len(), DEFAULTS.len());
+    }
+
+    #[test]
+    fn no_line_of_the_table_stands_twice() {
+        for (index, (keys, when, _)) in DEFAULTS.iter().enumerate() {
+            let again = DEFAULTS[index + 1..].iter().any(|(also, same, _)| (keys, when) == (also, same));
+            assert!(!again, "{keys} {when}");
         }
     }
 
     #[test]
-    fn letters_are_typed_and_unknown_keys_mean_nothing() {
-        let press = |code, modifiers| meaning(KeyEvent::new(code, modifiers));
-        assert_eq!(press(KeyCode::Char('A'), KeyModifiers::SHIFT), Some(Meaning::Type('A')));
-        assert_eq!(press(KeyCode::Char('C'), CTRL), Some(Meaning::Cancel));
-        assert_eq!(press(KeyCode::Char('x'), CTRL), None);
-        assert_eq!(press(KeyCode::F(9), NONE), None);
+    fn every_action_but_one_has_a_key() {
+        for (action, name, ..) in ALL {
+            // Moving by half a screenful and the like are vim's alone, but a key they have.
+            let bound = DEFAULTS.iter().any(|(_, _, bound)| bound == name);
+            assert_eq!(bound, *action != Action::None, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_first_binding_that_holds_counts() {
+        let keymap = Keymap::new(Vec::new());
+        let esc = keys("esc");
+        assert_eq!(keymap.meaning(&esc, |_| false), Meaning::Does(Action::Leave));
+        assert_eq!(keymap.meaning(&esc, |fact| fact == Fact::PaneOpen), Meaning::Does(Action::Close));
+        assert_eq!(keymap.meaning(&esc, |fact| fact == Fact::VimInsert), Meaning::Does(Action::VimNormal));
+    }
+
+    #[test]
+    fn keys_one_after_the_other() {
+        let keymap = Keymap::new(Vec::new());
+        let vim = |fact| fact == Fact::VimNormal;
+        assert_eq!(keymap.meaning(&keys("g"), vim), Meaning::Begins);
+        assert_eq!(keymap.meaning(&keys("g g"), vim), Meaning::Does(Action::Last));
+        assert_eq!(keymap.meaning(&keys("g x"), vim), Meaning::Nothing);
+        assert_eq!(keymap.meaning(&keys("g"), |_| false), Meaning::Nothing);
+    }
+
+    #[test]
+    fn a_persons_own_keys_come_first_and_can_take_one_away() {
+        let own = vec![
+            Binding::parse("ctrl-r", "query-empty", "details").expect("a binding"),
+            Binding::parse("ctrl-d", "", "none").expect("a binding"),
+        ];
+        let keymap = Keymap::new(own);
+        assert_eq!(keymap.meaning(&keys("ctrl-r"), |fact| fact == Fact::QueryEmpty), Meaning::Does(Action::Details));
+        assert_eq!(keymap.meaning(&keys("ctrl-r"), |_| false), Meaning::Does(Action::NextScope));
+        assert_eq!(keymap.meaning(&keys("ctrl-d"), |_| false), Meaning::Nothing);
+        assert!(!keymap.keys_of(Action::DeleteCommand, |_| false).contains(&"ctrl-d".to_owned()));
+    }
+
+    #[test]
+    fn what_is_no_binding_says_what_of_it_is_wrong() {
+        for (binding, expected) in [
+            (("strg-x", "", "up"), "\"strg-x\" is no key"),
+            (("x", "moon", "up"), "\"moon\" is no condition"),
+            (("x", "", "fly"), "\"fly\" is no action"),
+        ] {
+            let (keys, when, action) = binding;
+            assert_eq!(Binding::parse(keys, when, action), Err(expected.to_owned()));
+        }
     }
 }

@@ -6,10 +6,22 @@ use unicode_segmentation::UnicodeSegmentation;
 const BYTES_MAX: usize = 8192;
 
 /// A line of text with a cursor.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct Line {
     text: String,
     cursor: usize,
+    /// What was cut last.
+    cut: String,
+    /// Ends of lines stay what they are: a command that is edited may have several.
+    keeps_newlines: bool,
+}
+
+// Written by hand: what is typed is private.
+impl std::fmt::Debug for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { text, cursor, cut: _, keeps_newlines: _ } = self;
+        f.debug_struct("Line").field("text_bytes", &text.len()).field("cursor", cursor).finish()
+    }
 }
 
 impl Line {
@@ -18,6 +30,13 @@ impl Line {
         let mut line = Self::default();
         line.insert(text);
         line
+    }
+
+    /// A command to be edited, with its lines as they are. None when it is longer than a line may be.
+    pub(super) fn of_command(text: &str) -> Option<Self> {
+        let mut line = Self { keeps_newlines: true, ..Self::default() };
+        line.insert(text);
+        (line.text == text).then_some(line)
     }
 
     /// What stands in it.
@@ -33,8 +52,9 @@ impl Line {
     /// Puts text at the cursor. Ends of lines become blanks: a query has one line.
     pub(super) fn insert(&mut self, text: &str) {
         for letter in text.chars() {
-            let letter = if letter.is_whitespace() { ' ' } else { letter };
-            if letter.is_control() || self.text.len() + letter.len_utf8() > BYTES_MAX {
+            let is_kept = self.keeps_newlines && matches!(letter, '\n' | '\t');
+            let letter = if letter.is_whitespace() && !is_kept { ' ' } else { letter };
+            if letter.is_control() && !is_kept || self.text.len() + letter.len_utf8() > BYTES_MAX {
                 continue;
             }
             self.text.insert(self.cursor, letter);
@@ -63,10 +83,14 @@ impl Line {
     }
 
     pub(super) fn word_right(&mut self) {
+        self.cursor = self.word_after();
+    }
+
+    fn word_after(&self) -> usize {
         let rest = &self.text[self.cursor..];
         let word = rest.find(|letter: char| !letter.is_whitespace()).unwrap_or(rest.len());
         let end = rest[word..].find(char::is_whitespace).map_or(rest.len(), |end| word + end);
-        self.cursor += end;
+        self.cursor + end
     }
 
     pub(super) fn delete_before(&mut self) {
@@ -77,16 +101,46 @@ impl Line {
         self.cut(self.cursor, self.after());
     }
 
-    pub(super) fn delete_word(&mut self) {
-        self.cut(self.word_before(), self.cursor);
+    pub(super) fn delete_word_before(&mut self) {
+        self.cut_out(self.word_before(), self.cursor);
+    }
+
+    pub(super) fn delete_word_after(&mut self) {
+        self.cut_out(self.cursor, self.word_after());
     }
 
     pub(super) fn delete_to_start(&mut self) {
-        self.cut(0, self.cursor);
+        self.cut_out(0, self.cursor);
     }
 
     pub(super) fn delete_to_end(&mut self) {
-        self.text.truncate(self.cursor);
+        self.cut_out(self.cursor, self.text.len());
+    }
+
+    pub(super) fn delete_all(&mut self) {
+        self.cut_out(0, self.text.len());
+    }
+
+    /// Puts back what was cut last.
+    pub(super) fn yank(&mut self) {
+        let cut = self.cut.clone();
+        self.insert(&cut);
+    }
+
+    pub(super) fn is_at_start(&self) -> bool {
+        self.cursor == 0
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.cursor == self.text.len()
+    }
+
+    /// Takes away what can be put back.
+    fn cut_out(&mut self, from: usize, to: usize) {
+        if from < to {
+            self.cut = self.text[from..to].to_owned();
+            self.cut(from, to);
+        }
     }
 
     fn cut(&mut self, from: usize, to: usize) {
@@ -130,7 +184,7 @@ mod tests {
         let mut line = Line::new("git  commit --amend");
         line.word_left();
         assert_eq!(line.before_cursor(), "git  commit ");
-        line.delete_word();
+        line.delete_word_before();
         assert_eq!(line.text(), "git  --amend");
         line.start();
         line.word_right();
@@ -143,9 +197,34 @@ mod tests {
         assert_eq!(line.text(), " ");
     }
 
+    #[test]
+    fn what_is_cut_can_be_put_back() {
+        let mut line = Line::new("one two three");
+        line.delete_word_before();
+        line.start();
+        line.yank();
+        assert_eq!(line.text(), "threeone two ");
+        line.delete_word_after();
+        assert_eq!(line.text(), "three two ");
+        line.delete_all();
+        line.delete_all();
+        line.yank();
+        assert_eq!(line.text(), "three two ", "cutting nothing keeps what was cut");
+    }
+
+    #[test]
+    fn a_command_keeps_its_lines_and_a_query_has_none() {
+        let line = Line::of_command("a\n\tb").expect("it fits");
+        assert_eq!(line.text(), "a\n\tb");
+        assert!(line.is_at_end() && !line.is_at_start());
+        assert_eq!(Line::of_command(&"a".repeat(BYTES_MAX + 1)), None);
+        assert_eq!(Line::of_command("a\x1b"), None, "what cannot be typed cannot be edited");
+        assert_eq!(Line::new("a\nb").text(), "a b");
+    }
+
     proptest! {
         #[test]
-        fn no_key_takes_the_cursor_inside_a_letter(text: String, keys in prop::collection::vec(0..11u8, 0..40)) {
+        fn no_key_takes_the_cursor_inside_a_letter(text: String, keys in prop::collection::vec(0..13u8, 0..40)) {
             let mut line = Line::new(&text);
             for key in keys {
                 match key {
@@ -157,8 +236,10 @@ mod tests {
                     5 => line.word_right(),
                     6 => line.delete_before(),
                     7 => line.delete_after(),
-                    8 => line.delete_word(),
+                    8 => line.delete_word_before(),
                     9 => line.delete_to_start(),
+                    10 => line.delete_word_after(),
+                    11 => line.yank(),
                     _ => line.insert("é "),
                 }
                 prop_assert!(line.text().is_char_boundary(line.cursor));

@@ -1,17 +1,22 @@
 //! What can happen to the screen.
 
-use caro_schema::ipc::history::Hits;
-use crossterm::event::KeyEvent;
+use caro_schema::{
+    id::RecordId,
+    ipc::history::{Details, Hits},
+};
 
+use super::{input::Mouse, key::Key};
 use crate::error::Failure;
 
 /// Something happened.
 #[derive(Debug)]
 pub(super) enum Message {
     /// A key.
-    Key(KeyEvent),
+    Key(Key),
     /// Text was pasted.
     Paste(String),
+    /// The mouse, counted from the screen's own upper left corner.
+    Mouse(Mouse),
     /// The terminal has another size: columns and rows.
     Resize(u16, u16),
     /// An answer to the search with this ticket.
@@ -23,9 +28,25 @@ pub(super) enum Message {
         /// What was found, or why not.
         found: Result<Hits, Failure>,
     },
-    /// A deletion is done: how many commands, or why not.
-    Deleted(Result<u64, Failure>),
-    /// A moment has passed in which nothing happened.
+    /// How many match, as asked with this ticket.
+    Located {
+        /// Which question.
+        ticket: u64,
+        /// How many, or why not.
+        newer: Result<u64, Failure>,
+    },
+    /// All about the command of this record, or why not.
+    Details(RecordId, Result<Box<Details>, Failure>),
+    /// A deletion is done: how many runs, or why not.
+    Deleted {
+        /// Which deletion.
+        number: u64,
+        /// How many runs, or why not.
+        outcome: Result<u64, Failure>,
+    },
+    /// Time has passed.
+    Tick,
+    /// The daemon still reads older history, and nothing has happened for a while.
     Quiet,
     /// Keys can no longer be read: the terminal is gone.
     NoTerminal,

@@ -2,13 +2,24 @@
 //! pure and says what is to be done, `view` only draws, the keys are a table, and [`run`] is all the rest: the terminal,
 //! a thread that reads keys, and one that talks to the daemon. Typing never waits for an answer.
 
+mod action;
+mod condition;
+mod copy;
 mod daemon_link;
+mod danger;
 mod effect;
+mod input;
+mod key;
+mod keyboard;
 mod keymap;
+mod layout;
 mod line;
+mod list;
 mod message;
 mod model;
+mod narrow;
 mod run;
+mod syntax;
 mod terminal;
 mod update;
 mod view;
@@ -17,17 +28,24 @@ use std::io::Read;
 
 use clap::Args;
 
-pub(crate) use self::{effect::Chosen, run::choose};
-use crate::commands::ModeName;
+pub(crate) use self::{
+    effect::Chosen,
+    keymap::{Binding, Keymap},
+    run::choose,
+};
+use crate::{
+    commands::ModeName,
+    config::{Height, parse_height},
+};
 
 /// How the screen opens.
 #[derive(Args, Clone, Default)]
 #[command(next_help_heading = "The screen")]
 pub(crate) struct Options {
-    /// Draw in so many rows below the prompt, and not on the full screen
-    #[arg(long, value_name = "ROWS", num_args = 0..=1, require_equals = true, default_missing_value = "15",
-          value_parser = clap::value_parser!(u16).range(i64::from(crate::config::ROWS_MIN)..))]
-    inline: Option<u16>,
+    /// Draw in so many rows below the prompt, or in a part of the terminal such as 40%, and not on the full screen
+    #[arg(long, value_name = "HEIGHT", num_args = 0..=1, require_equals = true, default_missing_value = "15",
+          value_parser = height)]
+    inline: Option<Height>,
     /// Draw on the full screen, whatever the configuration says
     #[arg(long, conflicts_with = "inline")]
     full: bool,
@@ -37,6 +55,11 @@ pub(crate) struct Options {
     /// How to read what is typed, at first
     #[arg(long, value_enum)]
     mode: Option<ModeName>,
+}
+
+fn height(text: &str) -> Result<Height, String> {
+    let least = crate::config::ROWS_MIN;
+    parse_height(text).ok_or_else(|| format!("a number of rows from {least}, or a part such as 40%"))
 }
 
 /// What the screen is opened for.

@@ -1,76 +1,177 @@
-//! Everything the screen knows, as plain data. Changed by `update.rs` alone, drawn by `view`.
+//! Everything the screen knows, as plain data. Changed by `update` alone, drawn by `view`.
 
-use caro_schema::ipc::history::{Filter, Hit, Hits, Mode, Order, Place, Query, Window};
+use caro_schema::ipc::history::{Details, Hit, Mode, Order, Place, Query};
+use jiff::Zoned;
 
-use super::{effect::Search, line::Line};
-use crate::{config::Scope, error::Failure};
+use super::{
+    condition::Fact, danger::Danger, effect::Search, key::Key, keymap::Keymap, layout::Layout, line::Line, list::List,
+    narrow::Narrow,
+};
+use crate::{
+    config::{Column, Direction, Join, Theme},
+    error::Failure,
+    query::{self, Parsed},
+};
 
-/// The screen.
-pub(super) struct Model {
-    /// What is typed.
-    pub(super) line: Line,
-    /// How it is read.
-    pub(super) mode: Mode,
-    /// Where is looked.
-    pub(super) scope: Scope,
+/// What stays as it is while the screen is open.
+pub(super) struct Setup {
     /// Where the person is.
     pub(super) place: Place,
-    /// Columns and rows to draw in.
-    pub(super) size: (u16, u16),
-    /// The rows that are here, and where they begin among all that match.
-    pub(super) rows: Vec<Hit>,
-    /// The first of `rows`, counted from the best.
-    pub(super) offset: u64,
-    /// How many match.
-    pub(super) total: u64,
-    /// How many there are at all.
-    pub(super) of: u64,
-    /// Whether the daemon has read everything.
-    pub(super) complete: bool,
-    /// The chosen match, counted from the best.
-    pub(super) selected: u64,
-    /// The first match in sight.
-    pub(super) top: u64,
-    /// The last question's number, and the last one that was answered.
-    pub(super) asked: u64,
-    pub(super) answered: u64,
-    /// Why there are no rows, when the daemon did not answer.
-    pub(super) trouble: Option<Failure>,
-    /// Something to say until the next key.
-    pub(super) notice: String,
-    /// A deletion that waits for yes or no.
-    pub(super) deleting: Option<Hit>,
+    /// The top of the repository they are in.
+    pub(super) repository: Option<Vec<u8>>,
+    /// Their home, which is shown as `~`.
+    pub(super) home: Vec<u8>,
+    /// When it was opened, in their time zone.
+    pub(super) now: Zoned,
+    pub(super) keymap: Keymap,
+    pub(super) theme: Theme,
+    pub(super) columns: Vec<Column>,
+    pub(super) direction: Direction,
     /// Enter runs at once.
     pub(super) enter_runs: bool,
     /// There is a prompt to put a command on.
     pub(super) for_prompt: bool,
     /// Opened by the up key.
     pub(super) by_up_key: bool,
+    pub(super) vim: bool,
+    pub(super) inline: bool,
+    pub(super) join: Join,
+}
+
+/// The screen.
+pub(super) struct Model {
+    pub(super) setup: Setup,
+    /// What is typed: the query, or the command that is edited.
+    pub(super) line: Line,
+    /// The query, understood.
+    pub(super) parsed: Parsed,
+    /// How it is read.
+    pub(super) mode: Mode,
+    /// Where is looked.
+    pub(super) narrow: Narrow,
+    /// Columns and rows to draw in.
+    pub(super) size: (u16, u16),
+    pub(super) list: List,
+    /// The last question's number.
+    pub(super) asked: u64,
+    /// The last one that was answered.
+    pub(super) answered: u64,
+    /// The first one since what is asked for changed: rows of an older one do not belong to it.
+    pub(super) question: u64,
+    /// Why there are no rows, when the daemon did not answer.
+    pub(super) trouble: Option<Failure>,
+    /// Something to say until the next key.
+    pub(super) notice: String,
+    /// What stands over the list.
+    pub(super) pane: Option<Pane>,
+    /// The session that is looked at instead of the query's results.
+    pub(super) context: Option<Box<Context>>,
+    /// Marked commands, in the order of marking.
+    pub(super) marks: Vec<Hit>,
+    /// Deletions that can be taken back, or are on their way.
+    pub(super) deletions: Vec<Deletion>,
+    /// The last deletion's number.
+    pub(super) deleted: u64,
+    /// A command that waits for the second key.
+    pub(super) confirm: Option<Confirm>,
+    /// The query, while `line` is a command that is edited.
+    pub(super) editing: Option<Line>,
+    /// Keys are those of vim's normal mode.
+    pub(super) vim_normal: bool,
+    /// Keys that are the beginning of something.
+    pub(super) keys: Vec<Key>,
+    /// Something that waits for the answer to what was just typed, and for how long.
+    pub(super) held: Option<Held>,
+    /// Whether the preview is wanted, and its first line.
+    pub(super) preview: bool,
+    pub(super) preview_top: usize,
+    /// The last click: which match, and when.
+    pub(super) clicked: Option<(u64, u64)>,
+}
+
+/// What stands over the list.
+pub(super) enum Pane {
+    /// All keys, from this line on.
+    Help(usize),
+    /// All about a command.
+    Details(Box<DetailsPane>),
+}
+
+/// All about a command.
+pub(super) struct DetailsPane {
+    pub(super) hit: Hit,
+    /// None until the answer is here.
+    pub(super) details: Option<Result<Box<Details>, Failure>>,
+    /// The first line in sight.
+    pub(super) top: usize,
+}
+
+/// A session that is looked at.
+pub(super) struct Context {
+    /// The run from which it was opened.
+    pub(super) anchor: Hit,
+    /// The question for its place, until it is answered.
+    pub(super) locating: Option<u64>,
+    /// Whether it is still to be chosen among the rows.
+    pub(super) seeking: bool,
+    /// What was there before.
+    pub(super) line: Line,
+    pub(super) narrow: Narrow,
+    pub(super) chosen: u64,
+}
+
+/// A deletion.
+pub(super) struct Deletion {
+    pub(super) number: u64,
+    pub(super) hits: Vec<Hit>,
+    /// All runs of the same commands too.
+    pub(super) all_runs: bool,
+    pub(super) stage: Stage,
+}
+
+/// How far a deletion is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It can be taken back until then.
+    Waiting(u64),
+    /// The daemon was asked to.
+    Sent,
+    /// Done; the answer to this question no longer has the rows.
+    Done(u64),
+}
+
+/// A command that waits for the second key.
+pub(super) struct Confirm {
+    pub(super) command: Vec<u8>,
+    pub(super) danger: Danger,
+}
+
+/// Something that waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) take: Take,
+    /// When it is given up.
+    pub(super) until_ms: u64,
+}
+
+/// How a command is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Take {
+    Put,
+    Run,
+    Edit,
+    Copy,
 }
 
 impl Model {
-    /// Rows of the list: what is left of the screen by the line, the status and the preview.
+    /// Where things are.
+    pub(super) fn layout(&self) -> Layout {
+        Layout::new(self.size, self.setup.direction, self.preview)
+    }
+
+    /// Rows of the list.
     pub(super) fn list_rows(&self) -> u16 {
-        self.size.1.saturating_sub(2 + self.preview_rows())
-    }
-
-    /// Rows of the preview, with its rule: only where there is room for both.
-    pub(super) fn preview_rows(&self) -> u16 {
-        match self.size.1 {
-            0..12 => 0,
-            rows @ 12..24 => rows / 4,
-            rows => (rows / 3).min(12),
-        }
-    }
-
-    /// The chosen match, if its row is here.
-    pub(super) fn chosen(&self) -> Option<&Hit> {
-        self.row(self.selected)
-    }
-
-    /// A match by its place among all, if its row is here.
-    pub(super) fn row(&self, index: u64) -> Option<&Hit> {
-        self.rows.get(usize::try_from(index.checked_sub(self.offset)?).ok()?)
+        self.layout().list.height
     }
 
     /// Whether an answer is on its way.
@@ -78,65 +179,86 @@ impl Model {
         self.answered < self.asked
     }
 
+    /// Whether the rows belong to what is asked for now.
+    pub(super) fn is_current(&self) -> bool {
+        self.answered >= self.question
+    }
+
+    /// Whether a command is marked.
+    pub(super) fn is_marked(&self, hit: &Hit) -> bool {
+        self.marks.iter().any(|mark| mark.record.command == hit.record.command)
+    }
+
+    /// Reads the line anew.
+    pub(super) fn read_line(&mut self) {
+        self.parsed = query::parse(self.line.text(), self.mode, &self.setup.place, &self.setup.now);
+    }
+
     /// The question that the screen asks now.
     pub(super) fn query(&self) -> Query {
-        let mut filter = Filter::default();
-        match self.scope {
-            Scope::All => {}
-            Scope::Host => filter.host = Some(self.place.host.clone()),
-            Scope::Directory => filter.subtree = Some(self.place.directory.clone()),
-            Scope::Session => filter.session = Some(self.place.session.clone()),
+        let Setup { place, repository, .. } = &self.setup;
+        let mut chosen = self.narrow.filter(place, repository.as_deref());
+        if let Some(context) = &self.context {
+            let session = &context.anchor.record.session;
+            chosen.session = (!session.is_empty()).then(|| session.clone());
         }
-        // Without a word to rank by, the newest is what people expect.
-        let order = if self.line.text().trim().is_empty() { Order::Newest } else { Order::Rank };
+        let text = self.parsed.query_text.clone();
+        // Without a word to rank by, the newest is what people expect; a session is looked at in its order.
+        let by_time = self.context.is_some() || text.trim().is_empty();
         Query {
-            text: self.line.text().to_owned(),
+            text,
             mode: self.mode,
-            filter,
-            order,
-            unique: true,
-            place: self.place.clone(),
+            filter: self.parsed.over(chosen),
+            order: if by_time { Order::Newest } else { Order::Rank },
+            unique: self.context.is_none(),
+            place: place.clone(),
         }
     }
 
     /// Asks for what is in sight, with a screenful on both sides.
     pub(super) fn search(&mut self) -> Search {
         self.asked += 1;
-        let rows = u64::from(self.list_rows().max(1));
-        let window =
-            Window { offset: self.top.saturating_sub(rows), limit: u32::try_from(rows * 3).unwrap_or(u32::MAX) };
-        Search { ticket: self.asked, query: self.query(), window }
+        Search { ticket: self.asked, query: self.query(), window: self.list.window(self.list_rows()) }
     }
 
-    /// Takes an answer in.
-    pub(super) fn take(&mut self, offset: u64, hits: Hits) {
-        let Hits { total, of, rows, complete } = hits;
-        self.trouble = None;
-        (self.total, self.of, self.rows, self.offset, self.complete) = (total, of, rows, offset, complete);
-        self.select(self.selected);
-    }
-
-    /// Chooses a match, or the nearest that there is, and brings it into sight.
-    pub(super) fn select(&mut self, index: u64) {
-        let rows = u64::from(self.list_rows().max(1));
-        self.selected = index.min(self.total.saturating_sub(1));
-        self.top = self.top.clamp((self.selected + 1).saturating_sub(rows), self.selected);
-    }
-
-    /// Whether everything in sight is here.
-    pub(super) fn has_what_is_in_sight(&self) -> bool {
-        let end = (self.top + u64::from(self.list_rows())).min(self.total);
-        self.offset <= self.top && end <= self.offset + self.rows.len() as u64
-    }
-
-    /// The scopes that mean something here.
-    pub(super) fn next_scope(&self) -> Scope {
-        let has_session = !self.place.session.is_empty();
-        match self.scope {
-            Scope::All => Scope::Host,
-            Scope::Host => Scope::Directory,
-            Scope::Directory if has_session => Scope::Session,
-            Scope::Directory | Scope::Session => Scope::All,
+    /// Whether something is so, for the conditions of keys.
+    pub(super) fn is(&self, fact: Fact) -> bool {
+        match fact {
+            Fact::QueryEmpty => self.line.text().is_empty(),
+            Fact::ListEmpty => self.list.shown() == 0,
+            Fact::CursorAtStart => self.line.is_at_start(),
+            Fact::CursorAtEnd => self.line.is_at_end(),
+            Fact::BestChosen => self.list.chosen == 0,
+            Fact::LastChosen => self.list.chosen + 1 >= self.list.total,
+            Fact::Marked => !self.marks.is_empty(),
+            Fact::Emacs => !self.setup.vim,
+            Fact::VimInsert => self.setup.vim && !self.vim_normal,
+            Fact::VimNormal => self.setup.vim && self.vim_normal,
+            Fact::PaneOpen => self.pane.is_some(),
+            Fact::HelpOpen => matches!(self.pane, Some(Pane::Help(_))),
+            Fact::DetailsOpen => matches!(self.pane, Some(Pane::Details(_))),
+            Fact::ContextOpen => self.context.is_some(),
+            Fact::Editing => self.editing.is_some(),
+            Fact::ByUpKey => self.setup.by_up_key,
+            Fact::Inline => self.setup.inline,
         }
+    }
+
+    /// When something is to happen by itself, in milliseconds since the screen opened.
+    pub(super) fn next_ms(&self) -> Option<u64> {
+        let deletions = self.deletions.iter().filter_map(|deletion| match deletion.stage {
+            Stage::Waiting(until_ms) => Some(until_ms),
+            Stage::Sent | Stage::Done(_) => None,
+        });
+        deletions.chain(self.held.map(|held| held.until_ms)).min()
+    }
+}
+
+impl Deletion {
+    /// Whether it takes this row away.
+    pub(super) fn covers(&self, hit: &Hit) -> bool {
+        self.hits
+            .iter()
+            .any(|mine| mine.record.id == hit.record.id || self.all_runs && mine.record.command == hit.record.command)
     }
 }

@@ -1,27 +1,42 @@
-//! Runs the screen: messages come from a thread that reads keys and one that asks the daemon; effects go out. The only
-//! file here that does anything but compute.
+//! Runs the screen: bytes come from a thread that reads the terminal, answers from one that asks the daemon; effects go
+//! out. The only file here, with those that it calls for the terminal, that does anything but compute.
 
 use std::{
+    fs::File,
+    io::Write,
+    path::Path,
     sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
     thread,
     time::{Duration, Instant},
 };
 
 use caro_schema::ipc::history::Mode;
-use crossterm::event::{self, Event};
+use jiff::Zoned;
+use signal_hook::{consts::SIGWINCH, iterator::Signals};
 
 use super::{
-    Options, Purpose,
+    Options, Purpose, copy,
     daemon_link::{self, Job},
     effect::{Chosen, Effect},
+    input::{Decoder, Input, Mouse},
+    keyboard::{Heard, Keyboard},
     line::Line,
+    list::List,
     message::Message,
-    model::Model,
-    terminal::Screen,
-    update::{update, usable},
+    model::{Model, Setup},
+    narrow::Narrow,
+    terminal::{self, Screen},
+    update::update,
     view,
 };
-use crate::{client::places, commands::place, config::Config, error::Outcome};
+use crate::{
+    client::places,
+    commands::place,
+    config::{Config, Direction, Height, Theme},
+    error::{Failure, Outcome},
+    exit, output,
+    query::{Parsed, folders},
+};
 
 /// The first frame waits so long for the first answer: with it there is no flicker, and nobody notices the wait.
 const FIRST_ANSWER_WITHIN: Duration = Duration::from_millis(15);
@@ -29,129 +44,370 @@ const FIRST_ANSWER_WITHIN: Duration = Duration::from_millis(15);
 /// How long after the last answer a daemon that still reads its history is asked again.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
+/// How long an escape waits for what may belong to it. A terminal sends a key at once, but a network may cut it in two.
+const ESCAPE_WITHIN: Duration = Duration::from_millis(25);
+
+/// Keys that come within this are drawn together.
+const TOGETHER: Duration = Duration::from_micros(500);
+
+/// How long typing without a pause may keep a frame waiting.
+const FRAME_WITHIN: Duration = Duration::from_millis(8);
+
+/// How long a terminal may take to say where its cursor is.
+const CURSOR_WITHIN: Duration = Duration::from_millis(500);
+
+/// How long the last deletions may take when the screen is closed already.
+const DELETED_WITHIN: Duration = Duration::from_secs(5);
+
 /// Opens the screen and gives what was chosen, none when the person left.
 pub(crate) fn choose(options: &Options, purpose: Purpose) -> Outcome<Option<Chosen>> {
     let config = Config::read(&places()?.config).0;
-    let inline_rows = options.inline.or(if options.full { None } else { config.inline_rows });
-    let mut screen = Screen::open(inline_rows)?;
-    let model = model(&config, options, purpose, screen.size());
-    let chosen = run(&mut screen, model);
+    let tty = crate::terminal::open()?;
+    let guard = terminal::take_over(&tty)?;
+    let mut wires = Wires::connect(&tty)?;
+    let wanted = match (options.inline, options.full) {
+        (Some(height), _) => Some(height),
+        (None, false) if config.screen.inline => Some(config.screen.height),
+        _ => None,
+    };
+    // A terminal that does not tell where its cursor is has the full screen.
+    let inline = wanted.and_then(|height: Height| Some((height, wires.cursor(&tty)?)));
+    let mut screen = Screen::open(&tty, guard, inline, config.screen.mouse)?;
+    let model = model(config, options, purpose, inline.is_some(), &screen);
+    let ended = Run { screen: &mut screen, wires: &mut wires, model, begun: Instant::now() }.run();
     screen.close();
-    chosen
+    let chosen = ended?;
+    wires.finish_deletions();
+    Ok(chosen)
 }
 
-fn model(config: &Config, options: &Options, purpose: Purpose, size: (u16, u16)) -> Model {
+fn model(config: Config, options: &Options, purpose: Purpose, inline: bool, screen: &Screen) -> Model {
+    let Config { screen: settings, keymap, theme } = config;
     let mut place = place();
     if let Some(session) = purpose.session {
         place.session = session;
     }
-    let scope = usable(config.scope, &place.session);
-    let mode = options.mode.map_or(config.mode, Mode::from);
+    let top = folders::repository(Path::new(std::ffi::OsStr::new(&as_os(&place.directory))));
+    let repository = top.map(|top| std::os::unix::ffi::OsStringExt::into_vec(top.into_os_string()));
+    let narrow = Narrow::new(settings.scope, &place, repository.as_deref());
     let text = options.query.as_deref().unwrap_or(&purpose.text);
-    Model {
-        line: Line::new(text),
-        mode,
-        scope,
+    let home = std::env::var_os("HOME").map(std::os::unix::ffi::OsStringExt::into_vec).unwrap_or_default();
+    let setup = Setup {
         place,
-        size,
-        rows: Vec::new(),
-        offset: 0,
-        total: 0,
-        of: 0,
-        complete: true,
-        selected: 0,
-        top: 0,
-        asked: 0,
-        answered: 0,
-        trouble: None,
-        notice: String::new(),
-        deleting: None,
-        enter_runs: config.enter_runs && purpose.for_prompt,
+        repository,
+        home,
+        now: Zoned::now(),
+        keymap,
+        theme: theme.unwrap_or_else(|| Theme::suiting(|name| std::env::var(name).ok())),
+        columns: settings.columns,
+        // Another press of the up key goes further up, wherever the line is otherwise.
+        direction: if purpose.by_up_key { Direction::Up } else { settings.direction },
+        enter_runs: settings.enter_runs && purpose.for_prompt,
         for_prompt: purpose.for_prompt,
         by_up_key: purpose.by_up_key,
-    }
+        vim: settings.vim,
+        inline,
+        join: settings.join,
+    };
+    let area = screen.area();
+    let mut model = Model {
+        setup,
+        line: Line::new(text),
+        parsed: Parsed::default(),
+        mode: options.mode.map_or(settings.mode, Mode::from),
+        narrow,
+        size: (area.width, area.height),
+        list: List::default(),
+        asked: 0,
+        answered: 0,
+        question: 0,
+        trouble: None,
+        notice: String::new(),
+        pane: None,
+        context: None,
+        marks: Vec::new(),
+        deletions: Vec::new(),
+        deleted: 0,
+        confirm: None,
+        editing: None,
+        vim_normal: false,
+        keys: Vec::new(),
+        held: None,
+        preview: settings.preview,
+        preview_top: 0,
+        clicked: None,
+    };
+    model.read_line();
+    model
 }
 
-fn run(screen: &mut Screen, mut model: Model) -> Outcome<Option<Chosen>> {
-    let (to_model, messages) = mpsc::channel();
-    let (to_daemon, jobs) = mpsc::channel();
-    daemon_link::start(jobs, to_model.clone());
-    read_keys(to_model);
-    // The other thread ends only when this one does.
-    let _ = to_daemon.send(Job::Search(model.search()));
-    let mut draw_at = Some(Instant::now() + FIRST_ANSWER_WITHIN);
-    loop {
-        let quiet_at = (!model.complete).then(|| Instant::now() + ASK_AGAIN_AFTER);
-        let Some(mut batch) = next(&messages, draw_at.or(quiet_at)) else { return Ok(None) };
-        if batch.is_empty() && quiet_at.is_some() {
-            batch.push(Message::Quiet);
-        }
-        if !batch.is_empty() || draw_at.is_some_and(|at| at <= Instant::now()) {
-            draw_at = None;
-        }
-        for message in batch {
-            if let Message::Resize(columns, rows) = message {
-                screen.resize(columns, rows)?;
+fn as_os(bytes: &[u8]) -> std::ffi::OsString {
+    std::os::unix::ffi::OsStringExt::from_vec(bytes.to_vec())
+}
+
+/// Something happened outside.
+enum Event {
+    Heard(Heard),
+    /// The terminal has another size.
+    Resized,
+    Answer(Message),
+}
+
+/// What leads in and out.
+struct Wires {
+    events: Receiver<Event>,
+    to_daemon: Sender<Job>,
+    keyboard: Keyboard,
+    decoder: Decoder,
+    /// Typed while the terminal was asked where its cursor is.
+    typed: Vec<Input>,
+    /// Deletions that are under way.
+    deleting: usize,
+    /// Deletions that failed after the screen was closed.
+    not_deleted: Option<Failure>,
+}
+
+impl Wires {
+    fn connect(tty: &File) -> Outcome<Self> {
+        let (heard, events) = mpsc::channel();
+        let (to_daemon, jobs) = mpsc::channel();
+        let answers = heard.clone();
+        daemon_link::start(jobs, move |message| answers.send(Event::Answer(message)).is_ok());
+        watch_size(heard.clone());
+        let tty = tty.try_clone().map_err(|error| Failure::at("/dev/tty".as_ref(), &error))?;
+        let keyboard = Keyboard::start(tty, move |byte| heard.send(Event::Heard(byte)).is_ok());
+        Ok(Self {
+            events,
+            to_daemon,
+            keyboard,
+            decoder: Decoder::default(),
+            typed: Vec::new(),
+            deleting: 0,
+            not_deleted: None,
+        })
+    }
+
+    /// Asks the terminal where its cursor is. Keys that come meanwhile are kept.
+    fn cursor(&mut self, mut tty: &File) -> Option<(u16, u16)> {
+        tty.write_all(b"\x1b[6n").ok()?;
+        let deadline = Instant::now() + CURSOR_WITHIN;
+        while let Ok(event) = self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            let Event::Heard(Heard::Byte(byte)) = event else { continue };
+            let input = self.decoder.push(byte);
+            self.keyboard.go_on();
+            match input {
+                Some(Input::Cursor(column, row)) => return Some((column, row)),
+                Some(other) => self.typed.push(other),
+                None => {}
             }
-            for effect in update(&mut model, sized(message, screen)) {
-                match effect {
-                    Effect::Search(search) => drop(to_daemon.send(Job::Search(search))),
-                    Effect::Delete(delete) => drop(to_daemon.send(Job::Delete(delete))),
-                    Effect::Redraw => {
-                        let (columns, rows) = crossterm::terminal::size().unwrap_or(screen.size());
-                        screen.resize(columns, rows)?;
-                    }
-                    Effect::Leave(chosen) => return Ok(chosen),
+        }
+        None
+    }
+
+    /// Waits for the deletions that were still to be carried out. The screen is closed already: what cannot be done is
+    /// said where the person is now.
+    fn finish_deletions(&mut self) {
+        let deadline = Instant::now() + DELETED_WITHIN;
+        while self.deleting > 0 {
+            match self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(Event::Answer(Message::Deleted { outcome, .. })) => {
+                    self.deleting -= 1;
+                    self.not_deleted = outcome.err().or(self.not_deleted.take());
+                }
+                Ok(_) => {}
+                Err(_) => {
+                    self.not_deleted = Some(Failure::new(exit::UNAVAILABLE, "the daemon does not answer"));
+                    break;
                 }
             }
         }
-        if draw_at.is_none() {
-            screen.draw(|frame| view::draw(&model, frame))?;
+        if let Some(failure) = self.not_deleted.take() {
+            output::say(&output::visible::text(format!("caro: not deleted: {}", failure.message).as_bytes()));
         }
     }
 }
 
-/// A terminal's size becomes that of the part which is drawn in.
-fn sized(message: Message, screen: &Screen) -> Message {
-    match message {
-        Message::Resize(..) => Message::Resize(screen.size().0, screen.size().1),
-        other => other,
-    }
-}
-
-/// Waits for something to happen, and takes everything that has: many keys at once are drawn once. Empty when the time
-/// came to draw without; none when nobody can send any more.
-fn next(messages: &Receiver<Message>, draw_at: Option<Instant>) -> Option<Vec<Message>> {
-    let first = match draw_at {
-        None => messages.recv().ok()?,
-        Some(at) => match messages.recv_timeout(at.saturating_duration_since(Instant::now())) {
-            Ok(message) => message,
-            Err(RecvTimeoutError::Timeout) => return Some(Vec::new()),
-            Err(RecvTimeoutError::Disconnected) => return None,
-        },
-    };
-    Some(std::iter::once(first).chain(messages.try_iter()).collect())
-}
-
-/// Reads keys until the program ends. It cannot be asked to stop, and need not: the program ends right after.
-fn read_keys(messages: Sender<Message>) {
+/// Says when the terminal has another size. Without the thread the screen keeps its size.
+fn watch_size(heard: Sender<Event>) {
+    let Ok(mut signals) = Signals::new([SIGWINCH]) else { return };
     thread::spawn(move || {
-        loop {
-            let message = match event::poll(LOOK_FOR_TERMINAL).and_then(|ready| ready.then(event::read).transpose()) {
-                Ok(Some(Event::Key(key))) => Message::Key(key),
-                Ok(Some(Event::Paste(text))) => Message::Paste(text),
-                Ok(Some(Event::Resize(columns, rows))) => Message::Resize(columns, rows),
-                // A terminal that is gone looks like one on which nobody types.
-                Ok(None) if rustix::termios::tcgetattr(rustix::stdio::stdin()).is_ok() => continue,
-                Ok(Some(_)) => continue,
-                Ok(None) | Err(_) => Message::NoTerminal,
-            };
-            if messages.send(message).is_err() {
+        for _ in signals.forever() {
+            if heard.send(Event::Resized).is_err() {
                 return;
             }
         }
     });
 }
 
-/// How soon a screen notices that its terminal is gone, where no signal says so.
-const LOOK_FOR_TERMINAL: Duration = Duration::from_secs(1);
+/// The screen while it runs.
+struct Run<'a> {
+    screen: &'a mut Screen,
+    wires: &'a mut Wires,
+    model: Model,
+    begun: Instant,
+}
+
+/// What a message led to.
+type Ended = Option<Option<Chosen>>;
+
+impl Run<'_> {
+    fn run(mut self) -> Outcome<Option<Chosen>> {
+        let search = self.model.search();
+        self.model.question = search.ticket;
+        // The other thread ends only when this one does.
+        let _ = self.wires.to_daemon.send(Job::Search(search));
+        for input in std::mem::take(&mut self.wires.typed) {
+            if let Some(chosen) = self.input(input)? {
+                return Ok(chosen);
+            }
+        }
+        let mut draw_at = Some(self.begun + FIRST_ANSWER_WITHIN);
+        let mut drawn_by = None;
+        loop {
+            match self.next(draw_at) {
+                None => {
+                    draw_at = None;
+                    drawn_by = None;
+                    self.screen.draw(|frame| view::draw(&self.model, frame))?;
+                }
+                Some(event) => {
+                    let is_answer = matches!(event, Event::Answer(_));
+                    if let Some(chosen) = self.event(event)? {
+                        return Ok(chosen);
+                    }
+                    // A frame waits for a moment for more keys, but not for ever, and not when there are results.
+                    let now = Instant::now();
+                    let by = *drawn_by.get_or_insert(now + FRAME_WITHIN);
+                    draw_at = Some(if is_answer { now } else { by.min(now + TOGETHER) });
+                }
+            }
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The next thing that happens, or none when it is time to draw.
+    fn next(&mut self, draw_at: Option<Instant>) -> Option<Event> {
+        loop {
+            let now = Instant::now();
+            let timer = self.model.next_ms().map(|ms| self.begun + Duration::from_millis(ms));
+            let quiet = (!self.model.list.complete && !self.model.is_waiting()).then(|| now + ASK_AGAIN_AFTER);
+            let escape = self.wires.decoder.is_inside().then(|| now + ESCAPE_WITHIN);
+            let wake = [draw_at, timer, quiet, escape].into_iter().flatten().min();
+            let received = match wake {
+                None => self.wires.events.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(at) => self.wires.events.recv_timeout(at.saturating_duration_since(now)),
+            };
+            match received {
+                Ok(event) => return Some(event),
+                Err(RecvTimeoutError::Disconnected) => return Some(Event::Heard(Heard::Nothing)),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let now = Instant::now();
+            if draw_at.is_some_and(|at| at <= now) {
+                return None;
+            }
+            if timer.is_some_and(|at| at <= now) {
+                return Some(Event::Answer(Message::Tick));
+            }
+            if escape.is_some_and(|at| at <= now)
+                && let Some(Input::Key(key)) = self.wires.decoder.give_up()
+            {
+                return Some(Event::Answer(Message::Key(key)));
+            }
+            if quiet.is_some_and(|at| at <= now) {
+                return Some(Event::Answer(Message::Quiet));
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) -> Outcome<Ended> {
+        match event {
+            Event::Heard(Heard::Nothing) => self.message(Message::NoTerminal),
+            Event::Heard(Heard::Byte(byte)) => {
+                let input = self.wires.decoder.push(byte);
+                let ended = match input {
+                    Some(input) => self.input(input)?,
+                    None => None,
+                };
+                // While Enter waits for its answer nothing more is read: what is typed after it is the shell's.
+                if ended.is_none() && self.model.held.is_none() {
+                    self.wires.keyboard.go_on();
+                }
+                Ok(ended)
+            }
+            Event::Resized => {
+                self.screen.resize()?;
+                let area = self.screen.area();
+                self.message(Message::Resize(area.width, area.height))
+            }
+            Event::Answer(message) => {
+                let was_held = self.model.held.is_some();
+                if matches!(message, Message::Deleted { .. }) {
+                    self.wires.deleting = self.wires.deleting.saturating_sub(1);
+                }
+                let ended = self.message(message)?;
+                if was_held && ended.is_none() && self.model.held.is_none() {
+                    self.wires.keyboard.go_on();
+                }
+                Ok(ended)
+            }
+        }
+    }
+
+    fn input(&mut self, input: Input) -> Outcome<Ended> {
+        match input {
+            Input::Key(key) => self.message(Message::Key(key)),
+            Input::Paste(text) => self.message(Message::Paste(text)),
+            Input::Mouse(mouse) => {
+                let area = self.screen.area();
+                match (mouse.column.checked_sub(area.x), mouse.row.checked_sub(area.y)) {
+                    (Some(column), Some(row)) => self.message(Message::Mouse(Mouse { column, row, ..mouse })),
+                    // Above an inline screen is somebody else's.
+                    _ => Ok(None),
+                }
+            }
+            Input::Cursor(..) => Ok(None),
+        }
+    }
+
+    fn message(&mut self, message: Message) -> Outcome<Ended> {
+        let now_ms = self.now_ms();
+        for effect in update(&mut self.model, message, now_ms) {
+            let job = match effect {
+                Effect::Search(search) => Job::Search(search),
+                Effect::Locate(search) => Job::Locate(search),
+                Effect::Details(id) => Job::Details(id),
+                Effect::Delete(delete) => {
+                    self.wires.deleting += 1;
+                    Job::Delete(delete)
+                }
+                Effect::Copy(bytes) => {
+                    self.copy(bytes)?;
+                    continue;
+                }
+                Effect::Redraw => {
+                    self.screen.resize()?;
+                    continue;
+                }
+                Effect::Leave(chosen) => return Ok(Some(chosen)),
+            };
+            // The other thread ends only when this one does.
+            let _ = self.wires.to_daemon.send(job);
+        }
+        Ok(None)
+    }
+
+    fn copy(&mut self, bytes: Vec<u8>) -> Outcome {
+        match copy::sequence(&bytes) {
+            Some(sequence) => {
+                self.screen.send(&sequence)?;
+                copy::to_desktop(bytes, |name| std::env::var_os(name));
+            }
+            None => self.model.notice = format!("not copied: it is longer than {} bytes", copy::BYTES_MAX),
+        }
+        Ok(())
+    }
+}

@@ -1,5 +1,5 @@
-//! Takes the terminal over and gives it back: raw mode, full screen or a few rows below the prompt, and standard input
-//! and output, which may have been given to something else, for the terminal itself.
+//! Takes the terminal over and gives it back: raw mode, full screen or some rows below the prompt, paste and mouse told
+//! apart from keys. Reading keys is in `keyboard.rs`.
 
 use std::{
     fs::File,
@@ -10,11 +10,13 @@ use crossterm::{
     cursor::MoveTo,
     event::{DisableBracketedPaste, EnableBracketedPaste},
     queue,
-    terminal::{self, Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen},
+    terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen},
 };
 use ratatui::{Terminal, TerminalOptions, Viewport, backend::CrosstermBackend, layout::Rect};
+use rustix::termios::{OptionalActions, SpecialCodeIndex, tcgetattr, tcgetwinsize, tcsetattr};
 
 use crate::{
+    config::Height,
     error::{Failure, Outcome},
     terminal::Guard,
 };
@@ -23,7 +25,8 @@ use crate::{
 pub(super) struct Screen {
     tty: File,
     terminal: Terminal<CrosstermBackend<BufWriter<File>>>,
-    inline_rows: Option<u16>,
+    inline: Option<Height>,
+    mouse: bool,
     area: Rect,
     guard: Guard,
 }
@@ -35,35 +38,56 @@ fn failed(error: io::Error) -> Failure {
     Failure::at("/dev/tty".as_ref(), &error)
 }
 
+/// Raw mode from now on, until the guard goes.
+pub(super) fn take_over(tty: &File) -> Outcome<Guard> {
+    let guard = Guard::new(tty, b"")?;
+    let mut modes = tcgetattr(tty).map_err(|error| failed(error.into()))?;
+    modes.make_raw();
+    modes.special_codes[SpecialCodeIndex::VMIN] = 1;
+    modes.special_codes[SpecialCodeIndex::VTIME] = 0;
+    // What was typed before stays to be read.
+    tcsetattr(tty, OptionalActions::Now, &modes).map_err(|error| failed(error.into()))?;
+    Ok(guard)
+}
+
+/// Columns and rows of a terminal. One that does not say has what all once had.
+pub(super) fn size(tty: &File) -> (u16, u16) {
+    match tcgetwinsize(tty) {
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col, size.ws_row),
+        _ => (80, 24),
+    }
+}
+
 impl Screen {
-    /// Takes the terminal over. `inline_rows` asks for so many rows below the prompt.
-    pub(super) fn open(inline_rows: Option<u16>) -> Outcome<Self> {
-        let tty = crate::terminal::open()?;
-        let guard = Guard::new(&tty, b"")?;
-        stand_in(&tty).map_err(failed)?;
-        terminal::enable_raw_mode().map_err(failed)?;
-        // A terminal that does not tell where its cursor is has the full screen.
-        let inline = inline_rows.and_then(|rows| Some((rows, Place::now(rows)?)));
-        let (area, inline_rows) = match inline {
-            Some((rows, place)) => {
-                let area = place.make_room(&tty).map_err(failed)?;
-                guard.undo_with(&place.undo());
-                (area, Some(rows))
+    /// Takes a terminal over that is in raw mode already. An inline screen needs to know where the cursor is: column and
+    /// row, from 0; without that the screen is full.
+    pub(super) fn open(tty: &File, guard: Guard, inline: Option<(Height, (u16, u16))>, mouse: bool) -> Outcome<Self> {
+        let tty = tty.try_clone().map_err(failed)?;
+        let size = size(&tty);
+        let area = match inline {
+            Some((wanted, cursor)) => {
+                let place = Place::below(cursor, size, wanted);
+                guard.undo_with(&undo(mouse, &place.undo()));
+                place.make_room(&tty).map_err(failed)?
             }
             None => {
-                guard.undo_with(&undo_full());
+                guard.undo_with(&undo(mouse, &undo_full()));
                 queue!(&tty, EnterAlternateScreen, Clear(ClearType::All)).map_err(failed)?;
-                (full_area(terminal::size().map_err(failed)?), None)
+                full_area(size)
             }
         };
         queue!(&tty, EnableBracketedPaste).map_err(failed)?;
+        (&tty).write_all(NO_REORDERING).map_err(failed)?;
+        if mouse {
+            (&tty).write_all(MOUSE_ON).map_err(failed)?;
+        }
         let terminal = drawing_on(&tty, area).map_err(failed)?;
-        Ok(Self { tty, terminal, inline_rows, area, guard })
+        Ok(Self { tty, terminal, inline: inline.map(|(height, _)| height), mouse, area, guard })
     }
 
-    /// Columns and rows to draw in.
-    pub(super) fn size(&self) -> (u16, u16) {
-        (self.area.width, self.area.height)
+    /// What is drawn in, counted from the terminal's own upper left corner.
+    pub(super) fn area(&self) -> Rect {
+        self.area
     }
 
     /// Draws a frame.
@@ -72,15 +96,17 @@ impl Screen {
         Ok(())
     }
 
-    /// Follows the terminal to another size, or begins anew on the same.
-    pub(super) fn resize(&mut self, columns: u16, rows: u16) -> Outcome {
-        self.area = match self.inline_rows {
+    /// Follows the terminal to its size, or begins anew on the same.
+    pub(super) fn resize(&mut self) -> Outcome {
+        let (columns, rows) = size(&self.tty);
+        self.area = match self.inline {
             None => full_area((columns, rows)),
             Some(wanted) => {
                 let height = height(wanted, rows);
                 let top = self.area.y.min(rows.saturating_sub(height));
                 let prompt = top.saturating_sub(1);
-                self.guard.undo_with(&Place { column: 0, row: prompt, top, height, scroll: 0, columns }.undo());
+                let place = Place { column: 0, row: prompt, top, height, scroll: 0, columns };
+                self.guard.undo_with(&undo(self.mouse, &place.undo()));
                 Rect::new(0, top, columns, height)
             }
         };
@@ -90,12 +116,31 @@ impl Screen {
         Ok(())
     }
 
+    /// Writes bytes that are not drawn, as for the clipboard.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Outcome {
+        (&self.tty).write_all(bytes).map_err(failed)
+    }
+
     /// Gives the terminal back as it was.
     pub(super) fn close(self) {
-        let Self { tty: _, terminal, inline_rows: _, area: _, guard } = self;
+        let Self { tty: _, terminal, inline: _, mouse: _, area: _, guard } = self;
         drop(terminal);
         drop(guard);
     }
+}
+
+/// Presses, releases and the wheel, in the form that knows large terminals. Movements are not asked for: they would only
+/// cost time.
+const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
+
+/// Terminals that reorder text from right to left would move columns with it. They are asked to show letters in the order
+/// in which they are written, and afterwards to do as they do by themselves.
+const NO_REORDERING: &[u8] = b"\x1b[8l";
+const REORDERING: &[u8] = b"\x1b[8h";
+
+fn undo(mouse: bool, place: &[u8]) -> Vec<u8> {
+    [if mouse { MOUSE_OFF } else { b"" }, REORDERING, place].concat()
 }
 
 fn drawing_on(tty: &File, area: Rect) -> io::Result<Terminal<CrosstermBackend<BufWriter<File>>>> {
@@ -105,14 +150,6 @@ fn drawing_on(tty: &File, area: Rect) -> io::Result<Terminal<CrosstermBackend<Bu
 
 fn full_area((columns, rows): (u16, u16)) -> Rect {
     Rect::new(0, 0, columns, rows)
-}
-
-/// The terminal in place of standard input and output: the one may have brought the line, the other may be a `$(…)`.
-/// Everything that asks or answers the terminal then finds it.
-fn stand_in(tty: &File) -> io::Result<()> {
-    rustix::stdio::dup2_stdin(tty)?;
-    rustix::stdio::dup2_stdout(tty)?;
-    Ok(())
 }
 
 /// Written at the end; also shows the cursor, which drawing hides for moments.
@@ -141,13 +178,8 @@ struct Place {
 }
 
 impl Place {
-    fn now(rows: u16) -> Option<Self> {
-        let cursor = crossterm::cursor::position().ok()?;
-        Some(Self::below(cursor, terminal::size().ok()?, rows))
-    }
-
     /// Below the cursor, in a terminal of this size.
-    fn below((column, row): (u16, u16), (columns, rows): (u16, u16), wanted: u16) -> Self {
+    fn below((column, row): (u16, u16), (columns, rows): (u16, u16), wanted: Height) -> Self {
         let height = height(wanted, rows);
         let first = if column == 0 { row } else { row.saturating_add(1) };
         let scroll = first.saturating_add(height).saturating_sub(rows);
@@ -181,7 +213,13 @@ impl Place {
 }
 
 /// As many rows as wanted, but one stays for the prompt.
-fn height(wanted: u16, rows: u16) -> u16 {
+fn height(wanted: Height, rows: u16) -> u16 {
+    let wanted = match wanted {
+        Height::Rows(wanted) => wanted,
+        Height::Percent(part) => {
+            u16::try_from(u32::from(rows) * u32::from(part) / 100).unwrap_or(rows).max(crate::config::ROWS_MIN)
+        }
+    };
     wanted.min(rows.saturating_sub(1)).max(1)
 }
 
@@ -195,11 +233,15 @@ mod tests {
             let place = Place::below(cursor, size, wanted);
             assert_eq!((place.row, place.top, place.height, place.scroll), (row, top, height, scroll), "{cursor:?}");
         };
-        check((5, 0), (80, 24), 10, (0, 1, 10, 0));
-        check((0, 3), (80, 24), 10, (3, 3, 10, 0));
-        check((5, 23), (80, 24), 10, (13, 14, 10, 10));
-        check((5, 15), (80, 24), 10, (13, 14, 10, 2));
-        check((5, 4), (80, 5), 10, (0, 1, 4, 4));
-        check((5, 0), (80, 1), 10, (0, 0, 1, 1));
+        let ten = Height::Rows(10);
+        check((5, 0), (80, 24), ten, (0, 1, 10, 0));
+        check((0, 3), (80, 24), ten, (3, 3, 10, 0));
+        check((5, 23), (80, 24), ten, (13, 14, 10, 10));
+        check((5, 15), (80, 24), ten, (13, 14, 10, 2));
+        check((5, 4), (80, 5), ten, (0, 1, 4, 4));
+        check((5, 0), (80, 1), ten, (0, 0, 1, 1));
+        check((5, 0), (80, 24), Height::Percent(50), (0, 1, 12, 0));
+        check((5, 0), (80, 24), Height::Percent(1), (0, 1, 5, 0));
+        check((5, 0), (80, 24), Height::Percent(100), (0, 1, 23, 0));
     }
 }

@@ -132,6 +132,7 @@ fn lines(status: &DaemonStatus) -> Vec<String> {
         spool,
         socket,
         complete,
+        recording: _,
     } = status;
     let mib = |bytes: &u64| format!("{:.1} MiB", *bytes as f64 / 1_048_576.0);
     let reading = if *complete { "" } else { ", older ones are still being read" };
@@ -163,6 +164,7 @@ fn json(status: &DaemonStatus) -> serde_json::Value {
         spool,
         socket,
         complete,
+        recording: _,
     } = status;
     serde_json::json!({
         "running": true, "pid": pid, "build": build, "uptime_s": uptime_s, "records": records, "distinct": distinct,

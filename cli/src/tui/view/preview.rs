@@ -1,43 +1,63 @@
-//! The chosen command in full, over several lines, and everything that is known of it.
+//! The chosen command in full, over several lines, and what is known of it.
 
 use caro_schema::ipc::history::Hit;
-use jiff::tz::TimeZone;
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
-    style::{Modifier, Style},
+    style::Style,
     text::{Line, Span},
-    widgets::Widget,
 };
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
 
-use super::text::{letter_start, one_line};
+use super::{
+    columns, row_of,
+    text::{Paint, letter_start, one_line},
+};
 use crate::{
     commands::state,
     output::{time, visible},
-    tui::model::Model,
+    tui::model::{Model, Setup},
 };
+
+/// Rows above the command: a rule, and what is known.
+const HEAD: u16 = 2;
 
 pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     if area.height == 0 || area.width == 0 {
         return;
     }
-    let dim = Style::new().add_modifier(Modifier::DIM);
-    let row = |number: u16| Rect::new(area.x, area.y + number, area.width, 1);
-    Line::styled("─".repeat(usize::from(area.width)), dim).render(row(0), buffer);
-    let Some(hit) = model.chosen() else { return };
+    let dim = model.setup.theme.dim;
+    let rule = "─".repeat(usize::from(area.width));
+    row_of(area, area.y, Line::styled(rule, dim), buffer);
+    let Some(hit) = model.list.chosen() else { return };
     if area.height > 1 {
-        Line::styled(about(hit, &TimeZone::system()), dim).render(row(1), buffer);
+        row_of(area, area.y + 1, Line::styled(about(&model.setup, hit), dim), buffer);
     }
-    let rows = area.height.saturating_sub(2);
-    for (number, line) in (2..).zip(command(hit, usize::from(area.width), usize::from(rows))) {
-        line.render(row(number), buffer);
+    let rows = usize::from(area.height.saturating_sub(HEAD));
+    let lines = command(&model.setup, hit, usize::from(area.width), model.preview_top + rows + 1);
+    let more = lines.len() > model.preview_top + rows;
+    for (row, line) in (area.y + HEAD..area.bottom()).zip(lines.into_iter().skip(model.preview_top)) {
+        row_of(area, row, line, buffer);
+    }
+    if more && area.height > HEAD {
+        let sign = Rect::new(area.right() - 1, area.bottom() - 1, 1, 1);
+        row_of(sign, sign.y, Line::styled("↓", dim), buffer);
     }
 }
 
+/// Whether there are lines below those in sight.
+pub(in crate::tui) fn has_more(model: &Model) -> bool {
+    let area = model.layout().preview;
+    let rows = usize::from(area.height.saturating_sub(HEAD));
+    let lines = |hit| command(&model.setup, hit, usize::from(area.width), model.preview_top + rows + 1).len();
+    rows > 0 && model.list.chosen().is_some_and(|hit| lines(hit) > model.preview_top + rows)
+}
+
 /// Everything but the command, on one line.
-fn about(hit: &Hit, zone: &TimeZone) -> String {
+fn about(setup: &Setup, hit: &Hit) -> String {
     let record = &hit.record;
-    let mut parts = vec![time::local(record.start_us, zone)];
+    let mut parts = vec![time::local(record.start_us, &columns::zone(setup))];
     let ended = state(record);
     match ended.as_str() {
         "" => {}
@@ -45,10 +65,10 @@ fn about(hit: &Hit, zone: &TimeZone) -> String {
         status => parts.push(format!("status {status}")),
     }
     parts.extend(record.duration_us.map(time::duration));
-    let shown = |bytes: &[u8]| visible::line(bytes);
-    parts.push(format!("{}@{}", shown(record.user.as_bytes()), shown(record.host.as_bytes())));
+    let shown = |text: &str| visible::line(text.as_bytes());
+    parts.push(format!("{}@{}", shown(&record.user), shown(&record.host)));
     if !record.directory.is_empty() {
-        parts.push(shown(&record.directory));
+        parts.push(columns::directory(setup, &record.directory));
     }
     if hit.runs > 1 {
         parts.push(format!("{} runs", hit.runs));
@@ -56,16 +76,17 @@ fn about(hit: &Hit, zone: &TimeZone) -> String {
     parts.join("  ")
 }
 
-/// The command as it is laid out, wrapped. Of a long one only what can be in sight is looked at.
-fn command(hit: &Hit, columns: usize, rows: usize) -> Vec<Line<'static>> {
+/// The command as it is laid out, wrapped, at most so many lines. Of a long one only what can be in sight is looked at.
+pub(super) fn command(setup: &Setup, hit: &Hit, columns: usize, rows: usize) -> Vec<Line<'static>> {
     let bytes: &[u8] = &hit.record.command;
+    let paint = Paint::command(&setup.theme, Style::new(), bytes, &hit.matched);
     let mut lines = Vec::new();
     let mut start = 0;
     while lines.len() < rows && start <= bytes.len() {
         let newline = bytes[start..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| start + at);
         let most = columns.saturating_mul(rows).saturating_mul(4);
         let end = letter_start(bytes, newline.min(start.saturating_add(most)));
-        let spans = one_line(bytes, start..end.max(start), &hit.matched, Style::new());
+        let spans = one_line(bytes, start..end.max(start), &paint);
         lines.extend(wrapped(spans, columns, rows - lines.len()));
         start = newline + 1;
     }
@@ -74,8 +95,6 @@ fn command(hit: &Hit, columns: usize, rows: usize) -> Vec<Line<'static>> {
 
 /// Cuts spans into lines of so many columns, between letters.
 fn wrapped(spans: Vec<Span<'static>>, columns: usize, rows: usize) -> Vec<Line<'static>> {
-    use unicode_segmentation::UnicodeSegmentation;
-    use unicode_width::UnicodeWidthStr;
     let mut lines = vec![Line::default()];
     let mut used = 0;
     for span in spans {

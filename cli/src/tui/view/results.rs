@@ -1,147 +1,113 @@
-//! The list of what matches, the best at the bottom: a mark, how it ended, how long it took, how long ago, where, and
-//! the command with what matched set apart.
+//! The list of what matches: the mark of the chosen row and of marked ones, the columns, and the command with its colours
+//! and what matched.
 
 use caro_schema::ipc::history::Hit;
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
-    style::{Color, Modifier, Style},
+    style::Style,
     text::{Line, Span},
-    widgets::Widget,
 };
-use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use super::text::{letter_start, one_line};
+use super::{
+    columns, row_of,
+    text::{Paint, letter_start, one_line, with_ellipsis},
+};
 use crate::{
-    commands::state,
-    output::{time, visible},
+    config::{Column, Direction},
+    output::visible,
     tui::model::Model,
 };
-
-/// Narrower than this only the mark and the command are shown.
-const COLUMNS_FOR_DETAILS: u16 = 50;
-
-/// Narrower than this the host is not shown.
-const COLUMNS_FOR_HOST: u16 = 90;
-
-/// Columns of a host's name.
-const HOST_COLUMNS: usize = 10;
 
 /// Bytes in front of the first match that stay in sight when the rest does not fit.
 const BEFORE_MATCH: usize = 10;
 
+/// Columns of the marks in front of a row.
+const MARKS: usize = 2;
+
 pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     if let Some(failure) = &model.trouble {
         let lines = [visible::line(failure.message.as_bytes()), visible::line(failure.hint.as_bytes())];
-        return words(&lines, area, buffer);
+        return words(model, &lines, area, buffer);
     }
-    if model.total == 0 {
-        let nothing = match (model.is_waiting(), model.of) {
+    if model.list.shown() == 0 {
+        let nothing = match (model.is_waiting(), model.list.of) {
             (true, _) => "…",
             (false, 0) => "no history yet",
             (false, _) => "nothing matches",
         };
-        return words(&[nothing.to_owned()], area, buffer);
+        return words(model, &[nothing.to_owned()], area, buffer);
     }
-    for row in 0..area.height {
-        let index = model.top + u64::from(row);
-        let at = Rect::new(area.x, area.bottom() - 1 - row, area.width, 1);
-        if let Some(hit) = model.row(index) {
-            line(model, hit, index == model.selected, area.width).render(at, buffer);
+    let columns = columns::fitting(&model.setup.columns, area.width);
+    for (number, index) in (0..area.height).zip(model.list.in_sight(area.height)) {
+        if let Some(hit) = model.list.row(index) {
+            let line = line(model, hit, index == model.list.chosen, &columns, area.width);
+            row_of(area, row(model, area, number), line, buffer);
         }
     }
 }
 
-fn words(lines: &[String], area: Rect, buffer: &mut Buffer) {
-    for (row, text) in lines.iter().rev().filter(|text| !text.is_empty()).enumerate() {
-        let Ok(row) = u16::try_from(row) else { return };
-        if row < area.height {
-            let at = Rect::new(area.x, area.bottom() - 1 - row, area.width, 1);
-            Line::from(format!("  {text}")).render(at, buffer);
+/// Where the row with this number from the best is drawn.
+fn row(model: &Model, area: Rect, number: u16) -> u16 {
+    match model.setup.direction {
+        Direction::Up => area.bottom() - 1 - number,
+        Direction::Down => area.top() + number,
+    }
+}
+
+fn words(model: &Model, lines: &[String], area: Rect, buffer: &mut Buffer) {
+    let lines: Vec<&String> = lines.iter().filter(|text| !text.is_empty()).collect();
+    let count = lines.len();
+    for (number, text) in (0..area.height).zip(lines.into_iter().enumerate()) {
+        let (at, text) = text;
+        // The first line above the others, whichever way the list grows.
+        let from_line = match model.setup.direction {
+            Direction::Up => u16::try_from(count - 1 - at).unwrap_or(number),
+            Direction::Down => number,
+        };
+        if from_line < area.height {
+            row_of(area, row(model, area, from_line), Line::from(format!("  {text}")), buffer);
         }
     }
 }
 
-fn line(model: &Model, hit: &Hit, is_selected: bool, columns: u16) -> Line<'static> {
-    let base = if is_selected { Style::new().add_modifier(Modifier::BOLD) } else { Style::new() };
-    let mark = if is_selected { "▌ " } else { "  " };
-    let mut spans = vec![Span::styled(mark, base)];
-    if columns >= COLUMNS_FOR_DETAILS {
-        spans.extend(details(model, hit, columns));
+fn line(model: &Model, hit: &Hit, is_chosen: bool, columns: &[Column], width: u16) -> Line<'static> {
+    let theme = &model.setup.theme;
+    let over = if is_chosen { theme.chosen } else { Style::new() };
+    let mut spans = vec![
+        Span::styled(if is_chosen { "▌" } else { " " }, theme.prompt.patch(over)),
+        Span::styled(if model.is_marked(hit) { "•" } else { " " }, theme.marked),
+    ];
+    let room = columns::command_width(columns, usize::from(width).saturating_sub(MARKS));
+    let is_last = |at: usize| at + 1 == columns.len();
+    for (at, column) in columns.iter().enumerate() {
+        if *column == Column::Command {
+            let command = command(model, hit, room, over);
+            let used: usize = command.iter().map(|span| span.content.width()).sum();
+            spans.extend(command);
+            if !is_last(at) {
+                spans.push(Span::raw(" ".repeat((room + 1).saturating_sub(used))));
+            }
+        } else {
+            spans.push(columns::cell(model, hit, *column));
+        }
     }
-    let used: usize = spans.iter().map(|span| span.content.width()).sum();
-    spans.extend(command(hit, usize::from(columns).saturating_sub(used), base));
     Line::from(spans)
 }
 
-fn details(model: &Model, hit: &Hit, columns: u16) -> Vec<Span<'static>> {
-    let record = &hit.record;
-    let failed = record.exit.is_some_and(|exit| exit != 0);
-    let state_style = if failed { Style::new().fg(Color::Red) } else { Style::new().fg(Color::Green) };
-    // Nobody needs to read that a command went well.
-    let ended = if record.exit == Some(0) { String::new() } else { state(record) };
-    let took = record.duration_us.map(time::duration).unwrap_or_default();
-    let age = time::age(record.start_us, model.place.now_us);
-    let dim = Style::new().add_modifier(Modifier::DIM);
-    let mut spans =
-        vec![Span::styled(format!("{ended:>4} "), state_style), Span::styled(format!("{took:>5} {age:>4}  "), dim)];
-    if columns >= COLUMNS_FOR_HOST {
-        let here = record.host == model.place.host;
-        let host = if here { String::new() } else { visible::line(record.host.as_bytes()) };
-        spans.push(Span::styled(fitted(&host, HOST_COLUMNS), dim));
-        spans.push(Span::raw("  "));
-    }
-    spans
-}
-
-/// Exactly so many columns.
-fn fitted(text: &str, columns: usize) -> String {
-    let mut shown = String::new();
-    let mut used = 0;
-    for letter in text.graphemes(true) {
-        if used + letter.width() > columns {
-            break;
-        }
-        used += letter.width();
-        shown.push_str(letter);
-    }
-    shown + &" ".repeat(columns - used)
-}
-
 /// The command, from a place where the first match is in sight. Of a long one only what can be in sight is looked at.
-fn command(hit: &Hit, columns: usize, base: Style) -> Vec<Span<'static>> {
+fn command(model: &Model, hit: &Hit, columns: usize, over: Style) -> Vec<Span<'static>> {
     let bytes: &[u8] = &hit.record.command;
     let first = hit.matched.first().map_or(0, |(from, _)| *from as usize);
     let start = if first < columns { 0 } else { letter_start(bytes, first.saturating_sub(BEFORE_MATCH)) };
     // A letter has at most four bytes, and one column takes few letters; more would only cost time.
-    let end = letter_start(bytes, start.saturating_add(columns.saturating_mul(8)));
+    let end = letter_start(bytes, start.saturating_add(columns.saturating_mul(8))).max(start);
     let mut spans = Vec::new();
     if start > 0 {
-        spans.push(Span::styled("…", base));
+        spans.push(Span::styled("…", over));
     }
-    spans.extend(one_line(bytes, start..end.max(start), &hit.matched, base));
-    let width: usize = spans.iter().map(|span| span.content.width()).sum();
-    if width > columns { with_ellipsis(spans, columns) } else { spans }
-}
-
-/// Cut to the columns, with a sign that something is missing.
-fn with_ellipsis(spans: Vec<Span<'static>>, columns: usize) -> Vec<Span<'static>> {
-    let mut kept = Vec::new();
-    let mut room = columns.saturating_sub(1);
-    for span in spans {
-        let width = span.content.width();
-        if width <= room {
-            room -= width;
-            kept.push(span);
-            continue;
-        }
-        let cut = fitted(&span.content, room);
-        kept.push(Span::styled(cut.trim_end().to_owned(), span.style));
-        break;
-    }
-    if columns > 0 {
-        kept.push(Span::raw("…"));
-    }
-    kept
+    let paint = Paint::command(&model.setup.theme, over, &bytes[..end], &hit.matched);
+    spans.extend(one_line(bytes, start..end, &paint));
+    with_ellipsis(spans, columns)
 }

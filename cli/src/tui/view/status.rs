@@ -1,62 +1,115 @@
-//! The last row: a question that waits for an answer, something to say, or how many match and what the keys do.
+//! The last row: a question that waits for an answer, something to say, or how many match, where is looked, and the most
+//! important keys.
 
 use caro_schema::ipc::history::Mode;
-use ratatui::{
-    buffer::Buffer,
-    layout::Rect,
-    style::{Modifier, Style},
-    text::Line,
-    widgets::Widget,
-};
+use ratatui::{buffer::Buffer, layout::Rect, text::Line};
 
-use crate::{config::Scope, output::visible, tui::model::Model};
+use super::row_of;
+use crate::{
+    output::{time, visible},
+    tui::{
+        action::Action,
+        danger::Danger,
+        key,
+        model::{Model, Pane, Stage},
+    },
+};
 
 pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     if area.height == 0 {
         return;
     }
-    let style = if model.deleting.is_some() {
-        Style::new().add_modifier(Modifier::BOLD)
-    } else {
-        Style::new().add_modifier(Modifier::DIM)
+    let theme = &model.setup.theme;
+    let (words, style) = match (&model.confirm, question(model)) {
+        (Some(_), words) => (words, theme.failed),
+        (None, words) if !words.is_empty() => (words, theme.text),
+        _ => (standing(model), theme.dim),
     };
-    Line::styled(words(model), style).render(area, buffer);
+    row_of(area, area.y, Line::styled(words, style), buffer);
 }
 
-fn words(model: &Model) -> String {
-    if let Some(hit) = &model.deleting {
-        return match hit.runs {
-            0 | 1 => "delete this command on every device, for ever? y = yes, any other key = no".to_owned(),
-            runs => {
-                format!("delete on every device, for ever? y = all {runs} runs, o = only this one, any other key = no")
-            }
+/// What has to be said now, and empty when there is nothing.
+fn question(model: &Model) -> String {
+    if let Some(confirm) = &model.confirm {
+        let why = match confirm.danger {
+            Danger::Lines => "it has several lines".to_owned(),
+            Danger::Hidden => "it holds what cannot be seen".to_owned(),
+            Danger::Destroys(what) => format!("it can destroy ({what})"),
         };
+        return format!("run it? {why}:  y run  Enter put on the prompt  any other key back");
+    }
+    if !model.keys.is_empty() {
+        return format!("{} …", key::sequence_name(&model.keys));
     }
     if !model.notice.is_empty() {
-        return visible::line(model.notice.as_bytes());
+        let undo = match model.deletions.last().map(|deletion| deletion.stage) {
+            Some(Stage::Waiting(_)) => format!("  {} takes it back", first_key(model, Action::Undo)),
+            _ => String::new(),
+        };
+        return visible::line(model.notice.as_bytes()) + &undo;
     }
-    let reading = if model.complete { "" } else { " (older ones are still being read)" };
-    let enter = match (model.for_prompt, model.enter_runs) {
-        (true, true) => "Enter run  Tab edit",
-        (true, false) => "Enter take",
-        (false, _) => "Enter print",
+    // One at a time: the first is being typed.
+    model.parsed.problems.first().map(|problem| visible::line(problem.as_bytes())).unwrap_or_default()
+}
+
+/// What always stands there.
+fn standing(model: &Model) -> String {
+    let hint = |action: Action, words: &str| match first_key(model, action) {
+        key if key.is_empty() => String::new(),
+        key => format!("  {key} {words}"),
     };
+    match &model.pane {
+        Some(Pane::Help(_)) => {
+            return format!("all keys{}{}", hint(Action::Down, "more"), hint(Action::Close, "close"));
+        }
+        Some(Pane::Details(_)) => {
+            return format!("all runs{}{}", hint(Action::Accept, "take"), hint(Action::Close, "close"));
+        }
+        None => {}
+    }
+    if model.editing.is_some() {
+        let keys = [hint(Action::Accept, "take"), hint(Action::NewLine, "new line"), hint(Action::Close, "back")];
+        return format!("editing{}", keys.concat());
+    }
+    let list = &model.list;
+    let reading = if list.complete { "" } else { " (older ones are still being read)" };
+    let marked = if model.marks.is_empty() { String::new() } else { format!("  {} marked", model.marks.len()) };
+    let take = match (model.setup.for_prompt, model.setup.enter_runs) {
+        (true, true) => "run",
+        (true, false) => "take",
+        (false, _) => "print",
+    };
+    let keys = [
+        hint(Action::Accept, take),
+        hint(Action::Help, "all keys"),
+        hint(Action::NextScope, "where"),
+        hint(Action::NextMode, "how"),
+        hint(Action::Leave, "leave"),
+    ];
     format!(
-        "{} of {}{reading}  {}  {}  |  {enter}  Ctrl-R where  Ctrl-T how  Ctrl-D delete  Esc leave",
-        model.total,
-        model.of,
-        scope(model),
-        mode(model.mode)
+        "{} of {}{reading}{marked}  {}  {} {}",
+        list.shown(),
+        list.of,
+        place(model),
+        mode(model.mode),
+        keys.concat()
     )
 }
 
-fn scope(model: &Model) -> &'static str {
-    match model.scope {
-        Scope::All => "everywhere",
-        Scope::Host => "this host",
-        Scope::Directory => "this directory",
-        Scope::Session => "this session",
+fn place(model: &Model) -> String {
+    match &model.context {
+        None => model.narrow.words().join(", "),
+        Some(context) => {
+            let at = time::local(context.anchor.record.start_us, model.setup.now.time_zone());
+            let narrowed: String = model.narrow.words().iter().skip(1).map(|words| format!(", {words}")).collect();
+            format!("session around {at}{narrowed}")
+        }
     }
+}
+
+fn first_key(model: &Model, action: Action) -> String {
+    let keys = model.setup.keymap.keys_of(action, |fact| model.is(fact));
+    keys.into_iter().next().unwrap_or_default()
 }
 
 fn mode(mode: Mode) -> &'static str {

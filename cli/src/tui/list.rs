@@ -1,0 +1,214 @@
+//! The rows that match: those that are here, the chosen one, and what is in sight. Counted from the best match, whatever
+//! way the list is drawn.
+//!
+//! Rows may be hidden, because they are about to be deleted: they are passed over, drawn nowhere and never chosen.
+
+use std::ops::Range;
+
+use caro_schema::ipc::history::{Hit, Hits, Window};
+
+/// The list.
+#[derive(Clone, Debug)]
+pub(super) struct List {
+    /// The rows that are here.
+    rows: Vec<Hit>,
+    /// Those of them that are hidden.
+    hidden: Vec<bool>,
+    /// The first of `rows` among all that match.
+    offset: u64,
+    /// How many match.
+    pub(super) total: u64,
+    /// How many there are at all.
+    pub(super) of: u64,
+    /// Whether the daemon has read everything.
+    pub(super) complete: bool,
+    /// The chosen match.
+    pub(super) chosen: u64,
+    /// The first match in sight.
+    top: u64,
+}
+
+impl Default for List {
+    fn default() -> Self {
+        Self { rows: Vec::new(), hidden: Vec::new(), offset: 0, total: 0, of: 0, complete: true, chosen: 0, top: 0 }
+    }
+}
+
+impl List {
+    /// Takes an answer in.
+    pub(super) fn take(&mut self, offset: u64, hits: Hits, is_hidden: impl Fn(&Hit) -> bool) {
+        let Hits { total, of, rows, complete } = hits;
+        (self.total, self.of, self.rows, self.offset, self.complete) = (total, of, rows, offset, complete);
+        self.hide(is_hidden);
+    }
+
+    /// Nothing is here.
+    pub(super) fn clear(&mut self) {
+        (self.rows, self.hidden, self.total) = (Vec::new(), Vec::new(), 0);
+    }
+
+    /// Says anew which rows are hidden.
+    pub(super) fn hide(&mut self, is_hidden: impl Fn(&Hit) -> bool) {
+        self.hidden = self.rows.iter().map(is_hidden).collect();
+    }
+
+    /// A match by its place, if its row is here.
+    pub(super) fn row(&self, index: u64) -> Option<&Hit> {
+        self.rows.get(usize::try_from(index.checked_sub(self.offset)?).ok()?)
+    }
+
+    /// The chosen match, if its row is here and not hidden.
+    pub(super) fn chosen(&self) -> Option<&Hit> {
+        if self.is_hidden(self.chosen) { None } else { self.row(self.chosen) }
+    }
+
+    /// All rows that are here, with their places.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (u64, &Hit)> {
+        (self.offset..).zip(&self.rows)
+    }
+
+    /// How many match and are not hidden, as far as is known.
+    pub(super) fn shown(&self) -> u64 {
+        let hidden = self.hidden.iter().filter(|hidden| **hidden).count() as u64;
+        self.total.saturating_sub(hidden)
+    }
+
+    fn is_hidden(&self, index: u64) -> bool {
+        let at = index.checked_sub(self.offset).and_then(|at| usize::try_from(at).ok());
+        at.and_then(|at| self.hidden.get(at)).copied().unwrap_or(false)
+    }
+
+    /// Back to the best match.
+    pub(super) fn rewind(&mut self) {
+        (self.chosen, self.top) = (0, 0);
+    }
+
+    /// Chooses a match, or the nearest that there is, and brings it into sight of so many rows.
+    pub(super) fn choose(&mut self, index: u64, rows: u16) {
+        let last = self.total.saturating_sub(1);
+        let wanted = index.min(last);
+        let older = (wanted..=last).find(|index| !self.is_hidden(*index));
+        let newer = || (0..wanted).rev().find(|index| !self.is_hidden(*index));
+        self.chosen = older.or_else(newer).unwrap_or(wanted);
+        self.bring_into_sight(u64::from(rows.max(1)));
+    }
+
+    /// Chooses a match that may not be here yet: its place is made right by the answer.
+    pub(super) fn choose_ahead(&mut self, index: u64) {
+        self.chosen = index;
+    }
+
+    /// The match so many shown rows away, at most as many as a terminal has.
+    pub(super) fn stepped(&self, steps: i64) -> u64 {
+        let last = self.total.saturating_sub(1);
+        let (mut index, mut shown) = (self.chosen, self.chosen);
+        for _ in 0..steps.unsigned_abs().min(u64::from(u16::MAX)) {
+            loop {
+                let next =
+                    if steps > 0 { index.checked_add(1).filter(|next| *next <= last) } else { index.checked_sub(1) };
+                let Some(next) = next else { return shown };
+                index = next;
+                if !self.is_hidden(index) {
+                    break;
+                }
+            }
+            shown = index;
+        }
+        shown
+    }
+
+    fn bring_into_sight(&mut self, rows: u64) {
+        self.top = self.top.min(self.chosen);
+        let hidden_max = self.hidden.iter().filter(|hidden| **hidden).count() as u64;
+        self.top = self.top.max((self.chosen + 1).saturating_sub(rows + hidden_max));
+        let mut shown = (self.top..=self.chosen).filter(|index| !self.is_hidden(*index)).count() as u64;
+        while shown > rows {
+            shown -= u64::from(!self.is_hidden(self.top));
+            self.top += 1;
+        }
+    }
+
+    /// The places in sight of so many rows, the best first.
+    pub(super) fn in_sight(&self, rows: u16) -> impl Iterator<Item = u64> {
+        (self.top..self.total).filter(|index| !self.is_hidden(*index)).take(usize::from(rows))
+    }
+
+    /// Whether everything in sight of so many rows is here.
+    pub(super) fn has_what_is_in_sight(&self, rows: u16) -> bool {
+        let end = self.top + u64::from(rows) + self.hidden.iter().filter(|hidden| **hidden).count() as u64;
+        self.offset <= self.top && end.min(self.total) <= self.offset + self.rows.len() as u64
+    }
+
+    /// What is worth asking for: what is in sight of so many rows, with a screenful on both sides.
+    pub(super) fn window(&self, rows: u16) -> Window {
+        let Range { start, end } = {
+            let rows = u64::from(rows.max(1));
+            self.top.saturating_sub(rows)..self.top + 2 * rows
+        };
+        // Hidden rows make room for others.
+        let more = self.hidden.iter().filter(|hidden| **hidden).count() as u64;
+        Window { offset: start, limit: u32::try_from(end - start + more).unwrap_or(u32::MAX).max(1) }
+    }
+
+    /// Scrolls so that this match is in the middle of so many rows.
+    pub(super) fn centre(&mut self, index: u64, rows: u16) {
+        self.chosen = index;
+        self.top = index.saturating_sub(u64::from(rows) / 2);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::hit;
+
+    fn list(commands: &[&str], hidden: &[&str]) -> List {
+        let mut list = List::default();
+        let rows: Vec<Hit> = commands.iter().map(|command| hit(command)).collect();
+        let hits = Hits { total: rows.len() as u64, of: 100, rows, complete: true };
+        list.take(0, hits, |hit| hidden.iter().any(|command| *hit.record.command == *command.as_bytes()));
+        list
+    }
+
+    #[test]
+    fn hidden_rows_are_passed_over() {
+        let mut list = list(&["a", "b", "c", "d", "e"], &["b", "c"]);
+        list.choose(0, 2);
+        assert_eq!(list.stepped(1), 3);
+        list.choose(list.stepped(1), 2);
+        assert_eq!((list.chosen, list.in_sight(2).collect::<Vec<_>>()), (3, vec![0, 3]));
+        list.choose(list.stepped(1), 2);
+        assert_eq!((list.chosen, list.in_sight(2).collect::<Vec<_>>()), (4, vec![3, 4]));
+        assert_eq!(list.stepped(-2), 0);
+        assert_eq!(list.shown(), 3);
+    }
+
+    #[test]
+    fn when_the_chosen_row_is_hidden_the_next_one_is_chosen() {
+        let mut some = list(&["a", "b", "c"], &["b"]);
+        some.choose(1, 5);
+        assert_eq!(some.chosen, 2);
+        let mut last = list(&["a", "b", "c"], &["c"]);
+        last.choose(2, 5);
+        assert_eq!(last.chosen, 1);
+        let mut all = list(&["a"], &["a"]);
+        all.choose(0, 5);
+        assert!(all.chosen().is_none());
+        assert_eq!(all.in_sight(5).count(), 0);
+    }
+
+    #[test]
+    fn a_list_of_a_million_is_walked_without_counting_it() {
+        let mut list = list(&["a", "b"], &["b"]);
+        list.total = 1_000_000_000_000;
+        let begin = std::time::Instant::now();
+        list.choose(u64::MAX, 20);
+        assert_eq!(list.chosen, 999_999_999_999);
+        assert_eq!(list.stepped(-20), 999_999_999_979);
+        list.choose(0, 20);
+        assert_eq!((list.chosen, list.stepped(1)), (0, 2));
+        assert!(begin.elapsed() < std::time::Duration::from_millis(500));
+        assert!(!list.has_what_is_in_sight(20));
+        assert_eq!(list.window(20), Window { offset: 0, limit: 41 });
+    }
+}

@@ -1,0 +1,89 @@
+//! All keys, as they are bound now, with what they do.
+
+use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
+
+use crate::tui::{
+    action::{ALL, Action, Group},
+    condition::Fact,
+    key::sequence_name,
+    keymap::Binding,
+    model::Model,
+};
+
+/// Columns of the keys.
+const KEYS: usize = 26;
+
+const GROUPS: [(Group, &str); 6] = [
+    (Group::Take, "Taking a command"),
+    (Group::Move, "Moving"),
+    (Group::Narrow, "What is listed"),
+    (Group::See, "More to see"),
+    (Group::Change, "Several, and deleting"),
+    (Group::Line, "The line"),
+];
+
+/// What can be typed as filters, as it stands in the help.
+const FILTERS: [(&str, &str); 7] = [
+    ("dir:. under:~/src repo:.", "where it ran"),
+    ("host:NAME user:NAME", "on which host, as whom"),
+    ("session:. shell:zsh", "in which session or shell"),
+    ("exit:1 failed: ok:", "how it ended"),
+    ("after:yesterday", "and before: when it ran"),
+    ("author:me", "who made it: me or assistant"),
+    ("^start end$ 'exact !not |", "in fuzzy mode"),
+];
+
+pub(super) fn lines(model: &Model) -> Vec<Line<'static>> {
+    let theme = &model.setup.theme;
+    let mut lines = Vec::new();
+    for (group, title) in GROUPS {
+        lines.push(Line::styled(title, theme.prompt));
+        for (action, _, _, words) in ALL.iter().filter(|(_, _, of, _)| *of == group) {
+            let keys = keys(model, *action);
+            if !keys.is_empty() {
+                lines.extend(entry(model, &keys, words));
+            }
+        }
+        lines.push(Line::default());
+    }
+    lines.push(Line::styled("Filters among the words that are typed", theme.prompt));
+    lines.extend(FILTERS.iter().flat_map(|(filter, words)| entry(model, filter, words)));
+    lines
+}
+
+fn entry(model: &Model, keys: &str, words: &str) -> Vec<Line<'static>> {
+    let theme = &model.setup.theme;
+    let words = Span::styled(words.to_owned(), theme.text);
+    let pad = |used: usize| Span::raw(" ".repeat(KEYS.saturating_sub(used)));
+    let width = keys.width() + 2;
+    let keys = Span::styled(format!("  {keys}"), theme.option);
+    if width < KEYS {
+        vec![Line::from(vec![keys, pad(width), words])]
+    } else {
+        vec![Line::from(keys), Line::from(vec![pad(0), words])]
+    }
+}
+
+/// The keys of an action, each with its condition when it has one. Those of the mode that is not used are left out, and
+/// those that the person has given another meaning.
+fn keys(model: &Model, action: Action) -> String {
+    let all: Vec<&Binding> = model.setup.keymap.all().collect();
+    let is_hidden = |at: usize, binding: &Binding| {
+        all[..at].iter().any(|earlier| {
+            earlier.keys == binding.keys && (earlier.when == binding.when || earlier.when.words().is_empty())
+        })
+    };
+    let unused = if model.setup.vim { &[Fact::Emacs][..] } else { &[Fact::VimInsert, Fact::VimNormal][..] };
+    let shown = all.iter().enumerate().filter(|(at, binding)| {
+        binding.action == action && !unused.iter().any(|fact| binding.when.needs(*fact)) && !is_hidden(*at, binding)
+    });
+    let names = shown.map(|(_, binding)| {
+        let name = sequence_name(&binding.keys);
+        match binding.when.words() {
+            when if when.is_empty() => name,
+            when => format!("{name} ({when})"),
+        }
+    });
+    names.collect::<Vec<_>>().join("  ")
+}
