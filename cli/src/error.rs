@@ -146,6 +146,17 @@ fn words(fault: Fault) -> (u8, String, String) {
             "this device is in no account",
             "make one with: caro sync init, or join one with: caro sync restore",
         ),
+        Fault::OtherAccount => say(
+            exit::DATA,
+            "this phrase is that of another account than this device's; nothing was changed",
+            "give the phrase of the account that caro sync status names",
+        ),
+        Fault::RemoteKnown => {
+            say(exit::STATE, "this device uses that relay already", "see how it goes: caro sync remote list")
+        }
+        Fault::NoSuchRemote => {
+            say(exit::USAGE, "this device uses no relay with that address", "see which it uses: caro sync remote list")
+        }
         Fault::NothingBegun => say(
             exit::STATE,
             "no phrase is waiting to be confirmed",
@@ -219,6 +230,9 @@ mod tests {
             Fault::AccountExists,
             Fault::AlreadySynced,
             Fault::NotSynced,
+            Fault::OtherAccount,
+            Fault::RemoteKnown,
+            Fault::NoSuchRemote,
             Fault::NothingBegun,
             Fault::BadAddress { reason: text() },
             Fault::Unreachable { host: "h:1".into(), reason: text() },

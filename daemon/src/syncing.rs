@@ -1,12 +1,15 @@
 //! Between the drivers and the device: reports go in, steps come out, and what can be sent is sent. Only the main
 //! loop calls this; nothing here waits.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use caro_core::{
     device::{Account, Joined},
     step::{Notice, RemoteNumber},
-    sync::State as Course,
+    sync::{Mark, Remote, State as Course},
 };
 use caro_schema::ipc::{
     Fault, Reply,
@@ -19,10 +22,21 @@ use crate::{
     state::{Replier, State, answer},
 };
 
-/// Somebody who waits until everything is on both sides.
+/// Somebody who waits until everything that was known when they asked is on both sides.
 pub struct Waiter {
     reply: Replier,
     until: Instant,
+    goal: Goal,
+}
+
+/// What somebody waits for. Never for a moment in which nothing is on its way: while a person types on, there may be none.
+enum Goal {
+    /// That what shells had written is taken in.
+    Spool,
+    /// That it is made into ops.
+    Sealed { at_ms: u64 },
+    /// That each remote that can do it has come so far.
+    Exchanged { marks: Vec<(RemoteNumber, Mark)> },
 }
 
 impl State {
@@ -40,12 +54,15 @@ impl State {
                     return None;
                 };
                 let relay_key = remote.record.relay_key;
-                let static_key = account.vault().device().relay_static(&relay_key);
+                let static_key = Arc::new(account.vault().device().relay_static(&relay_key));
                 Some((remote.number, Dialer { address, relay_key: Some(relay_key), static_key }))
             })
             .collect();
         for (number, dialer) in dialers {
-            self.links.start(number, dialer);
+            // One that is connected stays so when another is added.
+            if !self.links.runs(number) {
+                self.links.start(number, dialer);
+            }
         }
     }
 
@@ -158,6 +175,18 @@ impl State {
         Ok(Reply::Sync(self.sync_status()))
     }
 
+    /// Leaves the account of a home that was copied, so that this copy can join as a device of its own.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written to.
+    pub fn leave_copied_account(&mut self) -> Result<(), Fault> {
+        if !self.device.account().is_some_and(Account::is_cloned) {
+            return Ok(());
+        }
+        self.links.stop();
+        self.decide_with_rows(|device, _, rows, _| device.leave(rows))
+    }
+
     /// How syncing is.
     pub fn sync_status(&self) -> SyncStatus {
         match self.device.account() {
@@ -168,7 +197,7 @@ impl State {
 
     /// Answers when everything that is known now is on both sides, or after a while as it is then.
     pub fn wait_in_step(&mut self, reply: Replier, at_most: Duration) {
-        self.waiters.push(Waiter { reply, until: Instant::now() + at_most });
+        self.waiters.push(Waiter { reply, until: Instant::now() + at_most, goal: Goal::Spool });
         self.answer_waiters();
     }
 
@@ -182,22 +211,39 @@ impl State {
         if self.waiters.is_empty() {
             return;
         }
-        let settled = self.unread_sessions.is_empty() && self.device.account().is_none_or(is_settled);
+        let is_taken_in = self.unread_sessions.is_empty();
+        let account = self.device.account();
         let now = Instant::now();
-        let (due, waiting) =
-            std::mem::take(&mut self.waiters).into_iter().partition(|waiter: &Waiter| settled || waiter.until <= now);
-        self.waiters = waiting;
+        let is_over = |waiter: &mut Waiter| {
+            let is_there = |account: &Account| !account.is_enabled() || waiter.goal.is_reached(account);
+            waiter.until <= now || (is_taken_in && account.is_none_or(is_there))
+        };
+        let due: Vec<Waiter> = self.waiters.extract_if(.., is_over).collect();
         for Waiter { reply, .. } in due {
             answer(reply, Ok(Reply::Sync(self.sync_status())));
         }
     }
 }
 
-/// Whether waiting longer would change nothing: all is sent and received, or a person has to do something first.
-fn is_settled(account: &Account) -> bool {
-    let stuck = |course: Course| matches!(course, Course::Stopped(_));
-    !account.is_enabled()
-        || (account.is_sealed() && account.remotes().all(|remote| remote.in_step() || stuck(remote.state())))
+impl Goal {
+    /// Whether waiting longer would change nothing: what was known is on both sides, or a person has to do something
+    /// first. Goes on to the next goal where one is reached.
+    fn is_reached(&mut self, account: &Account) -> bool {
+        if let Self::Spool = self
+            && let Some(at_ms) = account.sealed_at_ms()
+        {
+            *self = Self::Sealed { at_ms };
+        }
+        if let Self::Sealed { at_ms } = self
+            && account.is_sealed_up_to(*at_ms)
+        {
+            *self = Self::Exchanged { marks: account.remotes().map(|remote| (remote.number, remote.mark())).collect() };
+        }
+        let Self::Exchanged { marks } = self else { return false };
+        let is_done = |remote: &Remote, mark| matches!(remote.state(), Course::Stopped(_)) || remote.is_past(mark);
+        // A remote that was removed meanwhile is waited for no longer.
+        marks.iter().all(|(number, mark)| account.remote(*number).is_none_or(|remote| is_done(remote, mark)))
+    }
 }
 
 /// Why a connection failed, without the host that stands beside it anyway.

@@ -4,7 +4,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use caro_core::{
-    device::{Env, Intent, Joined, Joining},
+    device::{Env, Intent, Joined, Joining, Knock},
     vault::{Phrase, RootKey, phrase::PhraseError},
 };
 use caro_link::entropy::{Entropy, OsEntropy};
@@ -12,7 +12,7 @@ use caro_schema::{
     id::RelayKey,
     ipc::{
         Fault, Reply,
-        sync::{Begun, InitRequest, RestoreRequest},
+        sync::{Begun, InitRequest, RemoteAdd, RestoreRequest},
     },
     redacted::Redacted,
 };
@@ -27,7 +27,7 @@ use crate::{
 
 /// A phrase that was shown and not yet confirmed. In memory only; gone when it is confirmed, given up, or the daemon ends.
 pub struct Begin {
-    phrase: Phrase,
+    phrase: Arc<Phrase>,
     address: Address,
     relay_key: RelayKey,
     token: Option<Redacted<String>>,
@@ -46,7 +46,7 @@ pub(crate) fn init(state: &mut State, request: InitRequest, reply: Replier) {
     let prepare = async move {
         let address = Address::parse(&relay)?;
         let relay_key = reach(&address).await?;
-        let phrase = new_phrase()?;
+        let phrase = Arc::new(new_phrase()?);
         Ok(Begin { phrase, address, relay_key, token, device_name })
     };
     later(state, prepare, reply, |state, begin| {
@@ -82,19 +82,95 @@ pub(crate) fn abandon(state: &mut State) -> Result<Reply, Fault> {
     state.begin.take().map(|_| Reply::Done).ok_or(Fault::NothingBegun)
 }
 
-/// Joins the account of a phrase. Never makes one.
+/// Joins the account of a phrase. Never makes one. A device whose home was copied may do so although it is in an account:
+/// it takes on an identity of its own, and keeps its history.
 pub(crate) fn restore(state: &mut State, request: RestoreRequest, reply: Replier) {
     let RestoreRequest { relay, phrase, device_name } = request;
-    if let Some(fault) = refusal(state) {
-        return answer(reply, Err(fault));
+    if state.device.account().is_some_and(|account| !account.is_cloned()) {
+        return answer(reply, Err(Fault::AlreadySynced));
     }
     let come_in = async move {
-        let phrase = Phrase::parse(phrase.reveal()).map_err(phrase_fault)?;
+        let phrase = Arc::new(Phrase::parse(phrase.reveal()).map_err(phrase_fault)?);
         let address = Address::parse(&relay)?;
         let relay_key = reach(&address).await?;
         enter(&Arc::new(Begin { phrase, address, relay_key, token: None, device_name }), Intent::Attach).await
     };
-    later(state, come_in, reply, State::adopt);
+    later(state, come_in, reply, |state, joined| {
+        state.leave_copied_account()?;
+        state.adopt(joined)
+    });
+}
+
+/// Lists this device at one more relay, where the account is made if it is not there yet.
+pub(crate) fn add_remote(state: &mut State, request: RemoteAdd, reply: Replier) {
+    let RemoteAdd { relay, phrase, token } = request;
+    if state.device.account().is_none() {
+        return answer(reply, Err(Fault::NotSynced));
+    }
+    let prepare = async move {
+        let phrase = Phrase::parse(phrase.reveal()).map_err(phrase_fault)?;
+        let address = Address::parse(&relay)?;
+        let relay_key = reach(&address).await?;
+        Ok((derive(Arc::new(phrase)).await?, address, relay_key))
+    };
+    let shared = state.shared.clone();
+    state.runtime.spawn(async move {
+        let prepared = prepare.await;
+        // The device's key for this relay is made on the main loop, which alone has it.
+        let _ = shared.tell(Event::Then(Box::new(move |state: &mut State| match prepared {
+            Ok((root, address, relay_key)) => knock_at(state, root, address, relay_key, token, reply),
+            Err(fault) => answer(reply, Err(fault)),
+        })));
+    });
+}
+
+fn knock_at(
+    state: &mut State,
+    root: RootKey,
+    address: Address,
+    relay_key: RelayKey,
+    token: Option<Redacted<String>>,
+    reply: Replier,
+) {
+    let Some(account) = state.device.account() else { return answer(reply, Err(Fault::NotSynced)) };
+    if account.remotes().any(|remote| remote.record.relay_key == relay_key) {
+        return answer(reply, Err(Fault::RemoteKnown));
+    }
+    let knock = |intent| {
+        Knock::at_another(intent, &root, account.vault(), relay_key, address.place()).map_err(|_| Fault::OtherAccount)
+    };
+    let token = token.map(|token| token.reveal().clone());
+    let knocks = knock(Intent::Attach).and_then(|attach| Ok((attach, knock(Intent::Create(token))?)));
+    let (attach, create) = match knocks {
+        Ok(knocks) => knocks,
+        Err(fault) => return answer(reply, Err(fault)),
+    };
+    let enter = async move {
+        for _ in 0..LIST_TRIES {
+            match join(&address, &attach).await {
+                Ok(()) => return Ok(attach.finish()),
+                Err(Fault::Refused { code }) if code == "ListOutOfStep" => {}
+                Err(Fault::NoAccount) => return join(&address, &create).await.map(|()| create.finish()),
+                Err(fault) => return Err(fault),
+            }
+        }
+        Err(Fault::Refused { code: "ListOutOfStep".to_owned() })
+    };
+    later(state, enter, reply, |state, record| {
+        state.decide(|device, _, _| Ok((device.add_remote(record), ())))?;
+        state.start_remotes();
+        Ok(Reply::Sync(state.sync_status()))
+    });
+}
+
+/// Forgets a relay. What it holds stays there; what it was still to get, the others get or have.
+pub(crate) fn remove_remote(state: &mut State, address: &str) -> Result<Reply, Fault> {
+    let account = state.device.account().ok_or(Fault::NotSynced)?;
+    let found = account.remotes().find(|remote| remote.record.address == address);
+    let number = found.map(|remote| remote.number).ok_or(Fault::NoSuchRemote)?;
+    state.links.stop_one(number);
+    state.decide_with_rows(|device, _, rows, _| device.remove_remote(number, rows))?;
+    Ok(Reply::Sync(state.sync_status()))
 }
 
 /// Tries every relay now, and answers when all is done or the time is up.
@@ -184,7 +260,7 @@ async fn enter(begin: &Arc<Begin>, intent: Intent) -> Result<Joined, Fault> {
     loop {
         tries += 1;
         let joining = joining(begin, intent.clone()).await?;
-        match join(&begin.address, &joining).await {
+        match join(&begin.address, joining.knock()).await {
             Ok(()) => return Ok(joining.finish()),
             // Another device joined in between. The next try sees its list.
             Err(Fault::Refused { code }) if code == "ListOutOfStep" && tries < LIST_TRIES => {}
@@ -193,12 +269,14 @@ async fn enter(begin: &Arc<Begin>, intent: Intent) -> Result<Joined, Fault> {
     }
 }
 
+/// A quarter of a second and 64 MiB: not on a thread that carries connections.
+async fn derive(phrase: Arc<Phrase>) -> Result<RootKey, Fault> {
+    let derived = tokio::task::spawn_blocking(move || RootKey::derive(&phrase)).await;
+    derived.map_err(|_| Fault::Internal { what: "key derivation".to_owned() })?.map_err(|_| Fault::Memory)
+}
+
 async fn joining(begin: &Arc<Begin>, intent: Intent) -> Result<Joining, Fault> {
-    let stretched = begin.clone();
-    // A quarter of a second and 64 MiB: not on a thread that carries connections.
-    let derived = tokio::task::spawn_blocking(move || RootKey::derive(&stretched.phrase)).await;
-    let root =
-        derived.map_err(|_| Fault::Internal { what: "key derivation".to_owned() })?.map_err(|_| Fault::Memory)?;
+    let root = derive(begin.phrase.clone()).await?;
     let mut env = Env { now_ms: Moment::now().now_ms(), entropy: &mut OsEntropy };
     let names = (begin.device_name.clone(), std::env::consts::OS.to_owned());
     Joining::new(intent, root, begin.relay_key, begin.address.place(), names, &mut env)

@@ -1,7 +1,7 @@
 //! From an address to an open session: TCP, TLS, WebSocket, and the three messages of the hybrid handshake, all under one
 //! deadline.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use caro_core::vault::DeviceKeys;
 use caro_link::{
@@ -88,7 +88,7 @@ pub struct Dialer {
     /// Which relay it must be; none accepts the first that answers, to pin it.
     pub relay_key: Option<RelayKey>,
     /// Who we are there.
-    pub static_key: StaticKey,
+    pub static_key: Arc<StaticKey>,
 }
 
 /// An open session: messages in, messages out.
@@ -109,7 +109,7 @@ pub async fn probe(address: &Address) -> Result<RelayKey, DialError> {
     let mut random = zeroize::Zeroizing::new([0; 96]);
     getrandom::fill(&mut *random).map_err(|error| DialError::Unreachable(error.to_string()))?;
     let nobody = RelayKey([0; 32]);
-    let static_key = DeviceKeys::generate(&random).relay_static(&nobody);
+    let static_key = Arc::new(DeviceKeys::generate(&random).relay_static(&nobody));
     let dialer = Dialer { address: address.clone(), relay_key: address.key, static_key };
     Ok(dialer.open().await?.relay_key)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use caro_core::device::{Joining, Progress};
+use caro_core::device::{Knock, Progress};
 use caro_schema::{ipc::Fault, relay::ToDevice};
 use tokio::time::timeout;
 
@@ -11,16 +11,16 @@ use super::{Address, DialError, Dialer};
 /// How long one answer may take.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// Carries a joining through. On success the relay has listed this device.
+/// Has a device listed at a relay. On success the relay has listed this device.
 ///
 /// # Errors
 /// What the person is to be told. Nothing was written on this device.
-pub async fn join(address: &Address, joining: &Joining) -> Result<(), Fault> {
+pub async fn join(address: &Address, knock: &Knock) -> Result<(), Fault> {
     let dialer =
-        Dialer { address: address.clone(), relay_key: Some(joining.relay_key()), static_key: joining.static_key() };
+        Dialer { address: address.clone(), relay_key: Some(knock.relay_key()), static_key: knock.static_key() };
     let unreachable = |error: DialError| error.into_fault(address);
     let mut session = dialer.open().await.map_err(unreachable)?;
-    let mut message = joining.connected(&session.handshake);
+    let mut message = knock.connected(&session.handshake);
     loop {
         session.send(&message).await.map_err(unreachable)?;
         let answer = loop {
@@ -32,7 +32,7 @@ pub async fn join(address: &Address, joining: &Joining) -> Result<(), Fault> {
                 Some(answer) => break answer,
             }
         };
-        match joining.handle(answer)? {
+        match knock.handle(answer)? {
             Progress::Send(next) => message = next,
             Progress::Listed => {
                 session.close().await;

@@ -57,6 +57,11 @@ impl Links {
         self.links.remove(&number);
     }
 
+    /// Whether a driver runs for this relay.
+    pub fn runs(&self, number: RemoteNumber) -> bool {
+        self.links.contains_key(&number)
+    }
+
     /// Whether a report comes from the driver that runs now.
     pub fn is_current(&self, number: RemoteNumber, run: Run) -> bool {
         self.links.get(&number).is_some_and(|link| link.run == run)

@@ -54,6 +54,15 @@ pub enum Fault {
     /// This device is in no account.
     #[error("not in an account")]
     NotSynced,
+    /// The phrase is that of another account than this device's.
+    #[error("the phrase is that of another account")]
+    OtherAccount,
+    /// This relay is in use already.
+    #[error("this relay is in use already")]
+    RemoteKnown,
+    /// No relay with this address is in use.
+    #[error("no relay with this address is in use")]
+    NoSuchRemote,
     /// There is nothing to confirm.
     #[error("no phrase is waiting to be confirmed")]
     NothingBegun,

@@ -33,6 +33,17 @@ pub struct RestoreRequest {
     pub device_name: String,
 }
 
+/// Use one more relay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteAdd {
+    /// The relay's address.
+    pub relay: String,
+    /// The account's phrase as typed: only it can list a device at a relay.
+    pub phrase: Redacted<String>,
+    /// An invitation, where the relay asks for one.
+    pub token: Option<Redacted<String>>,
+}
+
 /// How syncing is, in one screen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -6,6 +6,7 @@
 mod devices;
 mod init;
 mod join;
+mod remote;
 mod restore;
 mod status;
 mod switch;
@@ -40,6 +41,8 @@ enum Command {
     Off(switch::Off),
     /// Use the network again
     On(switch::On),
+    /// The relays that this device uses
+    Remote(remote::Remote),
     /// List the account's devices
     Devices(devices::Devices),
     /// Call this device something else
@@ -55,6 +58,7 @@ impl Sync {
             Command::Now(command) => command.run(),
             Command::Off(command) => command.run(),
             Command::On(command) => command.run(),
+            Command::Remote(command) => command.run(),
             Command::Devices(command) => command.run(),
             Command::Rename(command) => command.run(),
         }

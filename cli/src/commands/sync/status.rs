@@ -75,7 +75,7 @@ pub(super) fn lines(status: &SyncStatus, devices: &[Device], zone: &TimeZone) ->
     lines
 }
 
-fn remote_lines(remote: &RemoteStatus, zone: &TimeZone) -> Vec<String> {
+pub(super) fn remote_lines(remote: &RemoteStatus, zone: &TimeZone) -> Vec<String> {
     let RemoteStatus { address, state, pending_up, pending_down, last_sync_ms, others_online, quota_bytes, used_bytes } =
         remote;
     let mut lines = vec![

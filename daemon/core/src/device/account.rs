@@ -99,7 +99,11 @@ impl Account {
         for (key, value) in &state_rows {
             if let Some(number) = state::remote_number(key) {
                 let record = codec::decode(value).map_err(|_| DeviceError::State("relay"))?;
-                account.remotes.insert(number, Remote::load(number, record, rows)?);
+                let remote = Remote::load(number, record, rows)?;
+                if remote.record.comparing {
+                    account.begin_offering_again(number);
+                }
+                account.remotes.insert(number, remote);
             } else if let Some(id) = state::pending_id(key) {
                 account.pending.insert(id, Pending::at_once());
             }
@@ -171,6 +175,49 @@ impl Account {
         if let Ok(remote) = Remote::load(number, record, &Nothing) {
             self.remotes.insert(number, remote);
         }
+    }
+
+    pub(super) fn add_another_remote(&mut self, record: RemoteRecord) -> Step {
+        let record = RemoteRecord { comparing: true, ..record };
+        let number = self.remotes.keys().next_back().map_or(1, |last| last + 1);
+        self.add_remote(number, record);
+        self.begin_offering_again(number);
+        Step { writes: self.remote_row(number).into_iter().collect(), notices: vec![Notice::Sync], ..Step::default() }
+    }
+
+    pub(super) fn leave(&self, rows: &dyn Rows) -> Result<Step, DeviceError> {
+        let mut step = Step { notices: vec![Notice::Sync], ..Step::default() };
+        for space in [Space::Op, Space::Part, Space::Fork, Space::Quarantine, Space::State] {
+            let belongs = |key: &[u8]| space != Space::State || state::is_of_account(key);
+            let rows = rows.rows(space)?.into_iter().filter(|(key, _)| belongs(key));
+            step.writes.extend(rows.map(|(key, _)| Write::Row(space, key, None)));
+        }
+        for number in self.remotes.keys() {
+            step.writes.extend(drop_queue(*number, rows)?);
+        }
+        Ok(step)
+    }
+
+    /// Whether another copy of this device was seen to write, and nobody has decided what to do about it.
+    pub fn is_cloned(&self) -> bool {
+        self.profile.cloned
+    }
+
+    pub(super) fn remove_remote(&mut self, number: RemoteNumber, rows: &dyn Rows) -> Result<Step, DeviceError> {
+        let mut step = Step { notices: vec![Notice::Sync], ..Step::default() };
+        if self.remotes.remove(&number).is_none() {
+            return Ok(step);
+        }
+        self.offers.remove(&number);
+        self.forwards.remove(&number);
+        step.writes.push(Write::Row(Space::State, state::remote_key(number), None));
+        for (key, _) in rows.rows(Space::State)? {
+            if state::purge_of(&key).is_some_and(|(of, _)| of == number) {
+                step.writes.push(Write::Row(Space::State, key, None));
+            }
+        }
+        step.writes.extend(drop_queue(number, rows)?);
+        Ok(step)
     }
 
     pub(super) fn set_enabled(&mut self, enabled: bool) -> Step {
@@ -297,6 +344,11 @@ impl Account {
         self.remotes.values()
     }
 
+    /// Proofs that a relay showed two devices two logs.
+    pub fn evidence(&self) -> &[Evidence] {
+        &self.evidence
+    }
+
     /// Whether the network may be used.
     pub fn is_enabled(&self) -> bool {
         self.profile.enabled
@@ -350,6 +402,20 @@ impl Account {
         Step { writes: self.remote_row(number).into_iter().collect(), notices: vec![Notice::Sync], ..Step::default() }
     }
 }
+
+/// Everything that waits for a remote, dropped.
+fn drop_queue(number: RemoteNumber, rows: &dyn Rows) -> Result<Vec<Write>, DeviceError> {
+    let (mut writes, mut after) = (Vec::new(), 0);
+    loop {
+        let page = rows.queue(number, after, QUEUE_PAGE_BYTES)?;
+        let Some((last, _)) = page.last() else { return Ok(writes) };
+        after = *last;
+        writes.extend(page.iter().map(|(queued, _)| Write::Queue(number, *queued, None)));
+    }
+}
+
+/// Bytes of a queue that are looked at together.
+const QUEUE_PAGE_BYTES: usize = 1 << 20;
 
 /// How old the saved moment of the last sync may be. It is for display after a restart; each save costs an fsync.
 const LAST_SYNC_GRAIN_MS: u64 = 60_000;

@@ -14,9 +14,9 @@ use caro_schema::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Account, DeviceError, Env, state};
+use super::{Account, DeviceError, Env, receive::Batch, state};
 use crate::{
-    step::{Step, Write},
+    step::{Space, Step, Write},
     vault::payload,
 };
 
@@ -102,7 +102,7 @@ impl Account {
     }
 
     /// Compares what another device was shown with what this one was.
-    pub(super) fn note_attest(&mut self, author: DeviceId, attest: &Attest) {
+    pub(super) fn note_attest(&mut self, author: DeviceId, attest: &Attest, batch: &mut Batch<'_>) {
         if author == self.vault.device_id() || attest.check().is_err() {
             return;
         }
@@ -113,6 +113,7 @@ impl Account {
             if let Some(here) = remote.contradicts(&seen.position) {
                 self.evidence.push(Evidence { here, there: seen.position.clone() });
                 remote.stop(StopReason::TwoLogs);
+                batch.rows.set(Space::State, state::EVIDENCE.to_vec(), state::encode(&self.evidence));
             }
         }
     }

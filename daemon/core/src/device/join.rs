@@ -1,6 +1,8 @@
 //! Making an account and joining one: what is said to the relay until this device is listed there. The phrase's root
 //! lives in [`Joining`] and nowhere else, and is gone with it; nothing is written before the relay has agreed.
 
+use std::sync::Arc;
+
 use caro_link::{identity::StaticKey, proof};
 use caro_schema::{
     id::{Hash, RelayKey},
@@ -16,7 +18,7 @@ use caro_schema::{
 use super::{DeviceError, Env};
 use crate::{
     sync::RemoteRecord,
-    vault::{DeviceKeys, RootKey, Vault},
+    vault::{DeviceKeys, RootKey, Vault, relay_account_key::RelayAccountKey},
 };
 
 /// What a person wants.
@@ -28,13 +30,20 @@ pub enum Intent {
     Attach,
 }
 
-/// A device on its way into an account.
-pub struct Joining {
+/// A device on its way onto an account's list at one relay. Holds the account's key for that relay and no other.
+pub struct Knock {
     intent: Intent,
-    root: RootKey,
-    keys: DeviceKeys,
+    account: RelayAccountKey,
+    static_key: Arc<StaticKey>,
     relay_key: RelayKey,
     address: String,
+}
+
+/// A device on its way into an account.
+pub struct Joining {
+    knock: Knock,
+    root: RootKey,
+    keys: DeviceKeys,
     name: String,
     platform: String,
     /// The account's key-log heads are not known before the first pull; the entry then follows nothing.
@@ -58,23 +67,23 @@ pub enum Progress {
     Listed,
 }
 
-impl Joining {
-    /// A device that wants in, with fresh keys of its own.
+impl Knock {
+    /// A member of an account that wants to be listed at one more relay.
     ///
     /// # Errors
-    /// When there is no randomness.
-    pub fn new(
+    /// When the root is not that of the vault's account.
+    pub fn at_another(
         intent: Intent,
-        root: RootKey,
+        root: &RootKey,
+        vault: &Vault,
         relay_key: RelayKey,
         address: String,
-        (name, platform): (String, String),
-        env: &mut Env<'_>,
-    ) -> Result<Self, DeviceError> {
-        let mut random = zeroize::Zeroizing::new([0; 96]);
-        env.entropy.fill(&mut *random)?;
-        let keys = DeviceKeys::generate(&random);
-        Ok(Self { intent, root, keys, relay_key, address, name, platform, now_ms: env.now_ms })
+    ) -> Result<Self, OtherAccount> {
+        if root.dataset() != vault.dataset() {
+            return Err(OtherAccount);
+        }
+        let static_key = Arc::new(vault.device().relay_static(&relay_key));
+        Ok(Self { intent, account: root.relay_account(&relay_key), static_key, relay_key, address })
     }
 
     /// The relay that it is to be.
@@ -83,20 +92,19 @@ impl Joining {
     }
 
     /// The key for the session with the relay.
-    pub fn static_key(&self) -> StaticKey {
-        self.keys.relay_static(&self.relay_key)
+    pub fn static_key(&self) -> Arc<StaticKey> {
+        self.static_key.clone()
     }
 
     /// The first message of a session.
     pub fn connected(&self, handshake: &Hash) -> ToRelay {
-        let account = self.root.relay_account(&self.relay_key);
-        let public = Hash(account.public());
+        let account = Hash(self.account.public());
         match &self.intent {
             Intent::Create(token) => {
                 let first = DeviceList { version: 1, prev: Hash([0; 32]), keys: vec![self.key_hash()] };
-                ToRelay::Create { account: public, list: proof::sign_list(&account, &first), token: token.clone() }
+                ToRelay::Create { account, list: proof::sign_list(&self.account, &first), token: token.clone() }
             }
-            Intent::Attach => ToRelay::Attach { account: public, proof: proof::sign_attach(&account, handshake) },
+            Intent::Attach => ToRelay::Attach { account, proof: proof::sign_attach(&self.account, handshake) },
         }
     }
 
@@ -120,8 +128,7 @@ impl Joining {
     }
 
     fn add_to(&self, current: &SignedList) -> Result<Progress, Fault> {
-        let account = self.root.relay_account(&self.relay_key);
-        let list = proof::verify_list(&Hash(account.public()), current)
+        let list = proof::verify_list(&Hash(self.account.public()), current)
             .map_err(|_| Fault::Refused { code: "a device list that the account did not sign".to_owned() })?;
         let mut keys = list.keys;
         let own = self.key_hash();
@@ -129,11 +136,79 @@ impl Joining {
             keys.insert(at, own);
         }
         let next = DeviceList { version: list.version + 1, prev: proof::list_hash(&current.list), keys };
-        Ok(Progress::Send(ToRelay::SetList { list: proof::sign_list(&account, &next) }))
+        Ok(Progress::Send(ToRelay::SetList { list: proof::sign_list(&self.account, &next) }))
     }
 
     fn key_hash(&self) -> Hash {
-        proof::device_key_hash(&self.static_key().public())
+        proof::device_key_hash(&self.static_key.public())
+    }
+
+    /// What a device keeps about the relay once it is listed there.
+    pub fn finish(self) -> RemoteRecord {
+        RemoteRecord {
+            address: self.address,
+            relay_key: self.relay_key,
+            account: Hash(self.account.public()),
+            signer: None,
+            generation: None,
+            cursor: 0,
+            head: Hash([0; 32]),
+            last_sync_ms: 0,
+            stopped: None,
+            comparing: false,
+            has: Default::default(),
+            position: None,
+        }
+    }
+}
+
+/// The phrase is that of another account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the phrase is that of another account")]
+pub struct OtherAccount;
+
+impl Joining {
+    /// A device that wants in, with fresh keys of its own.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn new(
+        intent: Intent,
+        root: RootKey,
+        relay_key: RelayKey,
+        address: String,
+        (name, platform): (String, String),
+        env: &mut Env<'_>,
+    ) -> Result<Self, DeviceError> {
+        let mut random = zeroize::Zeroizing::new([0; 96]);
+        env.entropy.fill(&mut *random)?;
+        let keys = DeviceKeys::generate(&random);
+        let static_key = Arc::new(keys.relay_static(&relay_key));
+        let knock = Knock { intent, account: root.relay_account(&relay_key), static_key, relay_key, address };
+        Ok(Self { knock, root, keys, name, platform, now_ms: env.now_ms })
+    }
+
+    /// What is said to the relay.
+    pub fn knock(&self) -> &Knock {
+        &self.knock
+    }
+
+    /// The key for the session with the relay.
+    pub fn static_key(&self) -> Arc<StaticKey> {
+        self.knock.static_key()
+    }
+
+    /// As [`Knock::connected`].
+    pub fn connected(&self, handshake: &Hash) -> ToRelay {
+        self.knock.connected(handshake)
+    }
+
+    /// As [`Knock::handle`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn handle(&self, message: ToDevice) -> Result<Progress, Fault> {
+        self.knock.handle(message)
     }
 
     /// What this device keeps: its own keys, the epoch and key-log keys, and its admission, signed by the account.
@@ -151,19 +226,7 @@ impl Joining {
             change: Membership::Admit(certificate),
         };
         let admission = proof::sign_entry(&account, &entry);
-        let remote = RemoteRecord {
-            address: self.address,
-            relay_key: self.relay_key,
-            account: Hash(self.root.relay_account(&self.relay_key).public()),
-            signer: None,
-            generation: None,
-            cursor: 0,
-            head: Hash([0; 32]),
-            last_sync_ms: 0,
-            stopped: None,
-            has: Default::default(),
-            position: None,
-        };
+        let remote = self.knock.finish();
         Joined { vault: Vault::new(&self.root, self.keys), remote, admission, name: self.name, platform: self.platform }
     }
 }

@@ -24,7 +24,7 @@ mod verify;
 
 pub use account::Account;
 pub use attest::Evidence;
-pub use join::{Intent, Joined, Joining, Progress};
+pub use join::{Intent, Joined, Joining, Knock, OtherAccount, Progress};
 pub use members::{Member, Members};
 pub use record::Rules;
 pub use status::Attempt;
@@ -40,7 +40,7 @@ use caro_schema::{
 use crate::{
     history::History,
     step::{Notice, RemoteNumber, RowError, Rows, Space, Step, Write},
-    sync::{Reaction, State},
+    sync::{Reaction, RemoteRecord, State},
 };
 
 /// What the world gives to one input.
@@ -94,6 +94,31 @@ impl Device {
         let (account, step) = Account::adopt(joined, history, &self.rules, env)?;
         self.account = Some(account);
         Ok(step)
+    }
+
+    /// Leaves the account: everything that belongs to it goes, and history stays. What was not sent yet is in history,
+    /// and is sent when this device joins again.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn leave(&mut self, rows: &dyn Rows) -> Result<Step, DeviceError> {
+        let Some(account) = &self.account else { return Ok(Step::default()) };
+        let step = account.leave(rows)?;
+        self.account = None;
+        Ok(step)
+    }
+
+    /// Takes up one more relay: it is compared with what is here, and given what it lacks.
+    pub fn add_remote(&mut self, record: RemoteRecord) -> Step {
+        self.account.as_mut().map(|account| account.add_another_remote(record)).unwrap_or_default()
+    }
+
+    /// Forgets a relay, with everything that was still to be sent there. The others have it, or get it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn remove_remote(&mut self, number: RemoteNumber, rows: &dyn Rows) -> Result<Step, DeviceError> {
+        self.account.as_mut().map_or_else(|| Ok(Step::default()), |account| account.remove_remote(number, rows))
     }
 
     /// Switches the network on or off for this account.

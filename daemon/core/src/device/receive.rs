@@ -294,7 +294,7 @@ impl Account {
                 })
                 .is_ok(),
             body::kind::ATTEST => {
-                codec::decode::<Attest>(bytes).map(|attest| self.note_attest(origin.author, &attest)).is_ok()
+                codec::decode::<Attest>(bytes).map(|attest| self.note_attest(origin.author, &attest, batch)).is_ok()
             }
             // Lists are taken where they are placed.
             body::kind::SNAPSHOT => true,

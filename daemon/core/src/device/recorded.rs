@@ -91,7 +91,8 @@ fn is_marked(record: &Record, history: &History) -> bool {
         return false;
     }
     let second = |us: i64| us.div_euclid(SECOND_US);
-    let near = second(record.start_us.saturating_sub(LATER_US))..=second(record.start_us.saturating_add(EARLIER_US - 1));
+    let near =
+        second(record.start_us.saturating_sub(LATER_US))..=second(record.start_us.saturating_add(EARLIER_US - 1));
     let mut marks = near.map(|second| at_second(&record.command, second));
     marks.any(|mark| history.is_deleted(&mark))
 }
@@ -170,4 +171,131 @@ fn mark(context: &str, which: &[u8], command: &[u8]) -> RecordId {
     let mut id = [0; RecordId::LEN];
     blake3::Hasher::new_derive_key(context).update(which).update(command).finalize_xof().fill(&mut id);
     RecordId(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::model::record;
+
+    /// A run that a hook recorded.
+    fn run(number: u32, second: i64, text: &str) -> Record {
+        record(number, second, text)
+    }
+
+    /// A line of a shell's own file.
+    fn line(number: u32, second: i64, text: &str) -> Record {
+        Record { session: String::new(), shell: "zsh".into(), ..record(number, second, text) }
+    }
+
+    fn history(runs: &[Record]) -> History {
+        let mut history = History::new();
+        history.set_complete();
+        history.put(runs.to_vec());
+        history
+    }
+
+    fn delete(history: &mut History, ids: &[RecordId]) {
+        let ids = with_marks(ids, history);
+        history.delete(&ids);
+    }
+
+    /// Added, known and deleted, when these lines with times are imported.
+    fn timed(history: &History, lines: &[Record]) -> (usize, u64, u64) {
+        let (new, outcome) = sift(lines.to_vec().into(), history);
+        (new.len(), outcome.known, outcome.deleted)
+    }
+
+    /// The same for a file of these lines without times; also which of them are new.
+    fn untimed(history: &History, file: &[Record]) -> (Vec<RecordId>, u64, u64) {
+        let after = |at: usize| file[at + 1..].iter().filter(|other| other.command == file[at].command).count() as u32;
+        let untimed = file.iter().enumerate().map(|(at, record)| (record.id, after(at))).collect();
+        let (new, outcome) = sift(Import { records: file.to_vec(), untimed, own: false }, history);
+        (new.iter().map(|record| record.id).collect(), outcome.known, outcome.deleted)
+    }
+
+    #[test]
+    fn ds001_a_deleted_run_stays_out_of_an_import_with_times() {
+        let mut history = history(&[run(1, 100, "secret"), run(2, 200, "secret"), run(3, 100, "ls")]);
+        delete(&mut history, &[record(1, 0, "").id]);
+        // The second of the file began earlier, or the clock was set a little.
+        for second in 99..=100 {
+            assert_eq!(timed(&history, &[line(11, second, "secret")]), (0, 0, 1), "{second}");
+        }
+        assert_eq!(timed(&history, &[line(12, 200, "secret"), line(13, 100, "ls")]), (0, 2, 0));
+        assert_eq!(timed(&history, &[line(14, 110, "secret"), line(15, 90, "secret")]), (2, 0, 0));
+    }
+
+    #[test]
+    fn ds001_a_deleted_run_stays_out_of_an_import_without_times() {
+        let runs: Vec<Record> = (1..=3).map(|number| run(number, i64::from(number) * 100, "ls")).collect();
+        let mut history = history(&runs);
+        let file: Vec<Record> = (11..=15).map(|number| line(number, 1, "ls")).collect();
+        let old = [file[0].id, file[1].id].to_vec();
+        assert_eq!(untimed(&history, &file), (old.clone(), 3, 0), "three of five were recorded");
+        delete(&mut history, &[runs[1].id]);
+        assert_eq!(untimed(&history, &file), (old.clone(), 2, 1));
+        delete(&mut history, &[runs[0].id]);
+        assert_eq!(untimed(&history, &file), (old, 1, 2));
+        delete(&mut history, &[runs[2].id]);
+        assert_eq!(untimed(&history, &file), (Vec::new(), 0, 5), "no run is left: the person wants none of it");
+    }
+
+    #[test]
+    fn ds001_marks_reach_the_other_devices_with_the_deletion() {
+        let runs = [run(1, 100, "secret")];
+        let (mut here, mut there) = (history(&runs), history(&runs));
+        let ids = with_marks(&[runs[0].id], &here);
+        here.delete(&ids);
+        there.delete(&ids);
+        assert_eq!(here.digest(), there.digest());
+        assert_eq!(timed(&there, &[line(11, 100, "secret")]), (0, 0, 1));
+        assert_eq!(untimed(&there, &[line(12, 1, "secret")]), (Vec::new(), 0, 1));
+    }
+
+    #[test]
+    fn a_file_without_times_is_known_as_far_as_its_shell_recorded_it() {
+        let other_shell = Record { shell: "bash 5.2".into(), ..run(2, 200, "ls") };
+        let tools = Record { session: "atuin:1".into(), ..run(3, 300, "ls") };
+        let history = history(&[run(1, 100, "ls"), other_shell, tools, line(4, 5, "ls")]);
+        let file = [line(11, 1, "ls"), line(12, 2, "cd"), line(13, 3, "ls"), line(14, 4, "ls")];
+        assert_eq!(untimed(&history, &file), (vec![file[0].id, file[1].id, file[2].id], 1, 0));
+    }
+
+    #[test]
+    fn importing_a_file_without_times_again_gives_nothing_new_whatever_was_recorded_meanwhile() {
+        let mut history = history(&[]);
+        let mut file: Vec<Record> = (11..=13).map(|number| line(number, 1, "ls")).collect();
+        assert_eq!(untimed(&history, &file).0.len(), 3);
+        history.put(file.clone());
+        assert_eq!(untimed(&history, &file), (Vec::new(), 3, 0));
+        history.put([run(1, 100, "ls"), run(2, 200, "ls")]);
+        file.extend([line(14, 1, "ls"), line(15, 1, "ls")]);
+        assert_eq!(untimed(&history, &file), (Vec::new(), 5, 0), "the two at the end are those that were recorded");
+        file.push(line(16, 1, "ls"));
+        assert_eq!(untimed(&history, &file).0.len(), 1, "one more was run in a shell without the hook");
+    }
+
+    #[test]
+    fn two_tools_that_saw_one_run_are_told_from_one_tool_that_saw_two() {
+        let seen_by =
+            |tool: &str, number: u32, second: i64| Record { session: format!("{tool}:1"), ..run(number, second, "ls") };
+        let history = history(&[seen_by("atuin", 1, 100), run(2, 500, "ls")]);
+        assert_eq!(timed(&history, &[seen_by("atuin", 3, 100)]), (1, 0, 0));
+        assert_eq!(timed(&history, &[seen_by("mcfly", 4, 100), seen_by("mcfly", 5, 500)]), (0, 2, 0));
+        assert_eq!(timed(&history, &[line(6, 100, "ls"), line(7, 100, "ls")]), (1, 1, 0));
+    }
+
+    #[test]
+    fn caros_own_records_are_told_by_their_ids_alone() {
+        let mut history = history(&[run(1, 100, "ls"), run(2, 101, "ls")]);
+        delete(&mut history, &[run(2, 0, "").id]);
+        let own = Import {
+            records: vec![run(1, 100, "ls"), run(2, 101, "ls"), run(3, 100, "ls")],
+            own: true,
+            ..Import::default()
+        };
+        let (new, outcome) = sift(own, &history);
+        assert_eq!((new.len(), outcome.known, outcome.deleted), (1, 1, 1));
+    }
 }

@@ -102,6 +102,9 @@ impl Account {
                 remote.record.has.insert(run.author, run.to);
             }
         }
+        if let Some(remote) = self.remotes.get_mut(&number) {
+            remote.record.comparing = false;
+        }
         self.queue_for(number, cells, rows)
     }
 

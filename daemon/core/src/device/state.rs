@@ -25,6 +25,12 @@ const PENDING: &[u8] = b"pending/";
 const REMOTE: &[u8] = b"remote/";
 const ENTRY: &[u8] = b"keylog/";
 
+/// Whether a row of the state belongs to the account. Whatever else may be there one day is not this module's.
+pub(super) fn is_of_account(key: &[u8]) -> bool {
+    let whole = [VAULT, LOG, MEMBERS, PROFILE, BACKFILL, LOOSE, COMPACTED, ATTESTED, EVIDENCE];
+    whole.contains(&key) || [SNAPSHOT, PURGE, PENDING, REMOTE, ENTRY].iter().any(|prefix| key.starts_with(prefix))
+}
+
 pub(super) fn pending_key(id: &RecordId) -> Vec<u8> {
     [PENDING, &id.0].concat()
 }

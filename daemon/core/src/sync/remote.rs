@@ -39,6 +39,9 @@ pub struct RemoteRecord {
     /// Why nothing is said to this relay until a person decides. Kept, because the cursor may have passed what showed it.
     #[serde(default)]
     pub stopped: Option<StopReason>,
+    /// Whether it is being read from the beginning, to find out what it lacks.
+    #[serde(default)]
+    pub comparing: bool,
     /// Of each author, the last op that this relay was seen to have.
     #[serde(default)]
     pub has: BTreeMap<DeviceId, u64>,
@@ -119,7 +122,12 @@ impl Remote {
     ///
     /// # Errors
     /// When the queue cannot be read.
-    pub fn load(number: RemoteNumber, record: RemoteRecord, rows: &dyn Rows) -> Result<Self, RowError> {
+    pub fn load(number: RemoteNumber, mut record: RemoteRecord, rows: &dyn Rows) -> Result<Self, RowError> {
+        if record.comparing {
+            // What was seen before is forgotten, so it is looked at again.
+            record.cursor = 0;
+            record.head = Hash([0; 32]);
+        }
         let queue = Queue::load(rows, number)?;
         let end = record.cursor;
         let state = record.stopped.map_or(State::Down, State::Stopped);
@@ -319,6 +327,7 @@ impl Remote {
             self.record.cursor = 0;
             self.record.head = Hash([0; 32]);
             self.record.has.clear();
+            self.record.comparing = true;
             self.heads = Heads::default();
         } else if position.cursor < self.record.cursor
             || (position.cursor == self.record.cursor && position.head != self.record.head)

@@ -90,6 +90,7 @@ fn record() -> RemoteRecord {
         head: Hash([0; 32]),
         last_sync_ms: 0,
         stopped: None,
+        comparing: false,
         has: BTreeMap::new(),
         position: None,
     }

@@ -318,10 +318,10 @@ impl World {
         let names = (format!("machine {at}"), "test".to_owned());
         let joining = Joining::new(intent, root, RELAY_KEY, "wss://relay:1/".to_owned(), names, &mut env).unwrap();
         let handshake = Hash([at as u8; 32]);
-        let mut message = joining.connected(&handshake);
+        let mut message = joining.knock().connected(&handshake);
         loop {
             let answer = self.relay.admit(message, &handshake);
-            match joining.handle(answer).unwrap() {
+            match joining.knock().handle(answer).unwrap() {
                 Progress::Send(next) => message = next,
                 Progress::Listed => break,
             }
