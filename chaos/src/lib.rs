@@ -13,6 +13,7 @@ pub mod machine;
 pub mod net;
 pub mod oracle;
 pub mod pipe;
+pub mod programs;
 pub mod relay;
 pub mod sabotage;
 pub mod scenario;

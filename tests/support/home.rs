@@ -211,7 +211,7 @@ impl Device {
     pub fn kill(&self) {
         let Some(pid) = self.home.daemon_pid().and_then(rustix::process::Pid::from_raw) else { return };
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it is ours");
-        eventually("the daemon is gone", || rustix::process::test_kill_process(pid).is_err().then_some(()));
+        eventually("the daemon is gone", || has_ended(pid.as_raw_nonzero().get()).then_some(()));
     }
 
     /// Writes records as a shell's hook does: one session with these commands, each of which has ended.
@@ -251,6 +251,14 @@ impl Drop for Device {
             self.kill();
         }
     }
+}
+
+/// Whether a process has ended. One that nobody has fetched yet holds nothing any more: its files and locks are free,
+/// and the process that should fetch it may take seconds.
+pub fn has_ended(pid: i32) -> bool {
+    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
+    // The name in brackets may hold anything; the state follows the last bracket.
+    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['Z', 'X']))
 }
 
 /// A start and an end of one command, now.

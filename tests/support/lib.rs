@@ -10,7 +10,7 @@ pub mod terminal;
 pub mod trace;
 pub mod wait;
 
-pub use home::{Device, Home, user};
+pub use home::{Device, Home, has_ended, user};
 pub use programs::{have, skip};
 pub use relay::Relay;
 pub use terminal::Terminal;

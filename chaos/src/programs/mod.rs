@@ -1,0 +1,17 @@
+//! The tiers PROC, DISK and STORE: the real programs, in their own folders, killed, stopped, cut off from their disks and
+//! given what no program would send.
+//!
+//! [`stage`] is a relay and two devices, [`relay`] the relay alone, [`client`] a device that can say anything, [`strace`]
+//! what is done to a program from outside, [`recording`] and [`image`] what a disk may hold after a power cut. The
+//! scenarios' bodies are in the other files. A protection that a twin leaves out is left out around the programs, never
+//! in them.
+
+pub mod client;
+pub mod database;
+pub mod image;
+pub mod kills;
+pub mod power;
+pub mod recording;
+pub mod relay;
+pub mod stage;
+pub mod strace;

@@ -1,0 +1,251 @@
+//! A small world of real programs: a relay and two devices of one account, made once and copied for each run, so that a
+//! run begins with two people in the middle of their work and costs a few file copies.
+//!
+//! Nothing here says what is broken. Invariant: a stage starts from the same files whatever an earlier one did.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::Mutex,
+    time::Duration,
+};
+
+use caro_tests::{Device, Home, eventually, eventually_within, has_ended, programs::program};
+use serde_json::Value;
+
+use super::{
+    relay::{RelayProgram, copy_folder},
+    strace::Under,
+};
+
+/// A relay that runs, and two devices whose daemons do not yet.
+pub struct Stage {
+    /// The relay.
+    pub relay: RelayProgram,
+    /// A device that is in the account.
+    pub laptop: Device,
+    /// The other one.
+    pub desktop: Device,
+}
+
+/// What every stage is copied from.
+struct Template {
+    folder: tempfile::TempDir,
+    place: SocketAddr,
+}
+
+/// The names of the copies.
+const NAMES: [&str; 3] = ["relay", "laptop", "desktop"];
+
+impl Template {
+    fn make() -> Self {
+        let folder = tempfile::Builder::new().prefix("caro-stage").tempdir().expect("a folder");
+        let mut relay = RelayProgram::new();
+        let [laptop, desktop] = [Device::new(), Device::new()];
+        let phrase = init(&laptop, relay.address(), "laptop");
+        let arguments = ["sync", "restore", "--relay", relay.address(), "--name", "desktop", "--phrase-stdin"];
+        expect_well(&desktop.home.caro_with_input(&arguments, &phrase));
+        settle(&[&laptop, &desktop]);
+        for device in [&laptop, &desktop] {
+            device.home.caro_ok(&["daemon", "stop"]);
+        }
+        relay.stop();
+        let place = relay.place();
+        for (name, from) in NAMES.into_iter().zip([relay.data(), laptop.home.path(), desktop.home.path()]) {
+            copy_folder(&from, &folder.path().join(name));
+        }
+        Self { folder, place }
+    }
+
+    fn of(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+fn expect_well(output: &Output) {
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A new account of a device at a relay. Gives the phrase.
+///
+/// # Panics
+/// When it is not made.
+pub fn init(device: &Device, address: &str, name: &str) -> String {
+    let printed = device.home.caro_ok(&["sync", "init", "--relay", address, "--name", name, "--yes", "--json"]);
+    let json: Value = printed.lines().find_map(|line| serde_json::from_str(line).ok()).expect("JSON");
+    match &json["phrase"] {
+        Value::Array(words) => words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+        phrase => phrase.as_str().expect("a phrase").to_owned(),
+    }
+}
+
+/// Waits until each has what the others had.
+pub fn settle(devices: &[&Device]) {
+    for _ in 0..2 {
+        for device in devices {
+            device.sync();
+        }
+    }
+}
+
+impl Stage {
+    /// The relay runs, the daemons do not.
+    pub fn new() -> Self {
+        let mut stage = Self::unstarted();
+        stage.relay.start();
+        stage
+    }
+
+    /// Nothing runs.
+    pub fn unstarted() -> Self {
+        static TEMPLATE: Mutex<Option<Template>> = Mutex::new(None);
+        let mut made = TEMPLATE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let template = made.get_or_insert_with(Template::make);
+        let device = |name: &str| {
+            let home = Home::new();
+            copy_folder(&template.of(name), &home.path());
+            Device { home }
+        };
+        Self {
+            relay: RelayProgram::copied(&template.of("relay"), template.place),
+            laptop: device("laptop"),
+            desktop: device("desktop"),
+        }
+    }
+
+    /// Everything runs.
+    pub fn running() -> Self {
+        let stage = Self::new();
+        for device in stage.devices() {
+            device.home.caro_ok(&["daemon", "start"]);
+        }
+        stage
+    }
+
+    /// Both devices.
+    pub fn devices(&self) -> [&Device; 2] {
+        [&self.laptop, &self.desktop]
+    }
+
+    /// What must be true at the end of every run: both devices have exactly these commands, every row of their databases
+    /// is whole, and the relay's own check finds nothing.
+    ///
+    /// # Panics
+    /// When it is not so.
+    pub fn expect_all(&mut self, commands: &[String]) {
+        if !self.relay.is_running() {
+            self.relay.start();
+        }
+        for device in self.devices() {
+            device.home.caro_ok(&["daemon", "start"]);
+        }
+        settle(&self.devices());
+        for device in self.devices() {
+            expect_history(device, commands);
+            expect_whole(device);
+        }
+        self.relay.stop();
+        self.relay.expect_sound();
+    }
+}
+
+impl Default for Stage {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// How long what has been synced may take to show. Not long: it is waited for after both sides said that they are done.
+const SHOWS_WITHIN: Duration = Duration::from_secs(8);
+
+/// # Panics
+/// When the history of a device is not exactly this.
+pub fn expect_history(device: &Device, commands: &[String]) {
+    let mut expected = commands.to_vec();
+    expected.sort();
+    eventually_within(SHOWS_WITHIN, &format!("the history is {expected:?}"), || {
+        let mut have = device.home.commands();
+        have.sort();
+        (have == expected).then_some(())
+    });
+}
+
+/// # Panics
+/// When the daemon finds something in its database that is not as it was written.
+pub fn expect_whole(device: &Device) {
+    let output = device.home.caro(&["doctor", "--verify", "--json"]);
+    let printed = text(&output.stdout);
+    let lines: Vec<Value> = printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let database = lines.iter().find(|finding| finding["check"] == "database").expect("it looks at the database");
+    assert_eq!(database["level"], "good", "{database}");
+    assert!(lines.iter().any(|finding| finding["check"] == "writing" && finding["level"] == "good"), "{printed}");
+    assert!(!log(device).contains("panicked"), "{}", log(device));
+}
+
+/// What a daemon has written into its log.
+pub fn log(device: &Device) -> String {
+    let folder = device.home.path().join(".local/state/caro");
+    let Ok(entries) = fs::read_dir(folder) else { return String::new() };
+    let logs = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    logs.filter(|path| path.is_file()).filter_map(|path| fs::read_to_string(path).ok()).collect()
+}
+
+/// A daemon that is this process's own child, so that something can stand between it and the system.
+pub struct Held {
+    child: Child,
+}
+
+impl Held {
+    /// Starts the daemon of a home under something.
+    ///
+    /// # Errors
+    /// How it ended, when it did before it answered.
+    pub fn start(home: &Home, under: &Under) -> Result<Self, ExitStatus> {
+        let (first, words) = under.command(&program("caro-daemon"));
+        let mut command: Command = home.command(first);
+        let mut held =
+            Self { child: command.args(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts") };
+        let outcome = eventually("the daemon answers", || match held.child.try_wait().expect("ours") {
+            Some(status) => Some(Err(status)),
+            None => home.daemon_pid().map(|_| Ok(())),
+        });
+        outcome.map(|()| held)
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it is there.
+    pub fn is_running(&self) -> bool {
+        !has_ended(i32::try_from(self.child.id()).expect("a pid"))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.child.kill().is_ok() {
+            drop(self.child.wait());
+        }
+    }
+}
+
+/// Copies the database of a device or a relay with everything that belongs to it.
+pub fn keep(folder: &Path) -> tempfile::TempDir {
+    let kept = tempfile::Builder::new().prefix("caro-kept").tempdir().expect("a folder");
+    copy_folder(folder, kept.path());
+    kept
+}
+
+/// Puts back what [`keep`] has kept, and nothing else.
+pub fn put_back(kept: &tempfile::TempDir, folder: &Path) {
+    fs::remove_dir_all(folder).expect("removed");
+    copy_folder(kept.path(), folder);
+}
