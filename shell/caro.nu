@@ -104,7 +104,7 @@ def __caro_up []: nothing -> nothing {
   if ($before | length) < 2 { return (__caro_screen "--up") }
   let column = $before | last | str length --grapheme-clusters
   let above = $before | drop 1
-  let start = $above | drop 1 | each { ($in | str length --grapheme-clusters) + 1 } | math sum
+  let start = $above | drop 1 | each { ($in | str length --grapheme-clusters) + 1 } | append 0 | math sum
   commandline set-cursor ($start + ([$column ($above | last | str length --grapheme-clusters)] | math min))
 }
 

@@ -1,8 +1,8 @@
 //! Ctrl-R and Up: the screen opens, and what is chosen stands on the prompt, to be edited or run.
 
-use crate::session::{Session, for_each_shell};
+use crate::session::{Session, for_each_shell, for_every_shell};
 
-for_each_shell! {
+for_every_shell! {
     se001_ctrl_r_puts_the_chosen_command_on_the_prompt(kind) {
         let mut session = Session::start(kind);
         session.run(&["echo first needle", "echo other"]);
@@ -49,7 +49,9 @@ for_each_shell! {
         session.mark();
         assert_eq!(session.commands(), ["echo older", "echo newest", "echo newest"]);
     }
+}
 
+for_each_shell! {
     se004_a_key_that_was_not_wanted_is_left_alone(kind) {
         let hook = kind.hook("--disable-ctrl-r --disable-up-arrow");
         // Evaluated first, it wins: the second time changes nothing.

@@ -88,10 +88,10 @@ impl Kind {
                 "$env.config.show_banner = false; $env.PROMPT_COMMAND = {|| ''}; $env.PROMPT_COMMAND_RIGHT = {|| ''}
                  $env.PROMPT_INDICATOR = 'ready> '; $env.PROMPT_INDICATOR_VI_INSERT = 'ready> '
                  $env.PROMPT_INDICATOR_VI_NORMAL = 'ready> '; $env.PROMPT_MULTILINE_INDICATOR = ''
-                 $env.config.hinter = {}"
+                 $env.config.show_hints = false"
             }
             Self::Xonsh => {
-                "$PROMPT = 'ready> '; $MULTILINE_PROMPT = ''; $AUTO_SUGGEST = False; $XONSH_SHOW_TRACEBACK = False
+                "$PROMPT = 'ready> '; $MULTILINE_PROMPT = ''; $XONSH_PROMPT_AUTO_SUGGEST = False; $XONSH_SHOW_TRACEBACK = False
 $UPDATE_COMPLETIONS_ON_KEYPRESS = False; $COMMANDS_CACHE_SAVE_INTERMEDIATE = False; $TITLE = ''"
             }
         }
@@ -227,6 +227,28 @@ macro_rules! for_each_newer_shell {
     };
 }
 pub(crate) use for_each_newer_shell;
+
+/// The same test for all of them.
+macro_rules! for_every_shell {
+    ($($name:ident($kind:ident) $body:block)*) => {
+        $(mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+            fn check($kind: crate::session::Kind) $body
+            #[test]
+            fn bash() { crate::session::require("bash", check, crate::session::Kind::Bash) }
+            #[test]
+            fn zsh() { crate::session::require("zsh", check, crate::session::Kind::Zsh) }
+            #[test]
+            fn fish() { crate::session::require("fish", check, crate::session::Kind::Fish) }
+            #[test]
+            fn nu() { crate::session::require("nu", check, crate::session::Kind::Nu) }
+            #[test]
+            fn xonsh() { crate::session::require("xonsh", check, crate::session::Kind::Xonsh) }
+        })*
+    };
+}
+pub(crate) use for_every_shell;
 
 /// Runs a check when its shell is here, and counts it as skipped when not.
 pub(crate) fn require(name: &str, check: fn(Kind), kind: Kind) {

@@ -63,6 +63,8 @@ struct Tracked {
     session: Session,
     /// The bytes of an unfinished record at the end, and since when there have been so many.
     tail: Option<(u64, i64)>,
+    /// When its shell was last seen to run, in microseconds since 1970; zero when it was not.
+    alive_us: i64,
 }
 
 /// What the daemon adds to the name of a file that it moves out of the shell's way.
@@ -88,6 +90,11 @@ impl Spool {
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Whether a session has a file, or had one at the last sweep.
+    pub fn knows(&self, session: &str) -> bool {
+        self.sessions.values().any(|tracked| tracked.session.header.session == session)
     }
 
     /// How it was at the last [`Self::scan`].
@@ -199,7 +206,7 @@ impl Spool {
 
 impl Tracked {
     fn new(session: Session) -> Self {
-        Self { session, tail: None }
+        Self { session, tail: None, alive_us: 0 }
     }
 
     /// Remembers which process the shell is, as long as that can be told.

@@ -1,10 +1,12 @@
 //! Clears away spool files that are not needed any more. Only what has been taken and committed goes: the caller
 //! sweeps when nothing waits to be written.
 //!
-//! A file goes when its shell is gone and every byte is taken. While the shell lives, a file that has grown large is
-//! moved aside, so that the hook's next record begins a new one, and goes once nobody can be writing to it.
+//! A file goes when its shell is gone and every byte is taken; a command that the shell was running then has ended. While
+//! the shell lives, a file that has grown large is moved aside, so that the hook's next record begins a new one, and goes
+//! once nobody can be writing to it.
 
 use std::{
+    collections::{BTreeSet, HashMap},
     ffi::{OsStr, OsString},
     fs, io,
     os::unix::{ffi::OsStrExt, fs::MetadataExt},
@@ -14,7 +16,7 @@ use std::{
 use caro_core::step::{Space, Write};
 
 use super::{
-    Spool, Tracked, aside,
+    Change, End, Piece, Spool, Tracked, aside,
     process::{self, Seen},
     reader::Spooled,
     session::Taken,
@@ -38,21 +40,43 @@ const QUIET: Duration = Duration::from_secs(10);
 const FOREIGN_QUIET: Duration = Duration::from_secs(7 * 86_400);
 
 impl Spool {
-    /// Clears away what is not needed any more. Gives the rows that go with it.
-    pub fn sweep(&mut self, moment: Moment) -> Vec<Write> {
+    /// Clears away what is not needed any more. Gives what that ends, and the rows that go with it, by session.
+    pub fn sweep(&mut self, moment: Moment) -> Vec<(OsString, Piece)> {
         let stems: Vec<OsString> = self.sessions.keys().cloned().collect();
-        let mut writes = Vec::new();
+        let followed = self.followed(&stems);
+        let mut swept = Vec::new();
         for stem in stems {
-            match self.sweep_session(&stem, moment) {
-                Ok(row) => writes.extend(row),
+            match self.sweep_session(&stem, followed.contains(&stem), moment) {
+                Ok(piece) => swept.extend(piece.map(|piece| (stem, piece))),
                 // Tried again at the next sweep; nothing depends on it.
                 Err(error) => tracing::debug!(kind = ?error.kind(), "a spool file could not be cleared away"),
             }
         }
-        writes
+        swept
     }
 
-    fn sweep_session(&mut self, stem: &OsStr, moment: Moment) -> io::Result<Option<Write>> {
+    /// The sessions whose process is another shell by now: `exec` keeps the number, and the new shell has a file of its
+    /// own, which was written later.
+    fn followed(&self, stems: &[OsString]) -> BTreeSet<OsString> {
+        let mut newest: HashMap<(&str, u32), (i64, &OsString)> = HashMap::new();
+        let mut followed = BTreeSet::new();
+        for stem in stems {
+            let header = &self.sessions[stem].session.header;
+            // One without a file says nothing about another.
+            let Ok(Some(file)) = Spooled::open(&self.folder.join(stem)) else { continue };
+            let written = (file.modified_us(), stem);
+            match newest.get_mut(&(&*header.host, header.pid)) {
+                Some(known) => {
+                    let older = if written.0 > known.0 { std::mem::replace(known, written) } else { written };
+                    followed.insert(older.1.clone());
+                }
+                None => drop(newest.insert((&header.host, header.pid), written)),
+            }
+        }
+        followed
+    }
+
+    fn sweep_session(&mut self, stem: &OsStr, is_followed: bool, moment: Moment) -> io::Result<Option<Piece>> {
         let [old_path, new_path] = self.files(stem);
         let host = self.host.clone();
         let tracked = self.tracked(stem);
@@ -62,22 +86,26 @@ impl Spool {
         let places: Vec<Taken> =
             files.iter().map(|spooled| spooled.place(&tracked.session)).collect::<io::Result<_>>()?;
         let all_taken = files.iter().zip(&places).all(|(spooled, place)| place.offset == spooled.meta.len());
-        if tracked.shell_is_gone(moment, &host, files.iter().copied()) {
+        if is_followed || tracked.shell_is_gone(moment, &host, files.iter().copied()) {
             if !all_taken {
                 return Ok(None);
             }
+            let ended = tracked.end_with_its_shell();
             for path in [old_path, new_path] {
                 remove(&path)?;
             }
             self.sessions.remove(stem);
-            return Ok(Some(row(stem, None)));
+            return Ok(Some(piece(ended, row(stem, None))));
         }
+        tracked.alive_us = moment.now_us;
         if let (Some(old), Some(place)) = (&old, places.first()) {
             let pid = tracked.session.header.pid;
             let quiet = is_quiet(old, moment, QUIET) && !process::holds_open(pid, old.meta.dev(), old.meta.ino());
             if place.offset == old.meta.len() && quiet {
                 remove(&old_path)?;
-                return Ok(tracked.keep_places(&places[1..]).then(|| row(stem, Some(tracked.session.encode()))));
+                return Ok(tracked
+                    .keep_places(&places[1..])
+                    .then(|| piece(None, row(stem, Some(tracked.session.encode())))));
             }
         } else if let (Some(new), Some(place)) = (&new, places.first())
             && is_to_go_aside(new.meta.len(), place.offset)
@@ -85,7 +113,7 @@ impl Spool {
             fs::rename(&new_path, self.folder.join(aside(stem)))?;
             return Ok(None);
         }
-        Ok(tracked.keep_places(&places).then(|| row(stem, Some(tracked.session.encode()))))
+        Ok(tracked.keep_places(&places).then(|| piece(None, row(stem, Some(tracked.session.encode())))))
     }
 }
 
@@ -108,6 +136,14 @@ impl Tracked {
         }
     }
 
+    /// How the command ended with which the shell went (`exit`, `exec`, a closed terminal): nobody knows its status, and
+    /// of its length only that the shell was there so long.
+    fn end_with_its_shell(&self) -> Option<Change> {
+        let open = self.session.open.as_ref()?;
+        let duration_us = Some(u64::try_from(self.alive_us.saturating_sub(open.start_us)).unwrap_or(0));
+        Some(Change::End { id: open.id, end: End { duration_us, exit: None, start_us: None } })
+    }
+
     /// Forgets the places of files that are not there any more. Whether there were any.
     fn keep_places(&mut self, places: &[Taken]) -> bool {
         let before = self.session.files.len();
@@ -124,6 +160,10 @@ fn is_quiet(spooled: &Spooled, moment: Moment, least: Duration) -> bool {
     // A clock that was set back must not make a file look fresh for years, nor old.
     let age_us = (moment.now_us - spooled.modified_us()).unsigned_abs();
     u128::from(age_us) >= least.as_micros()
+}
+
+fn piece(ended: Option<Change>, row: Write) -> Piece {
+    Piece { changes: ended.into_iter().collect(), row, bytes: 0 }
 }
 
 fn row(stem: &OsStr, value: Option<Vec<u8>>) -> Write {

@@ -72,9 +72,13 @@ impl Setup {
     }
 
     /// Ctrl-R and Up call this program.
-    pub(crate) fn with_keys(mut self, program: impl Into<PathBuf>) -> Self {
+    pub(crate) fn with_keys(self, program: impl Into<PathBuf>) -> Self {
+        Self { keys: true, ..self.with_program(program) }
+    }
+
+    /// This program is there, and no key calls it.
+    pub(crate) fn with_program(mut self, program: impl Into<PathBuf>) -> Self {
         self.program = program.into();
-        self.keys = true;
         self
     }
 

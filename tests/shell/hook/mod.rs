@@ -7,6 +7,7 @@ mod hidden;
 mod keys;
 mod neighbours;
 mod newer;
+mod newer_keys;
 mod options;
 mod text;
 mod versions;
