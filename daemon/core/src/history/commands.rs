@@ -50,6 +50,11 @@ impl Commands {
         number
     }
 
+    /// The number of a command that is there.
+    pub(super) fn find(&self, text: &[u8]) -> Option<u32> {
+        self.pool.find(text)
+    }
+
     /// One run less. With the last run the text goes.
     pub(super) fn release(&mut self, number: u32) {
         let place = self.pool.place(number);

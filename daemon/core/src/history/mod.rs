@@ -20,6 +20,7 @@ mod index;
 mod pool;
 mod revision;
 mod rows;
+mod runs;
 mod tombstones;
 mod version;
 
@@ -214,6 +215,11 @@ impl History {
         let within = move |row: &u32| (from_us..to_us).contains(&self.rows.start_us(*row));
         let recorded = |row: &u32| !self.contexts.words(self.rows.context(*row)).session.is_empty();
         self.rows.live().filter(within).filter(recorded).map(|row| self.build(row))
+    }
+
+    /// When each record began, and which it is, in no order.
+    pub fn starts(&self) -> impl Iterator<Item = (i64, RecordId)> + '_ {
+        self.rows.live().map(|row| (self.rows.start_us(row), self.rows.id(row)))
     }
 
     /// How many records there are.
