@@ -1,17 +1,22 @@
-//! The daemon's part of the configuration file. A broken file never stops recording: each value that cannot be used
-//! leaves its default in place and becomes a [`Problem`], which `caro doctor` shows.
+//! The daemon's part of the configuration file, and when it is read. A broken file never stops recording: what cannot be
+//! used leaves in force what was before, and becomes a [`Problem`], which `caro doctor` shows.
 //!
-//! The file is shared with `caro`, whose own tables are passed over here.
+//! The file is looked at before each reading of the spool, so that a rule holds for the first command that is typed
+//! after it was saved. Which settings there are and what they may be is one table, [`caro_schema::settings`]; tables of
+//! `caro` alone are passed over here.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
 
-use regex::bytes::Regex;
+pub use caro_schema::ipc::status::Problem;
+use caro_schema::settings::{self, ALL, Kind, Reader, Setting};
+use regex::bytes::RegexSet;
 use toml::{Table, Value};
 use tracing::level_filters::LevelFilter;
 
-use crate::filter::Filter;
+use crate::filter::{Filter, Secrets};
 
 /// What the daemon goes by.
+#[derive(Clone)]
 pub struct Config {
     /// `log`: how much is written to the log.
     pub log: LevelFilter,
@@ -19,10 +24,21 @@ pub struct Config {
     pub key_store: KeyStore,
     /// `record`: what is not recorded.
     pub filter: Filter,
+    /// `history`: what is kept.
+    pub keep: Keep,
     /// `sync.window_days`: how far back history is synced; none for all of it.
     pub window_days: Option<u32>,
     /// `sync.window_commands`: how many commands from before joining are synced; none for all.
     pub window_commands: Option<u64>,
+}
+
+/// What of history is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// `history.keep_days`: commands of so many days; none for all.
+    pub days: Option<u32>,
+    /// `history.keep_count`: so many commands; none for all.
+    pub count: Option<u64>,
 }
 
 /// Where the key of the database is kept.
@@ -37,22 +53,34 @@ pub enum KeyStore {
     File,
 }
 
-/// Something in the file that could not be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// What is wrong, in a sentence's fragment.
-    pub what: String,
-    /// What to write instead; empty when there is nothing to suggest.
-    pub instead: String,
-}
-
 /// The file as far as it could be used, and what could not.
 #[derive(Default)]
 pub struct Loaded {
     /// What to go by.
     pub config: Config,
+    /// What is known of the file.
+    pub file: ConfigFile,
+}
+
+/// What is known of the file that was read last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConfigFile {
     /// What was passed over.
     pub problems: Vec<Problem>,
+    /// Nothing of it could be used: what was in force before still is.
+    pub is_broken: bool,
+    /// Settings whose new value waits for the next start.
+    pub waiting: Vec<&'static str>,
+    stamp: Stamp,
+}
+
+/// What tells that a file was changed, without reading it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
 }
 
 impl Default for Config {
@@ -61,24 +89,12 @@ impl Default for Config {
             log: LevelFilter::INFO,
             key_store: KeyStore::default(),
             filter: Filter::default(),
+            keep: Keep::default(),
             window_days: Some(90),
             window_commands: Some(10_000),
         }
     }
 }
-
-/// Keys that the daemon knows, each with its full name.
-const KEYS: [&str; 6] = [
-    "log",
-    "key.store",
-    "record.ignore_commands",
-    "record.ignore_directories",
-    "sync.window_days",
-    "sync.window_commands",
-];
-
-/// Tables that belong to `caro` alone.
-const TABLES_OF_CARO: [&str; 5] = ["history", "keys", "screen", "search", "theme"];
 
 /// Bytes of a configuration file. A larger one is not a configuration.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -86,78 +102,164 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 impl Loaded {
     /// From a file; one that is not there is as good as an empty one. `home` is what `~` stands for.
     pub fn read(path: &Path, home: Option<&Path>) -> Self {
-        match fs::metadata(path).and_then(|meta| {
-            if meta.len() > FILE_BYTES_MAX {
-                return Err(io::Error::new(io::ErrorKind::FileTooLarge, "too large for a configuration"));
-            }
-            fs::read_to_string(path)
-        }) {
-            Ok(text) => Self::parse(&text, home),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::default(),
-            Err(error) => {
-                Self { config: Config::default(), problems: vec![problem(format!("not readable: {error}"), "")] }
-            }
-        }
+        Self::read_over(&Config::default(), path, home)
     }
 
-    fn parse(text: &str, home: Option<&Path>) -> Self {
-        let mut loaded = Self::default();
-        match text.parse::<Table>() {
-            Ok(table) => loaded.take_table(&table, "", home),
-            Err(error) => {
-                let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
-                loaded.problems.push(problem(format!("line {line}: {}", error.message()), ""));
-            }
+    /// Reads the file again if it has changed, or is to be read in any case. What it says about the start is in force
+    /// from the next one on.
+    pub fn again(
+        running: &Config,
+        known: &ConfigFile,
+        path: &Path,
+        home: Option<&Path>,
+        in_any_case: bool,
+    ) -> Option<Self> {
+        if !in_any_case && Stamp::of(path) == known.stamp {
+            return None;
         }
+        let mut loaded = Self::read_over(running, path, home);
+        let Config { log, key_store, filter: _, keep: _, window_days, window_commands } = loaded.config;
+        let differs = [
+            ("log", log != running.log),
+            ("key.store", key_store != running.key_store),
+            ("sync.window_days", window_days != running.window_days),
+            ("sync.window_commands", window_commands != running.window_commands),
+        ];
+        loaded.file.waiting = differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect();
+        let Config { log, key_store, window_days, window_commands, .. } = *running;
+        loaded.config = Config { log, key_store, window_days, window_commands, ..loaded.config };
+        loaded.config.filter.pauses = running.filter.pauses.clone();
+        Some(loaded)
+    }
+
+    fn read_over(before: &Config, path: &Path, home: Option<&Path>) -> Self {
+        let stamp = Stamp::of(path);
+        let text = if stamp.bytes > FILE_BYTES_MAX {
+            Err(io::Error::new(io::ErrorKind::FileTooLarge, "too large for a configuration"))
+        } else {
+            fs::read_to_string(path)
+        };
+        let mut loaded = match text {
+            Ok(text) => Self::parse(before, &text, home),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::default(),
+            Err(error) => Self::broken(before, problem(format!("not readable: {error}"), "")),
+        };
+        loaded.file.stamp = stamp;
         loaded
     }
 
-    fn take_table(&mut self, table: &Table, prefix: &str, home: Option<&Path>) {
-        for (key, value) in table {
-            let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-            match value {
-                _ if KEYS.contains(&name.as_str()) => {
-                    if let Err(problem) = self.take(&name, value, home) {
-                        self.problems.push(problem);
-                    }
-                }
-                Value::Table(inner) if prefix.is_empty() && is_section(key) => self.take_table(inner, key, home),
-                _ if prefix.is_empty() && TABLES_OF_CARO.contains(&key.as_str()) => {}
-                _ => self.problems.push(problem(format!("no setting is called {name}"), nearest(&name))),
+    fn broken(before: &Config, problem: Problem) -> Self {
+        let file = ConfigFile { problems: vec![problem], is_broken: true, ..ConfigFile::default() };
+        Self { config: before.clone(), file }
+    }
+
+    fn parse(before: &Config, text: &str, home: Option<&Path>) -> Self {
+        match text.parse::<Table>() {
+            Ok(table) => {
+                let mut loaded = Self::default();
+                loaded.take_table(before, &table, "", home);
+                loaded
+            }
+            Err(error) => {
+                let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
+                Self::broken(before, problem(format!("line {line}: {}", error.message()), ""))
             }
         }
     }
 
-    fn take(&mut self, name: &str, value: &Value, home: Option<&Path>) -> Result<(), Problem> {
-        let config = &mut self.config;
-        match name {
-            "log" => {
-                let levels = ["off", "error", "warn", "info", "debug", "trace"];
-                config.log = one_of(name, value, &levels)?.parse().unwrap_or(config.log);
+    fn take_table(&mut self, before: &Config, table: &Table, prefix: &str, home: Option<&Path>) {
+        for (key, value) in table {
+            let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+            match (settings::find(&name), value) {
+                (Some(setting), _) if setting.reader == Reader::Caro => {}
+                (Some(setting), _) => {
+                    if !setting.kind.accepts(&seen(value)) {
+                        let what = format!("{name} is not what it may be");
+                        self.file.problems.push(problem(what, setting.kind.in_words()));
+                        self.config.keep_from(before, setting);
+                    } else {
+                        self.file.problems.extend(self.config.take(setting, value, home));
+                    }
+                }
+                (None, _) if is_of_caro(&name) => {}
+                (None, Value::Table(inner)) if settings::is_section(&name) => {
+                    self.take_table(before, inner, &name, home);
+                }
+                (None, _) => {
+                    let instead = settings::nearest(&name).map_or("", |setting| setting.name);
+                    self.file.problems.push(problem(format!("no setting is called {name}"), instead));
+                }
             }
+        }
+    }
+}
+
+impl Config {
+    /// Takes a value that its setting accepts. Gives what of it cannot be used.
+    fn take(&mut self, setting: &Setting, value: &Value, home: Option<&Path>) -> Vec<Problem> {
+        let word = value.as_str().unwrap_or_default();
+        match setting.name {
+            "log" => self.log = word.parse().unwrap_or(self.log),
             "key.store" => {
-                config.key_store = match one_of(name, value, &["auto", "keychain", "file"])? {
+                self.key_store = match word {
                     "keychain" => KeyStore::Keychain,
                     "file" => KeyStore::File,
                     _ => KeyStore::Auto,
                 };
             }
             "record.ignore_commands" => {
-                for text in texts(name, value)? {
-                    match Regex::new(text) {
-                        Ok(pattern) => config.filter.ignore_commands.push(pattern),
-                        Err(_) => self.problems.push(problem(format!("{name}: {text:?} is not a pattern"), "")),
-                    }
-                }
+                let (patterns, problems) = patterns(setting.name, value);
+                self.filter.ignore_commands = patterns;
+                return problems;
             }
             "record.ignore_directories" => {
-                let folders = texts(name, value)?.into_iter().map(|text| expand(text, home));
-                config.filter.ignore_directories.extend(folders);
+                self.filter.ignore_directories = texts(value).map(|text| expand(text, home)).collect();
             }
-            "sync.window_days" => config.window_days = count(name, value)?,
-            _ => config.window_commands = count(name, value)?,
+            "record.ignore_space" => self.filter.ignore_space = value.as_bool().unwrap_or(true),
+            "record.secrets" => {
+                self.filter.secrets = match word {
+                    "mask" => Secrets::Mask,
+                    "keep" => Secrets::Keep,
+                    _ => Secrets::Drop,
+                };
+            }
+            "history.keep_days" => self.keep.days = limit(value),
+            "history.keep_count" => self.keep.count = limit(value),
+            "sync.window_days" => self.window_days = limit(value),
+            "sync.window_commands" => self.window_commands = limit(value),
+            // A test sees to it that there is no other.
+            _ => {}
         }
-        Ok(())
+        Vec::new()
+    }
+
+    /// Leaves a setting as it was: what replaces it cannot be used.
+    fn keep_from(&mut self, before: &Self, setting: &Setting) {
+        match setting.name {
+            "log" => self.log = before.log,
+            "key.store" => self.key_store = before.key_store,
+            "record.ignore_commands" => self.filter.ignore_commands = before.filter.ignore_commands.clone(),
+            "record.ignore_directories" => self.filter.ignore_directories = before.filter.ignore_directories.clone(),
+            "record.ignore_space" => self.filter.ignore_space = before.filter.ignore_space,
+            "record.secrets" => self.filter.secrets = before.filter.secrets,
+            "history.keep_days" => self.keep.days = before.keep.days,
+            "history.keep_count" => self.keep.count = before.keep.count,
+            "sync.window_days" => self.window_days = before.window_days,
+            "sync.window_commands" => self.window_commands = before.window_commands,
+            _ => {}
+        }
+    }
+}
+
+impl Stamp {
+    /// All zero when there is no file.
+    fn of(path: &Path) -> Self {
+        fs::metadata(path).map_or(Self::default(), |meta| Self {
+            inode: meta.ino(),
+            bytes: meta.len(),
+            modified: (meta.mtime(), meta.mtime_nsec()),
+            changed: (meta.ctime(), meta.ctime_nsec()),
+        })
     }
 }
 
@@ -165,29 +267,47 @@ fn problem(what: String, instead: impl Into<String>) -> Problem {
     Problem { what, instead: instead.into() }
 }
 
-fn is_section(key: &str) -> bool {
-    KEYS.iter().any(|name| name.split_once('.').is_some_and(|(section, _)| section == key))
+/// Whether a name is a table, or in a table, of which all settings are `caro`'s: it says itself what is wrong there.
+fn is_of_caro(name: &str) -> bool {
+    let table = name.split('.').next().unwrap_or_default();
+    let mut inside = ALL.iter().filter(|setting| setting.name.split_once('.').is_some_and(|(top, _)| top == table));
+    settings::is_section(table) && inside.all(|setting| setting.reader == Reader::Caro)
 }
 
-fn one_of<'a>(name: &str, value: &'a Value, allowed: &[&str]) -> Result<&'a str, Problem> {
-    value
-        .as_str()
-        .filter(|text| allowed.contains(text))
-        .ok_or_else(|| problem(format!("{name} is not one of the words it may be"), allowed.join(", ")))
-}
-
-fn texts<'a>(name: &str, value: &'a Value) -> Result<Vec<&'a str>, Problem> {
-    let list: Option<Vec<&str>> = value.as_array().and_then(|list| list.iter().map(Value::as_str).collect());
-    list.ok_or_else(|| problem(format!("{name} is not a list of texts"), r#"["…", "…"]"#))
-}
-
-/// A number, or `"unlimited"`.
-fn count<N: TryFrom<i64>>(name: &str, value: &Value) -> Result<Option<N>, Problem> {
-    if value.as_str() == Some("unlimited") {
-        return Ok(None);
+/// A value, as the table of settings looks at it.
+fn seen(value: &Value) -> settings::Value<'_> {
+    match value {
+        Value::Boolean(flag) => settings::Value::Flag(*flag),
+        Value::Integer(number) => settings::Value::Number(*number),
+        Value::String(text) => settings::Value::Text(text),
+        Value::Table(_) => settings::Value::Table,
+        Value::Array(list) => {
+            let texts: Option<Vec<&str>> = list.iter().map(Value::as_str).collect();
+            texts.map_or(settings::Value::Other, settings::Value::Texts)
+        }
+        Value::Float(_) | Value::Datetime(_) => settings::Value::Other,
     }
-    let number = value.as_integer().and_then(|number| N::try_from(number).ok());
-    number.map(Some).ok_or_else(|| problem(format!("{name} is not a number"), r#"a number, or "unlimited""#))
+}
+
+fn texts(value: &Value) -> impl Iterator<Item = &str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// The patterns of a list that can be used, and what is wrong with the others: those that can be read hold all the same.
+fn patterns(name: &str, value: &Value) -> (RegexSet, Vec<Problem>) {
+    let (good, bad): (Vec<&str>, Vec<&str>) = texts(value).partition(|text| regex::bytes::Regex::new(text).is_ok());
+    let not_one = |text: &str| problem(format!("{name}: {text:?} is not a pattern"), Kind::Patterns.in_words());
+    let mut problems: Vec<Problem> = bad.into_iter().map(not_one).collect();
+    let set = RegexSet::new(good).unwrap_or_else(|_| {
+        problems.push(problem(format!("{name} is too large"), "fewer or smaller patterns"));
+        RegexSet::empty()
+    });
+    (set, problems)
+}
+
+/// A number, or none for no limit.
+fn limit<N: TryFrom<i64>>(value: &Value) -> Option<N> {
+    value.as_integer().and_then(|number| N::try_from(number).ok())
 }
 
 fn expand(text: &str, home: Option<&Path>) -> Vec<u8> {
@@ -199,90 +319,5 @@ fn expand(text: &str, home: Option<&Path>) -> Vec<u8> {
     path.as_os_str().as_bytes().to_vec()
 }
 
-/// The known key that takes the fewest changes, if it takes few.
-fn nearest(name: &str) -> String {
-    let best = KEYS.iter().map(|key| (distance(name, key), *key)).min();
-    best.filter(|(steps, _)| *steps <= (name.len() / 3).max(2)).map(|(_, key)| key.to_owned()).unwrap_or_default()
-}
-
-/// Letters to add, drop or change (Levenshtein).
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (line, letter) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = line + 1;
-        for column in 0..to.len() {
-            let change = diagonal + usize::from(letter != to[column]);
-            diagonal = row[column + 1];
-            row[column + 1] = change.min(row[column] + 1).min(diagonal + 1);
-        }
-    }
-    row[to.len()]
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str) -> Loaded {
-        Loaded::parse(text, Some(Path::new("/home/ada")))
-    }
-
-    #[test]
-    fn every_key_is_read() {
-        let text = r#"
-            log = "debug"
-            [key]
-            store = "file"
-            [record]
-            ignore_commands = ["^secret"]
-            ignore_directories = ["~/private", "/srv/x"]
-            [sync]
-            window_days = 30
-            window_commands = "unlimited"
-            [screen]
-            anything = true
-        "#;
-        let Loaded { config, problems } = parse(text);
-        assert_eq!(problems, []);
-        assert_eq!((config.log, config.key_store), (LevelFilter::DEBUG, KeyStore::File));
-        assert!(!config.filter.records(b"secret x", b"/"));
-        assert_eq!(config.filter.ignore_directories, [b"/home/ada/private".to_vec(), b"/srv/x".to_vec()]);
-        assert_eq!((config.window_days, config.window_commands), (Some(30), None));
-    }
-
-    #[test]
-    fn a_wrong_value_leaves_its_default_and_everything_else_in_force() {
-        let Loaded { config, problems } = parse(
-            "log = 3\n[key]\nstore = \"cloud\"\n[sync]\nwindow_days = -1\n[record]\nignore_commands = [\"(\", \"^ok\"]",
-        );
-        assert_eq!(problems.len(), 4);
-        assert_eq!((config.log, config.key_store, config.window_days), (LevelFilter::INFO, KeyStore::Auto, Some(90)));
-        assert!(!config.filter.records(b"ok", b"/"));
-    }
-
-    #[test]
-    fn an_unknown_key_is_named_with_the_nearest_right_one() {
-        let check = |text: &str, instead: &str| {
-            let problems = parse(text).problems;
-            assert_eq!(problems.len(), 1, "{text}");
-            assert_eq!(problems[0].instead, instead, "{text}");
-        };
-        check("[key]\nstoer = \"file\"", "key.store");
-        check("[record]\nignore_command = []", "record.ignore_commands");
-        check("[sync]\nwindow_day = 3", "sync.window_days");
-        check("lgo = \"info\"", "log");
-        check("qqqqqqqq = 1", "");
-    }
-
-    #[test]
-    fn a_broken_file_is_as_good_as_none_and_is_said() {
-        let Loaded { config, problems } = parse("log = \n\n[");
-        assert_eq!(config.log, LevelFilter::INFO);
-        assert!(problems[0].what.starts_with("line 1"), "{problems:?}");
-        let folder = tempfile::tempdir().expect("a folder");
-        assert_eq!(Loaded::read(&folder.path().join("none"), None).problems, []);
-        assert_eq!(Loaded::read(folder.path(), None).problems.len(), 1);
-    }
-}
+mod tests;

@@ -14,7 +14,10 @@ use caro_core::{
 };
 use caro_schema::{body::history::Record, id::RecordId};
 
-use crate::spool::{Change, End, Piece};
+use crate::{
+    filter::Tally,
+    spool::{Change, End, Piece},
+};
 
 /// What was read of the spool at one go, of one session or several.
 #[derive(Default)]
@@ -22,6 +25,7 @@ pub struct Batch {
     changes: Vec<Change>,
     /// The rows that keep the places, by their keys: the last one of a session counts.
     rows: BTreeMap<Vec<u8>, Write>,
+    withheld: Tally,
     bytes: u64,
 }
 
@@ -32,7 +36,12 @@ impl Batch {
     /// Adds what was read of a session.
     pub fn add(&mut self, stem: &OsStr, piece: Piece) {
         self.bytes += piece.bytes;
-        self.changes.extend(piece.changes);
+        for change in piece.changes {
+            match change {
+                Change::Withheld { why, masked, .. } => self.withheld.count(why, masked),
+                change => self.changes.push(change),
+            }
+        }
         self.rows.insert(stem.as_bytes().to_vec(), piece.row);
     }
 
@@ -44,6 +53,11 @@ impl Batch {
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// What the rules of recording kept out of it.
+    pub fn withheld(&self) -> Tally {
+        self.withheld
     }
 
     /// The sessions in it.
@@ -109,6 +123,8 @@ fn fold(changes: Vec<Change>, known: impl Fn(&RecordId) -> Option<Record>) -> Fo
                 }
                 retracted.extend(known(&id).map(|record| record.id));
             }
+            // Counted when it was added; nothing of it is here.
+            Change::Withheld { .. } => {}
         }
     }
     Folded { records: records.into_iter().flatten().collect(), retracted: retracted.into_iter().collect() }

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use caro_core::step::{RemoteNumber, Step};
+use caro_core::step::RemoteNumber;
 use caro_schema::ipc::{Fault, Reply, Request};
 
 use crate::{
@@ -193,7 +193,7 @@ impl MainLoop {
                 self.round_at = self.round_at.min(now + ROUND_ACTIVE);
                 self.spool_at.get_or_insert(now + SETTLE);
             }
-            Event::Stop => self.state.stopping = true,
+            Event::Stop => self.begin_to_stop(),
             event @ (Event::Remote { .. } | Event::Then(_)) if !self.state.is_ready() => {
                 // Bounded by the drivers' permits, and by what clients have asked.
                 self.state.deferred.push_back(event);
@@ -202,7 +202,7 @@ impl MainLoop {
             Event::Then(finish) => finish(&mut self.state),
             Event::Call { request, reply } => match *request {
                 Request::Stop => {
-                    self.state.stopping = true;
+                    self.begin_to_stop();
                     self.state.farewells.push(reply);
                 }
                 request => self.handle_call(request, reply),
@@ -213,7 +213,11 @@ impl MainLoop {
     fn handle_call(&mut self, request: Request, reply: Replier) {
         let only_looks = matches!(
             request,
-            Request::DaemonStatus | Request::Doctor { .. } | Request::Reload | Request::SyncStatus | Request::SyncDevices
+            Request::DaemonStatus
+                | Request::Doctor { .. }
+                | Request::Reload
+                | Request::SyncStatus
+                | Request::SyncDevices
         );
         if only_looks || self.state.is_ready() {
             return handlers::handle(&mut self.state, request, reply);
@@ -267,6 +271,18 @@ impl MainLoop {
             self.run_timer();
             self.state.answer_waiters();
         }
+    }
+
+    /// The loop ends after this round. What this device has seen is said while there is a connection to say it on; if
+    /// there is none, it is said at the next start.
+    fn begin_to_stop(&mut self) {
+        if !self.state.stopping
+            && self.state.is_ready()
+            && let Err(fault) = self.state.decide(|device, _, env| Ok((device.say_farewell(env)?, ())))
+        {
+            tracing::debug!(%fault, "what was seen is said at the next start");
+        }
+        self.state.stopping = true;
     }
 
     /// Lets the device do what has become due.

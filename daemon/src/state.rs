@@ -252,11 +252,10 @@ impl State {
         let decided = self.choose(|device, history, env| batch.decide(device, history, env));
         match decided {
             Ok(mut step) => {
-                let hint = self.count_withheld(&withheld, &mut step);
+                let (row, hint) = self.count_withheld(&withheld);
+                step.writes.extend(row);
                 self.carry_out(step)?;
-                if let Some(hint) = hint {
-                    self.leave_hint(hint);
-                }
+                self.leave_hint(hint);
                 outcome
             }
             Err(error) => {

@@ -73,6 +73,11 @@ impl Places {
         self.data.join("caro.socket")
     }
 
+    /// Where the daemon leaves a word that the next `caro` says once.
+    pub fn hint(&self) -> PathBuf {
+        self.state.join("hint")
+    }
+
     /// The folder of the daemon's log.
     pub fn logs(&self) -> PathBuf {
         self.state.join("log")

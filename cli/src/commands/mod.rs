@@ -9,6 +9,7 @@ mod import;
 mod init;
 mod man;
 mod relay;
+mod recording;
 mod screen;
 mod search;
 mod sync;
@@ -52,6 +53,12 @@ enum Command {
     /// Start, stop and install the program in the background
     Daemon(daemon::Daemon),
     /// Say how to run a relay of your own
+    /// Record nothing until resume
+    Pause(recording::Pause),
+    /// Record again
+    Resume(recording::Resume),
+    /// Record nothing in this shell from now on
+    Private(recording::Private),
     Relay(relay::Relay),
     /// Print completions for a shell
     Completions(completions::Completions),
@@ -76,6 +83,9 @@ impl Caro {
             Command::Relay(command) => command.run(),
             Command::Completions(command) => command.run(),
             Command::Man(command) => command.run(),
+            Command::Pause(command) => command.run(),
+            Command::Resume(command) => command.run(),
+            Command::Private(command) => command.run(),
             Command::Screen(command) => command.run(),
         }
     }

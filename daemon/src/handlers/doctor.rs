@@ -5,7 +5,7 @@
 use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 use caro_schema::ipc::{
-    status::{Doctor, Finding, Level},
+    status::{Doctor, Finding, Level, Recording, Withheld},
     sync::{RemoteState, RemoteStatus},
 };
 
@@ -25,8 +25,13 @@ pub(crate) fn examine(state: &State, verify: bool) -> Doctor {
         clock(Moment::now()),
     ];
     findings.extend(copies(state));
+    findings.extend(times(state, Moment::now()));
+    findings.extend(folders(state));
     findings.extend(configuration(state));
+    findings.extend(recording(state));
     findings.extend(syncing(state));
+    findings.extend(ops(state, verify));
+    findings.extend(two_logs(state));
     findings.push(space("disk space for the database", &state.places.data));
     if state.places.data != state.places.state {
         findings.push(space("disk space for the spool", &state.places.state));
@@ -61,6 +66,50 @@ fn syncing(state: &State) -> Vec<Finding> {
         return vec![finding(CHECK, Level::Notice, "the network is off", "switch it on: caro sync on")];
     }
     status.remotes.iter().map(|remote| relay(CHECK, remote)).collect()
+}
+
+/// The account's ops, each against its author's signature and place.
+fn ops(state: &State, verify: bool) -> Option<Finding> {
+    const CHECK: &str = "account's log";
+    state.device.account().filter(|_| verify)?;
+    let found = match state.device.verify(state.applier.store()) {
+        Ok(found) => found,
+        Err(error) => return Some(finding(CHECK, Level::Bad, error.to_string(), RESTORE)),
+    };
+    let beside = match found.beside {
+        0 => String::new(),
+        count => format!(", {count} of a copied home beside them"),
+    };
+    let looked = format!("{} ops and {} parts of snapshots{beside}, {} wait", found.ops, found.parts, found.waiting);
+    if found.wrong_total == 0 {
+        return Some(good(CHECK, format!("{looked}; each is what its author signed")));
+    }
+    let named: Vec<String> = found.wrong.iter().map(ToString::to_string).collect();
+    let what = format!("{looked}; {} are not as they should be: {}", found.wrong_total, named.join("; "));
+    Some(finding(CHECK, Level::Bad, what, RESTORE))
+}
+
+/// Proofs that a relay showed two devices two logs, as they can be checked by anyone who knows the relay's key.
+fn two_logs(state: &State) -> Vec<Finding> {
+    let evidence = state.device.account().map(|account| account.evidence()).unwrap_or_default();
+    let told = |proof: &caro_core::device::Evidence| {
+        let place = |position: &caro_schema::relay::Position| {
+            format!(
+                "generation {} cursor {} head {} signature {}",
+                position.generation.hex(),
+                position.cursor,
+                position.head.hex(),
+                position.signature.hex()
+            )
+        };
+        let found = format!(
+            "a relay signed two different logs: here {}; elsewhere {}",
+            place(&proof.here),
+            place(&proof.there)
+        );
+        finding("relay's honesty", Level::Bad, found, "do not use this relay; add another: caro sync remote add")
+    };
+    evidence.iter().map(told).collect()
 }
 
 fn relay(check: &str, remote: &RemoteStatus) -> Finding {
@@ -205,20 +254,107 @@ fn clock(moment: Moment) -> Finding {
 
 fn configuration(state: &State) -> Vec<Finding> {
     const CHECK: &str = "configuration";
-    let path = shown(&state.places.config);
-    if state.config_problems.is_empty() {
-        let found = if state.places.config.exists() { path } else { format!("{path} is not there; defaults apply") };
-        return vec![good(CHECK, found)];
+    let (file, path) = (&state.config_file, shown(&state.places.config));
+    let mut findings: Vec<Finding> = file
+        .problems
+        .iter()
+        .map(|problem| {
+            let advice = match problem.instead.as_str() {
+                "" => "look at it: caro config edit".to_owned(),
+                instead => format!("it may be: {instead}; look at it: caro config edit"),
+            };
+            let in_force = if file.is_broken { "; what it said before is still in force" } else { "" };
+            let level = if file.is_broken { Level::Bad } else { Level::Notice };
+            finding(CHECK, level, format!("{}{in_force}", problem.what), advice)
+        })
+        .collect();
+    if !file.waiting.is_empty() {
+        let found = format!("not in force yet: {}", file.waiting.join(", "));
+        findings.push(finding(CHECK, Level::Notice, found, "caro daemon restart"));
     }
-    let problem = |problem: &crate::config::Problem| {
-        let advice = match problem.instead.as_str() {
-            "" => format!("edit {path}"),
-            instead => format!("edit {path}; perhaps: {instead}"),
-        };
-        finding(CHECK, Level::Notice, problem.what.clone(), advice)
-    };
-    state.config_problems.iter().map(problem).collect()
+    if let Some(meta) = fs::metadata(&state.places.config).ok().filter(|meta| meta.mode() & 0o022 != 0) {
+        let found = format!("others may change {path} (mode {:o})", meta.mode() & 0o777);
+        findings.push(finding(CHECK, Level::Notice, found, format!("close it: chmod 600 {path}")));
+    }
+    if findings.is_empty() {
+        let found = if state.places.config.exists() { path } else { format!("{path} is not there; defaults apply") };
+        findings.push(good(CHECK, found));
+    }
+    findings
 }
+
+/// Whether commands are recorded, and how many were not.
+fn recording(state: &State) -> Vec<Finding> {
+    const CHECK: &str = "recording";
+    let Recording { paused, withheld } = super::recording::recording(state);
+    let mut findings = Vec::new();
+    if paused.iter().any(|paused| paused.session.is_none()) {
+        findings.push(finding(CHECK, Level::Notice, "paused for everything on this machine", "go on: caro resume"));
+    }
+    let sessions = paused.iter().filter(|paused| paused.session.is_some()).count();
+    if sessions > 0 {
+        let found = format!("paused in {sessions} shell{}", if sessions == 1 { "" } else { "s" });
+        findings.push(finding(CHECK, Level::Notice, found, "each goes on with: caro resume --session"));
+    }
+    let counts = withheld_in_words(&withheld);
+    findings.push(good(CHECK, if counts.is_empty() { "every command was recorded".to_owned() } else { counts }));
+    findings
+}
+
+/// How many commands were not recorded as they were typed, by why; empty when all were.
+fn withheld_in_words(withheld: &Withheld) -> String {
+    let Withheld { since_us: _, secrets, masked, phrases, commands, directories, spaces, paused } = *withheld;
+    let parts = [
+        (secrets, "held a secret"),
+        (phrases, "carried a recovery phrase"),
+        (commands, "matched record.ignore_commands"),
+        (directories, "ran in record.ignore_directories"),
+        (spaces, "began with a blank"),
+        (paused, "ran while recording was paused"),
+    ];
+    let said: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, why)| format!("{count} {why}")).collect();
+    let masked = (masked > 0).then(|| format!("{masked} were masked"));
+    let refused = (!said.is_empty()).then(|| format!("not recorded: {}", said.join(", ")));
+    refused.into_iter().chain(masked).collect::<Vec<_>>().join("; ")
+}
+
+/// The folders of the database and of the log: others may not enter them.
+fn folders(state: &State) -> Vec<Finding> {
+    let folders = [("data folder", &state.places.data), ("state folder", &state.places.state)];
+    let open = |(check, folder): (&str, &std::path::PathBuf)| {
+        let meta = fs::metadata(folder).ok()?;
+        let own = rustix::process::geteuid().as_raw();
+        if meta.uid() != own {
+            let found = format!("{} belongs to another user", shown(folder));
+            return Some(finding(
+                check,
+                Level::Bad,
+                found,
+                "give it back: chown; most often sudo was used with your HOME",
+            ));
+        }
+        // The state folder holds the spool and the log, which are closed themselves.
+        let open_to_write = meta.mode() & 0o022 != 0 || (check == "data folder" && meta.mode() & 0o077 != 0);
+        let advice = format!("close it: chmod 700 {}", shown(folder));
+        open_to_write.then(|| finding(check, Level::Notice, format!("{} is open to others", shown(folder)), advice))
+    };
+    folders.into_iter().filter_map(open).collect()
+}
+
+/// Commands that are said to begin in time to come: the clock was ahead, or is behind now.
+fn times(state: &State, moment: Moment) -> Option<Finding> {
+    let newest_us = state.shared.history().starts().map(|(start_us, _)| start_us).max()?;
+    let ahead_us = newest_us.saturating_sub(moment.now_us);
+    if ahead_us < AHEAD_MIN_US {
+        return None;
+    }
+    let found = format!("the newest command began {} hours from now", ahead_us / 3_600_000_000);
+    Some(finding("times", Level::Notice, found, "look at the clock of this machine and of those it syncs with"))
+}
+
+/// Clocks of machines differ by less.
+const AHEAD_MIN_US: i64 = 3_600_000_000;
 
 /// Below this a disk counts as nearly full.
 const SPACE_LOW_BYTES: u64 = 200 * 1024 * 1024;
@@ -279,6 +415,14 @@ mod tests {
     #[test]
     fn sizes_are_for_people() {
         assert_eq!([size(0), size(1023), size(1536), size(3 << 30)], ["0 B", "1023 B", "1.5 KiB", "3.0 GiB"]);
+    }
+
+    #[test]
+    fn ds004_what_was_withheld_is_said_by_why_and_never_what() {
+        assert_eq!(withheld_in_words(&Withheld::default()), "");
+        let withheld = Withheld { since_us: 5, secrets: 2, spaces: 1, masked: 3, ..Withheld::default() };
+        let said = "not recorded: 2 held a secret, 1 began with a blank; 3 were masked";
+        assert_eq!(withheld_in_words(&withheld), said);
     }
 
     #[test]

@@ -3,16 +3,19 @@
 use caro_core::{
     history::History,
     search::{self, Searcher},
+    stats,
 };
 use caro_schema::{
     id::RecordId,
     ipc::{
         Fault, Reply,
         history::{Hit, Hits, Import, Imported, Order, Query, Selection, Window},
+        stats::StatsQuery,
     },
 };
 
-use crate::{filter::carries_phrase, state::State};
+use super::recording;
+use crate::{filter::Filter, state::State};
 
 /// Rows of one answer. A screen shows fewer; whoever wants more asks for the next window.
 const ROWS_MAX: u32 = 10_000;
@@ -73,21 +76,36 @@ fn count_that_fits<'a>(rows: impl Iterator<Item = &'a Hit>, bytes_max: usize) ->
     rows.map(fits).take_while(|fits| *fits).count()
 }
 
+/// Figures about history.
+pub(crate) fn stats(history: &History, query: &StatsQuery) -> Result<Reply, Fault> {
+    Ok(Reply::Stats(Box::new(stats::stats(history, query))))
+}
+
 /// Deletes what is selected, here and on every device, or counts it.
 pub(crate) fn delete(state: &mut State, selection: Selection, dry_run: bool) -> Result<Reply, Fault> {
-    let ids = selected(&state.shared.history(), selection)?;
+    let ids = selected(&state.config.filter, &state.shared.history(), selection)?;
     if !dry_run && !ids.is_empty() {
         state.decide(|device, history, env| Ok((device.delete(&ids, history, env)?, ())))?;
     }
     Ok(Reply::Count(ids.len() as u64))
 }
 
-fn selected(history: &History, selection: Selection) -> Result<Vec<RecordId>, Fault> {
-    let query = match selection {
-        Selection::Ids(ids) => return Ok(ids.into_iter().filter(|id| history.contains(id)).collect()),
-        // Every run of a command, not only the one that stands for all.
-        Selection::Matching(query) => Query { unique: false, order: Order::Newest, ..*query },
-    };
+fn selected(filter: &Filter, history: &History, selection: Selection) -> Result<Vec<RecordId>, Fault> {
+    match selection {
+        Selection::Ids(ids) => Ok(ids.into_iter().filter(|id| history.contains(id)).collect()),
+        Selection::Matching(query) => matching(history, *query),
+        Selection::Refused { query, reasons } => {
+            Ok(recording::refused(filter, history, matching(history, *query)?, &reasons))
+        }
+        Selection::Repeats { query, same, keep_oldest } => {
+            Ok(recording::repeats(history, matching(history, *query)?, same, keep_oldest))
+        }
+    }
+}
+
+/// Every run that matches, the newest first.
+fn matching(history: &History, query: Query) -> Result<Vec<RecordId>, Fault> {
+    let query = Query { unique: false, order: Order::Newest, ..query };
     let mut searcher: Searcher = Default::default();
     let mut ids = Vec::new();
     loop {
@@ -100,10 +118,17 @@ fn selected(history: &History, selection: Selection) -> Result<Vec<RecordId>, Fa
     }
 }
 
-/// Takes in a batch of foreign history. A line that carries a phrase stays outside, as it would when recorded live.
+/// Takes in a batch of foreign history, as the rules of recording leave it.
 pub(crate) fn import(state: &mut State, import: Import) -> Result<Reply, Fault> {
-    let mut records = import.records;
-    records.retain(|record| !carries_phrase(&record.command));
-    let outcome = state.decide(|device, history, _| Ok(device.import(records, history)))?;
+    state.renew_config(false);
+    let Import { records, untimed, own } = import;
+    let (records, withheld) = recording::admitted(&state.config.filter, records);
+    let (row, hint) = state.count_withheld(&withheld);
+    let outcome = state.decide(|device, history, _| {
+        let (mut step, outcome) = device.import(Import { records, untimed, own }, history);
+        step.writes.extend(row);
+        Ok((step, outcome))
+    })?;
+    state.leave_hint(hint);
     Ok(Reply::Imported(Imported { added: outcome.added, known: outcome.known, deleted: outcome.deleted }))
 }

@@ -3,6 +3,7 @@
 
 pub mod doctor;
 pub mod history;
+pub mod recording;
 pub mod status;
 pub mod sync;
 
@@ -46,6 +47,7 @@ impl Asked for Visitor {
             Request::Search { query, window } => {
                 self.look(move |history, searcher| history::search(history, searcher, &query, window))
             }
+            Request::Stats(query) => self.look(move |history, _| history::stats(history, &query)),
             Request::Details { id } => self.look(move |history, _| history::details(history, &id)),
             Request::Around { id, before, after } => {
                 self.look(move |history, _| history::around(history, &id, before, after))
@@ -81,12 +83,17 @@ pub(crate) fn handle(state: &mut State, request: Request, reply: Replier) {
         }
         Request::Delete { selection, dry_run } => answer(reply, history::delete(state, selection, dry_run)),
         Request::Import(import) => answer(reply, history::import(state, import)),
+        Request::Pause { session, until_us } => answer(reply, recording::pause(state, session, until_us)),
+        Request::Resume { session } => answer(reply, recording::resume(state, session)),
+        Request::Reload => answer(reply, Ok(recording::reload(state))),
         Request::DaemonStatus => answer(reply, Ok(Reply::Daemon(status::status(state)))),
         Request::Doctor { verify } => answer(reply, Ok(Reply::Doctor(doctor::examine(state, verify)))),
         // None comes this far: connections look by themselves, and the loop ends itself.
-        Request::Search { .. } | Request::Details { .. } | Request::Around { .. } | Request::Stop => {
-            answer(reply, Err(Fault::Malformed))
-        }
+        Request::Search { .. }
+        | Request::Details { .. }
+        | Request::Around { .. }
+        | Request::Stats(_)
+        | Request::Stop => answer(reply, Err(Fault::Malformed)),
         Request::SyncStatus => answer(reply, Ok(Reply::Sync(state.sync_status()))),
         Request::SyncInit(request) => sync::init(state, request, reply),
         Request::SyncConfirm => sync::confirm(state, reply),
@@ -95,6 +102,8 @@ pub(crate) fn handle(state: &mut State, request: Request, reply: Replier) {
         Request::SyncNow { wait_ms } => sync::now(state, wait_ms, reply),
         Request::SyncOff => answer(reply, sync::off(state)),
         Request::SyncOn => answer(reply, sync::on(state)),
+        Request::SyncRemoteAdd(request) => sync::add_remote(state, request, reply),
+        Request::SyncRemoteRemove { address } => answer(reply, sync::remove_remote(state, &address)),
         Request::SyncDevices => answer(reply, sync::devices(state)),
         Request::SyncRename { name } => answer(reply, sync::rename(state, name)),
     }

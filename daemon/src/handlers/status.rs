@@ -22,6 +22,7 @@ pub(crate) fn status(state: &State) -> DaemonStatus {
         spool: shown(state.spool.folder()),
         socket: shown(&state.socket),
         complete: state.is_loaded(),
+        recording: super::recording::recording(state),
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     fs::{File, Metadata},
     io,
     os::unix::fs::{FileExt, MetadataExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use caro_schema::spool;
@@ -42,6 +42,7 @@ pub(super) struct Read {
 /// A spool file, opened and checked: a plain file of this user, not reached through a link.
 pub(super) struct Spooled {
     file: File,
+    path: PathBuf,
     pub(super) meta: Metadata,
 }
 
@@ -60,7 +61,7 @@ impl Spooled {
         };
         let meta = file.metadata()?;
         let ours = meta.is_file() && meta.uid() == rustix::process::geteuid().as_raw();
-        Ok(ours.then_some(Self { file, meta }))
+        Ok(ours.then_some(Self { file, path: path.to_owned(), meta }))
     }
 
     /// When it was last written, in microseconds since 1970.
@@ -133,6 +134,10 @@ impl Spooled {
     }
 
     fn moved(&self, mut read: Read, before: Taken, after: After, session: &mut Session) -> io::Result<Read> {
+        // Before the mark is taken, which goes over these bytes.
+        if let Err(error) = self.wipe(&read.changes) {
+            tracing::warn!(kind = ?error.kind(), "what is not recorded could not be wiped from a shell's file");
+        }
         let offset = before.offset + after.consumed as u64;
         let taken = Taken { offset, mark: self.mark(offset)?, inside_field: after.inside_field };
         match session.files.iter_mut().find(|known| **known == before) {
@@ -142,6 +147,54 @@ impl Spooled {
         read.bytes = after.consumed as u64;
         read.left = self.meta.len().saturating_sub(offset);
         Ok(read)
+    }
+
+    /// Overwrites what is not recorded, so that it does not stay in the file until its shell ends. Only bytes that have
+    /// been read: what the shell appends meanwhile is behind them.
+    fn wipe(&self, changes: &[Change]) -> io::Result<()> {
+        let withheld = changes.iter().filter_map(|change| match change {
+            Change::Withheld { masked, wipe, .. } => Some((masked, wipe)),
+            _ => None,
+        });
+        let mut wiped = None;
+        for (masked, wipe) in withheld {
+            let file = match &wiped {
+                Some(file) => file,
+                None => wiped.insert(self.writable()?),
+            };
+            // Read again after a crash, blanks are no command, and stars are no secret.
+            let with = if *masked { b'*' } else { b' ' };
+            for range in wipe {
+                let length = usize::try_from(range.end - range.start).unwrap_or(0);
+                file.write_all_at(&vec![with; length], range.start)?;
+            }
+        }
+        match wiped {
+            Some(file) => self.keep_time(&file),
+            None => Ok(()),
+        }
+    }
+
+    /// The same file, to be written to.
+    fn writable(&self) -> io::Result<File> {
+        let file = File::from(rustix::fs::open(
+            &self.path,
+            OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?);
+        let meta = file.metadata()?;
+        let same = (meta.dev(), meta.ino()) == (self.meta.dev(), self.meta.ino());
+        if same { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
+    /// Puts the file's time back to its last record's: some shells have no better clock.
+    fn keep_time(&self, file: &File) -> io::Result<()> {
+        let time = |seconds, nanoseconds| rustix::fs::Timespec { tv_sec: seconds, tv_nsec: nanoseconds };
+        let times = rustix::fs::Timestamps {
+            last_access: time(self.meta.atime(), self.meta.atime_nsec()),
+            last_modification: time(self.meta.mtime(), self.meta.mtime_nsec()),
+        };
+        Ok(rustix::fs::futimens(file, &times)?)
     }
 
     /// The time of the last start that counts from the system's own, in microseconds since then, and the length of

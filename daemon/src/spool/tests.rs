@@ -89,16 +89,24 @@ impl Daemon {
                     Change::Start(record) => String::from_utf8_lossy(&record.command).into_owned(),
                     Change::End { .. } => "end".to_owned(),
                     Change::Retract(_) => "retract".to_owned(),
+                    Change::Withheld { .. } => "withheld".to_owned(),
                 }));
             }
         }
         taken
     }
 
-    fn sweep(&mut self, moment: Moment) {
-        for write in self.spool.sweep(moment) {
-            self.commit(write);
+    /// Clears away what can go. Gives the ends of commands with which a shell went.
+    fn sweep(&mut self, moment: Moment) -> Vec<End> {
+        let mut ends = Vec::new();
+        for (_, piece) in self.spool.sweep(moment) {
+            self.commit(piece.row);
+            ends.extend(piece.changes.into_iter().map(|change| match change {
+                Change::End { end, .. } => end,
+                _ => panic!("a sweep only ends"),
+            }));
         }
+        ends
     }
 
     fn names(&self) -> Vec<String> {
@@ -151,6 +159,7 @@ fn r002_what_was_read_but_not_committed_is_read_again_with_the_same_ids() {
         let id = |change: &Change| match change {
             Change::Start(record) => record.id,
             Change::End { id, .. } | Change::Retract(id) => *id,
+            Change::Withheld { .. } => panic!("nothing is withheld"),
         };
         piece.changes.iter().map(id).collect()
     };
@@ -177,6 +186,64 @@ fn a_file_goes_only_when_its_shell_is_gone_and_all_of_it_is_taken() {
     daemon.sweep(later(0));
     assert_eq!(daemon.names(), Vec::<String>::new());
     assert!(daemon.rows.is_empty());
+}
+
+#[test]
+fn a_command_ends_with_its_shell_and_only_then() {
+    let mut daemon = Daemon::new();
+    let shell = Shell::start();
+    let name = format!("sid.{}", shell.pid());
+    let start_us = Moment::now().now_us;
+    daemon.append(&name, &format!("{}\0S{start_us}\0d/\0cexit 3\0\0", header(shell.pid(), HOST)));
+    assert_eq!(daemon.take(), ["exit 3"]);
+    assert_eq!(daemon.sweep(later(0)), [], "the shell lives");
+    let seen = later(5);
+    assert_eq!(daemon.sweep(seen), []);
+    shell.end();
+    let unknown = |duration_us| End { duration_us: Some(duration_us), exit: None, start_us: None };
+    let ran_us = u64::try_from(seen.now_us - start_us).expect("later");
+    assert_eq!(daemon.sweep(later(9)), [unknown(ran_us)], "so long it was seen to run");
+    assert_eq!(daemon.sweep(later(10)), []);
+}
+
+#[test]
+fn r002_a_command_ends_once_with_a_shell_that_went_while_no_daemon_ran() {
+    let mut daemon = Daemon::new();
+    let shell = Shell::start();
+    let name = format!("sid.{}", shell.pid());
+    daemon.append(&name, &(header(shell.pid(), HOST) + &start(1, "exec true")));
+    assert_eq!(daemon.take(), ["exec true"]);
+    shell.end();
+    // The end and the row go in one transaction; the file goes before. A crash in between says the end again.
+    let rows = daemon.rows.clone();
+    assert_eq!(daemon.sweep(later(0)).len(), 1);
+    daemon.rows = rows;
+    daemon.restart();
+    let ends = daemon.sweep(later(60));
+    assert_eq!(ends, [End { duration_us: Some(0), exit: None, start_us: None }], "nobody saw how long it ran");
+    daemon.restart();
+    assert_eq!(daemon.sweep(later(61)), []);
+}
+
+#[test]
+fn a_shell_that_another_has_taken_the_place_of_is_gone() {
+    let mut daemon = Daemon::new();
+    let shell = Shell::start();
+    let (first, second) = (format!("one.{}", shell.pid()), format!("two.{}", shell.pid()));
+    daemon.append(&first, &(header(shell.pid(), HOST) + &start(1, "exec zsh")));
+    assert_eq!(daemon.take(), ["exec zsh"]);
+    let file = File::options().append(true).open(daemon.path(&first)).expect("opened");
+    file.set_modified(SystemTime::now() - Duration::from_millis(20)).expect("aged");
+    daemon.append(&second, &header(shell.pid(), HOST));
+    assert_eq!(daemon.take(), [""; 0]);
+    assert_eq!(daemon.sweep(later(0)).len(), 1);
+    assert_eq!(daemon.names(), [second.as_str()]);
+    // A home on a network: the same number on another machine is another process.
+    let third = format!("three.{}", shell.pid());
+    daemon.append(&third, &header(shell.pid(), "elsewhere"));
+    assert_eq!(daemon.take(), [""; 0]);
+    daemon.sweep(later(0));
+    assert_eq!(daemon.names(), [third.as_str(), second.as_str()]);
 }
 
 #[test]
@@ -368,4 +435,43 @@ impl Daemon {
         assert_eq!(self.spool.scan().expect("scanned").len(), 1);
         assert!(self.spool.counts().unread_bytes > 0);
     }
+}
+
+/// What a shell's file holds, and when it was last written.
+fn kept(daemon: &Daemon, name: &str) -> (String, SystemTime) {
+    let bytes = fs::read(daemon.path(name)).expect("the file");
+    let meta = fs::metadata(daemon.path(name)).expect("the file");
+    (String::from_utf8(bytes).expect("text"), meta.modified().expect("a time"))
+}
+
+#[test]
+fn ds004_what_is_not_recorded_does_not_stay_in_the_shells_file() {
+    let mut daemon = Daemon::new();
+    let shell = Shell::start();
+    let name = format!("sid.{}", shell.pid());
+    let data = header(shell.pid(), HOST) + &start(1, "mysql -phunter2 app") + &end(2) + &start(3, "ls") + &end(4);
+    daemon.append(&name, &data);
+    let before = kept(&daemon, &name);
+    assert_eq!(daemon.take(), ["withheld", "ls", "end"]);
+    let after = kept(&daemon, &name);
+    assert!(before.0.contains("hunter2") && !after.0.contains("hunter2"), "{}", after.0);
+    assert_eq!((before.0.len(), before.1), (after.0.len(), after.1), "the clock of some shells");
+    assert!(after.0.contains("cls"), "what is recorded stays until its shell ends");
+    daemon.append(&name, &start(5, "pwd"));
+    assert_eq!(daemon.take(), ["pwd"], "the place is found again");
+    daemon.restart();
+    assert_eq!(daemon.take(), [""; 0]);
+}
+
+#[test]
+fn r002_a_wiped_command_that_was_not_committed_is_not_recorded_when_it_is_read_again() {
+    let mut daemon = Daemon::new();
+    daemon.append("sid.1", &(header(1, HOST) + &start(1, "mysql -phunter2 app") + &end(2) + &start(3, "ls")));
+    let read = |daemon: &mut Daemon| {
+        let piece = daemon.spool.read(OsStr::new("sid.1"), &Filter::default(), Moment::now());
+        piece.expect("read").expect("a piece").changes.len()
+    };
+    assert_eq!(read(&mut daemon), 2);
+    daemon.restart();
+    assert_eq!(daemon.take(), ["ls"]);
 }

@@ -10,7 +10,10 @@ use super::{
     history_line::{self, Entry},
     session::{Open, SeenEntry, Session, short_hash},
 };
-use crate::{clock::Moment, filter::Filter};
+use crate::{
+    clock::Moment,
+    filter::{Filter, Line, Refusal, Verdict, secrets},
+};
 
 /// What a spool record does to history.
 pub enum Change {
@@ -25,6 +28,15 @@ pub enum Change {
     },
     /// The shell's own filter refused the command after it had been written.
     Retract(RecordId),
+    /// A rule of recording refused a command, or had a part of it masked.
+    Withheld {
+        /// Why.
+        why: Refusal,
+        /// It was recorded all the same, without what must not be seen.
+        masked: bool,
+        /// Where in the file it lies that must not be.
+        wipe: Vec<std::ops::Range<u64>>,
+    },
 }
 
 /// How a command ended.
@@ -78,7 +90,7 @@ pub(super) fn translate(
 ) {
     match record.kind() {
         b'H' => take_header(record, session),
-        b'S' => changes.extend(take_start(record, offset, session, source).map(Change::Start)),
+        b'S' => take_start(record, offset, session, source, changes),
         b'E' => changes.extend(take_end(record, session, source)),
         b'X' => {
             session.open = None;
@@ -106,7 +118,13 @@ fn take_header(record: &spool::Record<'_>, session: &mut Session) {
     session.entry = record.field(b'i').map(|raw| seen(&history_line::timed(raw), 0)).or(session.entry);
 }
 
-fn take_start(record: &spool::Record<'_>, offset: u64, session: &mut Session, source: &Source<'_>) -> Option<Record> {
+fn take_start(
+    record: &spool::Record<'_>,
+    offset: u64,
+    session: &mut Session,
+    source: &Source<'_>,
+    changes: &mut Vec<Change>,
+) {
     session.open = None;
     let (start_us, estimated) = start_time(record, session, source);
     let command = match entry(record) {
@@ -114,25 +132,48 @@ fn take_start(record: &spool::Record<'_>, offset: u64, session: &mut Session, so
             let hidden = was_hidden(&entry, record.field(b'f').unwrap_or_default(), session.entry, start_us);
             session.entry = Some(seen(&entry, start_us));
             if hidden {
-                return None;
+                return;
             }
             entry.text
         }
-        None => record.field(b'c')?,
+        None => match record.field(b'c') {
+            Some(command) => command,
+            None => return,
+        },
     };
     session.last = None;
     let directory = record.field(b'd').unwrap_or_default();
-    if command.trim_ascii().is_empty() || !source.filter.records(command, directory) {
-        return None;
+    if command.trim_ascii().is_empty() {
+        return;
     }
+    // Where in the file a part of the record is. The offset is that of its head.
+    let place = |part: &[u8]| {
+        let from = offset + (part.as_ptr() as u64).wrapping_sub(record.head().as_ptr() as u64);
+        from..from + part.len() as u64
+    };
+    let line = Line { command, directory, session: &session.header.session, start_us };
+    let command = match source.filter.judge(&line) {
+        Verdict::Record => command.to_vec(),
+        Verdict::Masked(text) => {
+            let found = secrets::all(command);
+            let wipe = found.into_iter().map(|found| place(&command[found.span])).collect();
+            changes.push(Change::Withheld { why: Refusal::Secret, masked: true, wipe });
+            text
+        }
+        Verdict::Refuse(why) => {
+            let parts = [command, directory].into_iter().filter(|part| !part.is_empty());
+            changes.push(Change::Withheld { why, masked: false, wipe: parts.map(place).collect() });
+            return;
+        }
+    };
     let id = record_id(record, offset, source.stem);
     session.open = Some(Open { id, start_us, estimated });
     session.last = Some(id);
     session.last_start_us = start_us;
     let or = |known: &str, otherwise: &str| if known.is_empty() { otherwise.to_owned() } else { known.to_owned() };
-    Some(Record {
+    changes.push(Change::Start(Record {
         id,
-        command: command.to_vec().into(),
+        command: command.into(),
         directory: directory.to_vec().into(),
         host: or(&session.header.host, source.host),
         user: or(&session.header.user, source.user),
@@ -142,7 +183,7 @@ fn take_start(record: &spool::Record<'_>, offset: u64, session: &mut Session, so
         duration_us: None,
         exit: None,
         assistant: None,
-    })
+    }));
 }
 
 fn take_end(record: &spool::Record<'_>, session: &mut Session, source: &Source<'_>) -> Option<Change> {

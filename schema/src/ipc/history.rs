@@ -168,6 +168,45 @@ pub enum Selection {
     Ids(Vec<RecordId>),
     /// All that match.
     Matching(Box<Query>),
+    /// Those that match, and that the rules of recording, as they are now, refuse for one of these reasons.
+    Refused {
+        /// Which may be chosen.
+        query: Box<Query>,
+        /// Why.
+        reasons: Vec<Objection>,
+    },
+    /// Of those that match, the runs of a command that another one stands for.
+    Repeats {
+        /// Which may be chosen.
+        query: Box<Query>,
+        /// Which runs are the same.
+        same: Same,
+        /// Whether the oldest one stays. Otherwise the newest does.
+        keep_oldest: bool,
+    },
+}
+
+/// Why the rules of recording refuse a command that is in history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Objection {
+    /// One of the user's patterns matches.
+    Command,
+    /// It started in one of the user's directories.
+    Directory,
+    /// It holds a secret, or a recovery phrase.
+    Secret,
+}
+
+/// Which runs of a command count as the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Same {
+    /// Only in the same directory.
+    pub directory: bool,
+    /// Only on the same host.
+    pub host: bool,
+    /// Only with the same exit status.
+    pub exit: bool,
 }
 
 /// A batch of foreign history. Ids come from the content, so that a batch can be sent twice.

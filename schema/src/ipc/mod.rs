@@ -5,6 +5,7 @@
 
 pub mod fault;
 pub mod history;
+pub mod stats;
 pub mod status;
 pub mod sync;
 pub mod terms;
@@ -14,8 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     history::{Details, Hit, Hits, Import, Imported, Query, Selection, Window},
-    status::{DaemonStatus, Doctor},
-    sync::{Begun, Device, InitRequest, RestoreRequest, SyncStatus},
+    stats::{Stats, StatsQuery},
+    status::{DaemonStatus, Doctor, Recording, Reloaded},
+    sync::{Begun, Device, InitRequest, RemoteAdd, RestoreRequest, SyncStatus},
 };
 use crate::id::RecordId;
 
@@ -88,6 +90,22 @@ pub enum Request {
         /// Also prove the whole database.
         verify: bool,
     },
+    /// Figures about history. Answered by [`Reply::Stats`].
+    Stats(Box<StatsQuery>),
+    /// Record nothing from now on. Answered by [`Reply::Recording`].
+    Pause {
+        /// In this run of a shell; none for everything on this machine.
+        session: Option<String>,
+        /// Until when, in microseconds since 1970; none until [`Request::Resume`].
+        until_us: Option<i64>,
+    },
+    /// Record again. Answered by [`Reply::Recording`].
+    Resume {
+        /// In this run of a shell; none for everything, all sessions included.
+        session: Option<String>,
+    },
+    /// Read the configuration again. Answered by [`Reply::Reloaded`].
+    Reload,
     /// Finish what is under way and end. Answered by [`Reply::Done`].
     Stop,
     /// How syncing is. Answered by [`Reply::Sync`].
@@ -109,6 +127,13 @@ pub enum Request {
     SyncOff,
     /// Network again. Answered by [`Reply::Sync`].
     SyncOn,
+    /// Use one more relay. Answered by [`Reply::Sync`].
+    SyncRemoteAdd(RemoteAdd),
+    /// Use a relay no longer. Answered by [`Reply::Sync`].
+    SyncRemoteRemove {
+        /// Its address, as the status has it.
+        address: String,
+    },
     /// The account's devices. Answered by [`Reply::Devices`].
     SyncDevices,
     /// Call a device something. Answered by [`Reply::Done`].
@@ -137,6 +162,12 @@ pub enum Reply {
     Daemon(DaemonStatus),
     /// What was checked.
     Doctor(Doctor),
+    /// Figures about history.
+    Stats(Box<Stats>),
+    /// Whether commands are recorded.
+    Recording(Recording),
+    /// What became of reading the configuration again.
+    Reloaded(Reloaded),
     /// How syncing is.
     Sync(SyncStatus),
     /// A phrase to be shown once.

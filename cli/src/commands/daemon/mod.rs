@@ -132,12 +132,12 @@ fn lines(status: &DaemonStatus) -> Vec<String> {
         spool,
         socket,
         complete,
-        recording: _,
+        recording,
     } = status;
     let mib = |bytes: &u64| format!("{:.1} MiB", *bytes as f64 / 1_048_576.0);
     let reading = if *complete { "" } else { ", older ones are still being read" };
     let shown = |text: &str| visible::line(text.as_bytes());
-    vec![
+    let mut lines = vec![
         format!(
             "running, process {pid}, version {}, since {}",
             shown(build),
@@ -148,7 +148,9 @@ fn lines(status: &DaemonStatus) -> Vec<String> {
         format!("database  {}, {}", shown(database), mib(database_bytes)),
         format!("spool     {}", shown(spool)),
         format!("socket    {}", shown(socket)),
-    ]
+    ];
+    lines.extend(super::recording::lines(recording, crate::output::time::now_us()));
+    lines
 }
 
 fn json(status: &DaemonStatus) -> serde_json::Value {
@@ -164,12 +166,12 @@ fn json(status: &DaemonStatus) -> serde_json::Value {
         spool,
         socket,
         complete,
-        recording: _,
+        recording,
     } = status;
     serde_json::json!({
         "running": true, "pid": pid, "build": build, "uptime_s": uptime_s, "records": records, "distinct": distinct,
         "resident_bytes": resident_bytes, "database_bytes": database_bytes, "database": database, "spool": spool,
-        "socket": socket, "complete": complete,
+        "socket": socket, "complete": complete, "recording": super::recording::json(recording),
     })
 }
 

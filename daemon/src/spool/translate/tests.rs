@@ -43,7 +43,7 @@ impl Shell {
     }
 
     fn write_bytes(&mut self, data: &[u8]) -> &mut Self {
-        let filter = Filter { ignore_commands: vec![], ignore_directories: vec![b"/secret".to_vec()] };
+        let filter = Filter { ignore_directories: vec![b"/secret".to_vec()], ..Filter::default() };
         let source = Source {
             filter: &filter,
             stem: b"file.1",
@@ -77,6 +77,7 @@ impl Shell {
                 record.start_us = end.start_us.unwrap_or(record.start_us);
             }
             Change::Retract(id) => self.records.retain(|record| record.id != id),
+            Change::Withheld { .. } => {}
         }
     }
 

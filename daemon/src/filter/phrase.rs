@@ -1,32 +1,5 @@
-//! Which commands are recorded at all: not what the user's patterns refuse, and never a line that carries a recovery
-//! phrase. What a shell hides by itself (a leading blank, `HISTIGNORE`) never gets this far.
-
-use std::path::Path;
-
-use regex::bytes::Regex;
-
-/// The rules of recording.
-#[derive(Default)]
-pub struct Filter {
-    /// Commands that match one of these are not recorded.
-    pub ignore_commands: Vec<Regex>,
-    /// Commands that start in one of these folders, or below it, are not recorded.
-    pub ignore_directories: Vec<Vec<u8>>,
-}
-
-impl Filter {
-    /// Whether a command that starts in this directory is recorded.
-    pub fn records(&self, command: &[u8], directory: &[u8]) -> bool {
-        !self.ignore_commands.iter().any(|pattern| pattern.is_match(command))
-            && !self.ignore_directories.iter().any(|folder| is_within(directory, folder))
-            && !carries_phrase(command)
-    }
-}
-
-fn is_within(directory: &[u8], folder: &[u8]) -> bool {
-    use std::os::unix::ffi::OsStrExt;
-    Path::new(std::ffi::OsStr::from_bytes(directory)).starts_with(std::ffi::OsStr::from_bytes(folder))
-}
+//! Recognises a line that carries a recovery phrase. Such a line is never recorded, whatever the settings say: whoever
+//! has the phrase has the account. Knows the words' shape and not the list, which belongs to the core.
 
 /// The fewest words of a phrase.
 const PHRASE_WORDS_MIN: usize = 12;
@@ -91,7 +64,7 @@ mod tests {
             "caro sync restore legal winner".to_owned(),
             format!("cd /tmp && caro sync restore \\\n{PHRASE}"),
         ] {
-            assert!(!Filter::default().records(line.as_bytes(), b"/"), "{line}");
+            assert!(carries_phrase(line.as_bytes()), "{line}");
         }
     }
 
@@ -108,24 +81,7 @@ mod tests {
             "git commit -m 'caro: sync what was kept'",
             "echo legal winner thank year wave sausage worth useful legal winner thank yellow",
         ] {
-            assert!(Filter::default().records(line.as_bytes(), b"/"), "{line}");
+            assert!(!carries_phrase(line.as_bytes()), "{line}");
         }
-    }
-
-    #[test]
-    fn ds004_patterns_and_directories_keep_commands_out() {
-        let filter = Filter {
-            ignore_commands: vec![Regex::new("^pass ").expect("a pattern")],
-            ignore_directories: vec![b"/home/ada/private".to_vec()],
-        };
-        let check = |command: &str, directory: &str, kept: bool| {
-            assert_eq!(filter.records(command.as_bytes(), directory.as_bytes()), kept, "{command} in {directory}");
-        };
-        check("pass show bank", "/", false);
-        check("bypass show", "/", true);
-        check("ls", "/home/ada/private", false);
-        check("ls", "/home/ada/private/deep", false);
-        check("ls", "/home/ada/private-not", true);
-        check("ls", "/home/ada", true);
     }
 }

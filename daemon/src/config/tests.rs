@@ -1,0 +1,138 @@
+use super::*;
+
+fn parse_over(before: &Config, text: &str) -> Loaded {
+    Loaded::parse(before, text, Some(Path::new("/home/ada")))
+}
+
+fn parse(text: &str) -> Loaded {
+    parse_over(&Config::default(), text)
+}
+
+fn records(config: &Config, command: &str) -> bool {
+    config.filter.objection(command.as_bytes(), b"/").is_none()
+}
+
+#[test]
+fn every_key_is_read() {
+    let text = r#"
+        log = "debug"
+        [key]
+        store = "file"
+        [record]
+        ignore_commands = ["^secret"]
+        ignore_directories = ["~/private", "/srv/x"]
+        ignore_space = false
+        secrets = "mask"
+        [history]
+        keep_days = 365
+        keep_count = 100000
+        [sync]
+        window_days = 30
+        window_commands = "unlimited"
+        [screen]
+        anything = true
+    "#;
+    let Loaded { config, file } = parse(text);
+    assert_eq!(file.problems, []);
+    assert_eq!((config.log, config.key_store), (LevelFilter::DEBUG, KeyStore::File));
+    assert!(!records(&config, "secret x"));
+    assert_eq!(config.filter.ignore_directories, [b"/home/ada/private".to_vec(), b"/srv/x".to_vec()]);
+    assert_eq!((config.filter.ignore_space, config.filter.secrets), (false, Secrets::Mask));
+    assert_eq!(config.keep, Keep { days: Some(365), count: Some(100_000) });
+    assert_eq!((config.window_days, config.window_commands), (Some(30), None));
+}
+
+/// A value for each setting of the daemon that is not its default, in the file's own words.
+fn another(setting: &Setting) -> &'static str {
+    match setting.name {
+        "log" => "\"off\"",
+        "key.store" => "\"file\"",
+        "record.ignore_commands" => "['x']",
+        "record.ignore_directories" => "['/x']",
+        "record.ignore_space" => "false",
+        "record.secrets" => "\"keep\"",
+        "history.keep_days" | "sync.window_days" => "7",
+        "history.keep_count" | "sync.window_commands" => "700",
+        other => panic!("{other} is a setting of the daemon that it does not read"),
+    }
+}
+
+/// What a setting comes to.
+fn shown(config: &Config) -> String {
+    let Config { log, key_store, filter, keep, window_days, window_commands } = config;
+    let Filter { ignore_commands, ignore_directories, ignore_space, secrets, pauses: _ } = filter;
+    format!(
+        "{log} {key_store:?} {:?} {ignore_directories:?} {ignore_space} {secrets:?} {keep:?} {window_days:?} {window_commands:?}",
+        ignore_commands.patterns()
+    )
+}
+
+#[test]
+fn every_setting_of_the_daemon_does_something_and_a_wrong_one_leaves_what_was() {
+    let default = shown(&Config::default());
+    for setting in ALL.iter().filter(|setting| setting.reader != Reader::Caro) {
+        let name = setting.name;
+        let set = parse(&format!("{name} = {}", another(setting)));
+        assert_eq!(set.file.problems, [], "{name}");
+        assert_ne!(shown(&set.config), default, "{name} changes nothing");
+        assert_eq!(shown(&parse(&format!("{name} = {}", setting.default)).config), default, "{name}: its default");
+        let wrong = parse_over(&set.config, &format!("{name} = 1979-05-27"));
+        assert_eq!((wrong.file.problems.len(), wrong.file.is_broken), (1, false), "{name}");
+        assert_eq!(shown(&wrong.config), shown(&set.config), "{name}");
+    }
+}
+
+#[test]
+fn a_wrong_value_leaves_its_default_and_everything_else_in_force() {
+    let Loaded { config, file } = parse(
+        "log = 3\n[key]\nstore = \"cloud\"\n[sync]\nwindow_days = -1\n[record]\nignore_commands = [\"(\", \"^ok\"]\nsecrets = \"keep\"",
+    );
+    assert_eq!(file.problems.len(), 4);
+    assert_eq!((config.log, config.key_store, config.window_days), (LevelFilter::INFO, KeyStore::Auto, Some(90)));
+    assert_eq!(config.filter.secrets, Secrets::Keep);
+    assert!(!records(&config, "ok"), "a pattern beside a bad one holds");
+}
+
+#[test]
+fn an_unknown_key_is_named_with_the_nearest_right_one() {
+    let check = |text: &str, instead: &str| {
+        let problems = parse(text).file.problems;
+        assert_eq!(problems.len(), 1, "{text}");
+        assert_eq!(problems[0].instead, instead, "{text}");
+    };
+    check("[key]\nstoer = \"file\"", "key.store");
+    check("[record]\nignore_command = []", "record.ignore_commands");
+    check("[sync]\nwindow_day = 3", "sync.window_days");
+    check("lgo = \"info\"", "log");
+    check("[recrod]\nsecrets = \"drop\"", "");
+    check("qqqqqqqq = 1", "");
+}
+
+#[test]
+fn a_broken_file_leaves_what_was_in_force_and_is_said() {
+    let before = parse("log = \"off\"\n[record]\nignore_commands = ['^x']").config;
+    let Loaded { config, file } = parse_over(&before, "log = \n\n[");
+    assert_eq!(shown(&config), shown(&before));
+    assert!(file.is_broken && file.problems[0].what.starts_with("line 1"), "{file:?}");
+    let folder = tempfile::tempdir().expect("a folder");
+    assert_eq!(Loaded::read(&folder.path().join("none"), None).file.problems, []);
+    assert_eq!(Loaded::read(folder.path(), None).file.problems.len(), 1);
+}
+
+#[test]
+fn the_file_is_read_again_when_it_was_changed_and_only_then() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("config.toml");
+    let Loaded { config, file } = Loaded::read(&path, None);
+    let again = |config: &Config, file: &ConfigFile| Loaded::again(config, file, &path, None, false);
+    assert!(again(&config, &file).is_none(), "no file before and none now");
+    fs::write(&path, "log = \"off\"\n[record]\nsecrets = \"mask\"").expect("written");
+    let changed = again(&config, &file).expect("a new file");
+    assert_eq!(changed.config.filter.secrets, Secrets::Mask);
+    assert_eq!((changed.config.log, &changed.file.waiting[..]), (LevelFilter::INFO, &["log"][..]));
+    assert!(again(&changed.config, &changed.file).is_none());
+    fs::remove_file(&path).expect("removed");
+    let gone = again(&changed.config, &changed.file).expect("it is gone");
+    assert_eq!(gone.config.filter.secrets, Secrets::Drop, "without a file defaults apply");
+    assert_eq!(gone.file.waiting, [""; 0]);
+}

@@ -1,0 +1,160 @@
+//! Recognises secrets in commands: which bytes of a line are a password, a token or a key.
+//!
+//! Knows a line's bytes and nothing of shells, sessions or settings; keeps nothing of what it has seen. An ordinary
+//! command costs one pass for the needles of all patterns, and an expression only where one of its needles is. What a
+//! secret looks like is in `patterns/`, what only looks like one in `value.rs`; how well both do is measured by
+//! `corpus.rs`.
+
+#[cfg(test)]
+mod corpus;
+mod patterns;
+#[cfg(test)]
+mod template;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::{ops::Range, sync::LazyLock};
+
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
+use regex::bytes::{Captures, Regex, RegexBuilder};
+
+use self::patterns::{Pattern, Proof};
+
+/// A secret in a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Which kind, by its name in the set.
+    pub id: &'static str,
+    /// What it is, in a few words.
+    pub what: &'static str,
+    /// Where it is.
+    pub span: Range<usize>,
+}
+
+/// The first secret of a line, if there is one.
+pub fn first(line: &[u8]) -> Option<Found> {
+    RECOGNIZER.candidates(line).find_map(|kind| kind.search(line).next())
+}
+
+/// All secrets of a line, in order and apart from each other.
+pub fn all(line: &[u8]) -> Vec<Found> {
+    let mut found: Vec<Found> = RECOGNIZER.candidates(line).flat_map(|kind| kind.search(line)).collect();
+    found.sort_by_key(|found| (found.span.start, std::cmp::Reverse(found.span.end)));
+    let mut apart: Vec<Found> = Vec::new();
+    for next in found {
+        match apart.last_mut() {
+            Some(last) if next.span.start < last.span.end => last.span.end = last.span.end.max(next.span.end),
+            _ => apart.push(next),
+        }
+    }
+    apart
+}
+
+/// The line with each secret replaced by [`MASK`], none when it holds no secret.
+pub fn masked(line: &[u8]) -> Option<Vec<u8>> {
+    let found = all(line);
+    if found.is_empty() {
+        return None;
+    }
+    let mut text = Vec::with_capacity(line.len());
+    let mut at = 0;
+    for Found { span, .. } in found {
+        text.extend_from_slice(&line[at..span.start]);
+        text.extend_from_slice(MASK);
+        at = span.end;
+    }
+    text.extend_from_slice(&line[at..]);
+    Some(text)
+}
+
+/// The table of all kinds, for the page that describes them; a test keeps that in step.
+pub fn page() -> String {
+    let in_line = |template: &str| template.replace('\n', "⏎").replace('|', "\\|").replace('`', "'");
+    let row = |pattern: &Pattern| {
+        let Pattern { id, what, example, lookalike, .. } = pattern;
+        format!("| `{id}` | {what} | `{}` | `{}` |\n", in_line(example), in_line(lookalike))
+    };
+    let head = "| kind | what | found in | and not in |\n|---|---|---|---|\n".to_owned();
+    patterns::all().fold(head, |page, pattern| page + &row(pattern))
+}
+
+/// What stands for a secret in a command that is kept masked. Its length says nothing of the secret's.
+pub const MASK: &[u8] = b"****";
+
+/// Bytes of a line that are looked through. A longer one is a script or a file, and its secret is near its beginning or
+/// in no form that is known; looking through all of it would hold up the shells behind it.
+const LOOK_BYTES_MAX: usize = 256 * 1024;
+
+/// All patterns, ready to be used. Made at the first line that any needle is in.
+static RECOGNIZER: LazyLock<Recognizer> = LazyLock::new(Recognizer::new);
+
+struct Recognizer {
+    needles: AhoCorasick,
+    /// The pattern of each needle.
+    owners: Vec<usize>,
+    kinds: Vec<Kind>,
+}
+
+/// One pattern, its expression compiled when it is first needed: a person's commands need few of them.
+struct Kind {
+    pattern: &'static Pattern,
+    regex: LazyLock<Regex, Box<dyn FnOnce() -> Regex + Send>>,
+}
+
+impl Recognizer {
+    fn new() -> Self {
+        let (mut needles, mut owners, mut kinds) = (Vec::<&str>::new(), Vec::new(), Vec::new());
+        for (number, pattern) in patterns::all().enumerate() {
+            needles.extend(pattern.needles);
+            owners.extend(pattern.needles.iter().map(|_| number));
+            kinds.push(Kind { pattern, regex: LazyLock::new(Box::new(|| compile(pattern.regex))) });
+        }
+        assert!(kinds.len() <= u64::BITS as usize, "a word has a bit for each pattern");
+        let needles = AhoCorasickBuilder::new().ascii_case_insensitive(true).build(needles);
+        Self { needles: needles.expect("the needles are few and short"), owners, kinds }
+    }
+
+    /// The patterns of which a needle is in the line.
+    fn candidates(&self, line: &[u8]) -> impl Iterator<Item = &Kind> {
+        let mut bits = 0u64;
+        for found in self.needles.find_overlapping_iter(look_at(line)) {
+            bits |= 1 << self.owners[found.pattern().as_usize()];
+        }
+        self.kinds.iter().enumerate().filter(move |(number, _)| bits >> number & 1 == 1).map(|(_, kind)| kind)
+    }
+}
+
+impl Kind {
+    fn search<'a>(&'a self, line: &'a [u8]) -> impl Iterator<Item = Found> + 'a {
+        let Pattern { id, what, .. } = self.pattern;
+        let found = self.regex.captures_iter(look_at(line));
+        found.filter_map(|captures| self.proved(&captures)).map(|span| Found { id, what, span })
+    }
+
+    /// Where the secret is, if it is one.
+    fn proved(&self, captures: &Captures<'_>) -> Option<Range<usize>> {
+        let groups = ["s", "t", "u", "v", "w"].into_iter().filter_map(|group| captures.name(group));
+        let secret = groups.into_iter().next().or_else(|| captures.get(0))?;
+        let (value, name) = (secret.as_bytes(), captures.name("name").map_or(&b""[..], |name| name.as_bytes()));
+        let holds = match self.pattern.proof {
+            // As in the documents of their makers.
+            Proof::Form => memchr::memmem::find(value, b"EXAMPLE").is_none(),
+            Proof::Value => value::is_value(value) && !value::counts(name, value),
+            Proof::Random => value::is_random(value) && !value::is_public_name(name),
+        };
+        // A login whose password is its name is what databases are delivered with.
+        let same = captures.name("user").is_some_and(|user| user.as_bytes() == value);
+        (holds && !same).then(|| secret.range())
+    }
+}
+
+fn look_at(line: &[u8]) -> &[u8] {
+    &line[..line.len().min(LOOK_BYTES_MAX)]
+}
+
+fn compile(expression: &str) -> Regex {
+    // Secrets are ASCII: without Unicode the expressions are small and any bytes can be searched.
+    let regex = RegexBuilder::new(expression).unicode(false).build();
+    regex.expect("each pattern is compiled by a test")
+}
