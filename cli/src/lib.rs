@@ -12,6 +12,7 @@ mod commands;
 mod config;
 mod error;
 mod exit;
+mod export;
 #[doc(hidden)]
 pub mod fuzzing;
 mod import;

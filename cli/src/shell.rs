@@ -2,28 +2,6 @@
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
-/// A shell whose own history is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Shell {
-    /// bash 4.4 and later; 3.2 with gaps.
-    Bash,
-    /// zsh 5 and later.
-    Zsh,
-    /// fish 3.4 and later.
-    Fish,
-}
-
-impl Shell {
-    /// Its name, as in `$SHELL`.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Bash => "bash",
-            Self::Zsh => "zsh",
-            Self::Fish => "fish",
-        }
-    }
-}
-
 /// A shell that has a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Hooked {

@@ -3,6 +3,7 @@
 mod completions;
 mod daemon;
 mod doctor;
+mod export;
 mod filters;
 mod history;
 mod import;
@@ -48,6 +49,8 @@ enum Command {
     Sync(sync::Sync),
     /// Take in the history that a shell kept before
     Import(import::Import),
+    /// Write the history to a file, for keeping, for other programs, or for another shell
+    Export(export::Export),
     /// Look for everything that commonly goes wrong
     Doctor(doctor::Doctor),
     /// Start, stop and install the program in the background
@@ -78,6 +81,7 @@ impl Caro {
             Command::Search(command) => command.run(),
             Command::Sync(command) => command.run(),
             Command::Import(command) => command.run(),
+            Command::Export(command) => command.run(),
             Command::Doctor(command) => command.run(),
             Command::Daemon(command) => command.run(),
             Command::Relay(command) => command.run(),

@@ -5,7 +5,7 @@
 
 use std::io::{self, BufRead};
 
-use super::{COMMAND_BYTES_MAX, Entry, Format, Found, Lines, lines::Line, number};
+use super::{COMMAND_BYTES_MAX, Entry, Format, Found, Lines, Odd, Why, number};
 
 /// Reads bash's history.
 #[derive(Default)]
@@ -22,29 +22,36 @@ impl<R: BufRead> Format<R> for Bash {
     fn next(&mut self, lines: &mut Lines<R>) -> io::Result<Option<Found>> {
         loop {
             let Some(line) = lines.next()? else { return Ok(self.close()) };
-            let Line::Whole(line) = line else { return Ok(Some(Found::Odd)) };
-            let stamp = line.strip_prefix(b"#").filter(|digits| digits.iter().all(u8::is_ascii_digit));
-            let is_stamp = stamp.is_some_and(|digits| !digits.is_empty());
-            let joins = *self.joins.get_or_insert(is_stamp);
-            if let Some(digits) = stamp.filter(|_| is_stamp) {
+            if line.is_too_long {
+                return Ok(Some(line.odd(Why::TooLong).into()));
+            }
+            let stamp = stamp(line.bytes);
+            let joins = *self.joins.get_or_insert(stamp.is_some());
+            if let Some(digits) = stamp {
                 self.time = number(digits);
                 match self.close() {
                     Some(found) => return Ok(Some(found)),
                     None => continue,
                 }
             }
-            if let Some(found) = self.take(line, joins) {
+            let (at, bytes) = (line.number, line.bytes);
+            if let Some(found) = self.take(at, bytes, joins) {
                 return Ok(Some(found));
             }
         }
     }
 }
 
+/// The digits of a line that says when the next command began.
+pub(crate) fn stamp(line: &[u8]) -> Option<&[u8]> {
+    line.strip_prefix(b"#").filter(|digits| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit))
+}
+
 impl Bash {
-    fn take(&mut self, line: &[u8], joins: bool) -> Option<Found> {
+    fn take(&mut self, at: u64, line: &[u8], joins: bool) -> Option<Found> {
         if let Some(open) = &mut self.open {
             if open.command.len() + line.len() >= COMMAND_BYTES_MAX {
-                return Some(Found::Odd);
+                return Some(Odd::new(at, Why::TooLong, line).into());
             }
             open.command.push(b'\n');
             open.command.extend_from_slice(line);
@@ -53,7 +60,7 @@ impl Bash {
         if line.is_empty() {
             return None;
         }
-        let entry = Entry { command: line.to_vec(), start_s: self.time.take(), duration_s: None };
+        let entry = Entry::plain(line.to_vec(), self.time.take(), None);
         if joins {
             self.open = Some(entry);
             return None;
@@ -66,18 +73,18 @@ impl Bash {
         let mut entry = self.open.take()?;
         let end = entry.command.iter().rposition(|byte| *byte != b'\n').map_or(0, |at| at + 1);
         entry.command.truncate(end);
-        Some(Found::Entry(entry))
+        (!entry.command.is_empty()).then_some(Found::Entry(entry))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::{import::read_all, shell::Shell};
+    use crate::import::{Source, testing::read_all};
 
     fn check(file: &[u8], expected: &[(&[u8], Option<i64>)]) {
-        let (entries, odd) = read_all(Shell::Bash, file);
+        let (entries, odd) = read_all(Source::Bash, file);
         let found: Vec<(&[u8], Option<i64>)> =
-            entries.iter().map(|entry| (entry.command.as_slice(), entry.start_s)).collect();
+            entries.iter().map(|entry| (entry.command.as_slice(), entry.start_us.map(|us| us / 1_000_000))).collect();
         assert_eq!(found, expected, "{}", file.escape_ascii());
         assert_eq!(odd, 0);
     }

@@ -3,7 +3,7 @@
 
 use std::io::{self, BufRead};
 
-use super::{Entry, Format, Found, Lines, lines::Line, number};
+use super::{Entry, Format, Found, Lines, Why, number};
 
 /// Reads fish's history.
 #[derive(Default)]
@@ -17,13 +17,13 @@ impl<R: BufRead> Format<R> for Fish {
     fn next(&mut self, lines: &mut Lines<R>) -> io::Result<Option<Found>> {
         loop {
             let Some(line) = lines.next()? else { return Ok(self.close()) };
-            let Line::Whole(line) = line else {
+            if line.is_too_long {
                 // What follows belongs to the line that is passed over, and must not be given to the command before.
                 self.is_astray = true;
-                return Ok(Some(Found::Odd));
-            };
-            if let Some(text) = line.strip_prefix(b"- cmd: ") {
-                let next = Entry { command: unescaped(text), start_s: None, duration_s: None };
+                return Ok(Some(line.odd(Why::TooLong).into()));
+            }
+            if let Some(text) = line.bytes.strip_prefix(b"- cmd: ") {
+                let next = Entry::plain(unescaped(text), None, None);
                 let closed = self.close();
                 (self.open, self.is_astray) = (Some(next), false);
                 match closed {
@@ -31,8 +31,8 @@ impl<R: BufRead> Format<R> for Fish {
                     None => continue,
                 }
             }
-            if !self.belongs(line) {
-                return Ok(Some(Found::Odd));
+            if !self.belongs(line.bytes) {
+                return Ok(Some(line.odd(Why::NoCommand).into()));
             }
         }
     }
@@ -50,8 +50,8 @@ impl Fish {
         }
         let Some(open) = &mut self.open else { return line.is_empty() };
         if let Some(when) = line.strip_prefix(b"  when: ") {
-            open.start_s = number(when.trim_ascii());
-            return open.start_s.is_some();
+            open.start_us = number(when.trim_ascii()).map(|seconds| seconds.saturating_mul(1_000_000));
+            return open.start_us.is_some();
         }
         // Files that the command named, and what later versions may add.
         line.is_empty() || line.starts_with(b"  ")
@@ -78,12 +78,12 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{import::read_all, shell::Shell};
+    use crate::import::{Source, testing::read_all};
 
     fn check(file: &[u8], expected: &[(&[u8], Option<i64>)], odd: usize) {
-        let (entries, found_odd) = read_all(Shell::Fish, file);
+        let (entries, found_odd) = read_all(Source::Fish, file);
         let found: Vec<(&[u8], Option<i64>)> =
-            entries.iter().map(|entry| (entry.command.as_slice(), entry.start_s)).collect();
+            entries.iter().map(|entry| (entry.command.as_slice(), entry.start_us.map(|us| us / 1_000_000))).collect();
         assert_eq!(found, expected, "{}", file.escape_ascii());
         assert_eq!(found_odd, odd, "{}", file.escape_ascii());
     }

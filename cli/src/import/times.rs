@@ -20,9 +20,16 @@ pub(crate) struct Survey {
 impl Survey {
     /// Counts one more.
     pub(crate) fn count(&mut self, found: &Found) {
-        let Found::Entry(entry) = found else {
-            self.odd += 1;
-            return;
+        let entry = match found {
+            Found::Entry(entry) => entry,
+            Found::Record(_) => {
+                self.commands += 1;
+                return;
+            }
+            Found::Odd(_) => {
+                self.odd += 1;
+                return;
+            }
         };
         self.commands += 1;
         if self.first_us.is_none() {
@@ -77,9 +84,9 @@ impl Times {
 }
 
 /// The time that the file states, unless no shell can have written it.
-fn stated_us(entry: &Entry) -> Option<i64> {
-    let latest = i64::try_from(caro_schema::limits::STAMP_MS_MAX / 1000).unwrap_or(i64::MAX);
-    entry.start_s.filter(|seconds| (1..latest).contains(seconds)).map(|seconds| seconds * 1_000_000)
+pub(crate) fn stated_us(entry: &Entry) -> Option<i64> {
+    let latest_us = i64::try_from(caro_schema::limits::STAMP_MS_MAX).unwrap_or(i64::MAX).saturating_mul(1000);
+    entry.start_us.filter(|us| (1..latest_us).contains(us))
 }
 
 #[cfg(test)]
@@ -87,7 +94,7 @@ mod tests {
     use super::*;
 
     fn times(starts: &[Option<i64>], written_us: i64) -> Vec<i64> {
-        let entry = |start_s: &Option<i64>| Entry { command: b"x".to_vec(), start_s: *start_s, duration_s: None };
+        let entry = |start_s: &Option<i64>| Entry::plain(b"x".to_vec(), *start_s, None);
         let entries: Vec<Entry> = starts.iter().map(entry).collect();
         let mut survey = Survey::default();
         entries.iter().for_each(|entry| survey.count(&Found::Entry(entry.clone())));

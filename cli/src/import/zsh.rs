@@ -3,23 +3,26 @@
 
 use std::io::{self, BufRead};
 
-use super::{COMMAND_BYTES_MAX, Entry, Format, Found, Lines, lines::Line, number};
+use super::{COMMAND_BYTES_MAX, Entry, Format, Found, Lines, Odd, Why, number};
 
 /// Reads zsh's history.
 pub(super) struct Zsh;
 
 /// Stands before a byte that was changed.
-const META: u8 = 0x83;
+pub(crate) const META: u8 = 0x83;
 
 /// The bit that was changed.
-const CHANGED: u8 = 0x20;
+pub(crate) const CHANGED: u8 = 0x20;
 
 impl<R: BufRead> Format<R> for Zsh {
     fn next(&mut self, lines: &mut Lines<R>) -> io::Result<Option<Found>> {
         loop {
-            let Some(text) = joined(lines)? else { return Ok(None) };
-            let Some(text) = text else { return Ok(Some(Found::Odd)) };
-            let entry = entry(unmetafied(&text));
+            let text = match joined(lines)? {
+                None => return Ok(None),
+                Some(Err(odd)) => return Ok(Some(odd.into())),
+                Some(Ok(text)) => text,
+            };
+            let entry = entry(unmetafied(text));
             if !entry.command.is_empty() {
                 return Ok(Some(Found::Entry(entry)));
             }
@@ -27,29 +30,32 @@ impl<R: BufRead> Format<R> for Zsh {
     }
 }
 
-/// A line with those that continue it; none at the end, and none inside when it is too long.
-fn joined<R: BufRead>(lines: &mut Lines<R>) -> io::Result<Option<Option<Vec<u8>>>> {
-    let mut text = Some(Vec::new());
+/// A line with those that continue it; none at the end.
+fn joined<R: BufRead>(lines: &mut Lines<R>) -> io::Result<Option<Result<Vec<u8>, Odd>>> {
+    let mut text = Ok(Vec::new());
     let mut is_first = true;
     loop {
         let line = match lines.next()? {
             None if is_first => return Ok(None),
             // The file ends where a line should have followed.
             None => break,
-            Some(Line::TooLong) => return Ok(Some(None)),
-            Some(Line::Whole(line)) => line,
+            Some(line) if line.is_too_long => return Ok(Some(Err(line.odd(Why::TooLong)))),
+            Some(line) => line,
         };
-        let (part, goes_on) = match line.strip_suffix(b"\\") {
+        let (part, goes_on) = match line.bytes.strip_suffix(b"\\") {
             Some(part) => (part, true),
-            None => (without_guard(line), false),
+            None => (without_guard(line.bytes), false),
         };
-        text = text.filter(|text: &Vec<u8>| text.len() + part.len() < COMMAND_BYTES_MAX).map(|mut text| {
-            if !is_first {
-                text.push(b'\n');
+        if let Ok(whole) = &mut text {
+            if whole.len() + part.len() >= COMMAND_BYTES_MAX {
+                text = Err(line.odd(Why::TooLong));
+            } else {
+                if !is_first {
+                    whole.push(b'\n');
+                }
+                whole.extend_from_slice(part);
             }
-            text.extend_from_slice(part);
-            text
-        });
+        }
         is_first = false;
         if !goes_on {
             break;
@@ -64,9 +70,12 @@ fn without_guard(line: &[u8]) -> &[u8] {
     if end < line.len() && line[..end].ends_with(b"\\") { &line[..line.len() - 1] } else { line }
 }
 
-fn unmetafied(text: &[u8]) -> Vec<u8> {
+fn unmetafied(text: Vec<u8>) -> Vec<u8> {
+    if memchr::memchr(META, &text).is_none() {
+        return text;
+    }
     let mut plain = Vec::with_capacity(text.len());
-    let mut bytes = text.iter().copied();
+    let mut bytes = text.into_iter();
     while let Some(byte) = bytes.next() {
         match byte {
             META => plain.push(bytes.next().map_or(META, |changed| changed ^ CHANGED)),
@@ -76,10 +85,13 @@ fn unmetafied(text: &[u8]) -> Vec<u8> {
     plain
 }
 
-fn entry(text: Vec<u8>) -> Entry {
+fn entry(mut text: Vec<u8>) -> Entry {
     match extended(&text) {
-        Some((start_s, duration_s, command)) => Entry { command: text[command..].to_vec(), start_s, duration_s },
-        None => Entry { command: text, start_s: None, duration_s: None },
+        Some((start_s, duration_s, command)) => {
+            text.drain(..command);
+            Entry::plain(text, start_s, duration_s)
+        }
+        None => Entry::plain(text, None, None),
     }
 }
 
@@ -99,21 +111,14 @@ fn extended(text: &[u8]) -> Option<(Option<i64>, Option<u64>, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{
-        import::{Entry, read_all},
-        shell::Shell,
-    };
+    use crate::import::{Entry, Source, testing::read_all};
 
     fn check(file: &[u8], expected: &[(&[u8], Option<i64>, Option<u64>)]) {
         let expected: Vec<Entry> = expected
             .iter()
-            .map(|(command, start_s, duration_s)| Entry {
-                command: command.to_vec(),
-                start_s: *start_s,
-                duration_s: *duration_s,
-            })
+            .map(|(command, start_s, duration_s)| Entry::plain(command.to_vec(), *start_s, *duration_s))
             .collect();
-        assert_eq!(read_all(Shell::Zsh, file), (expected, 0), "{}", file.escape_ascii());
+        assert_eq!(read_all(Source::Zsh, file), (expected, 0), "{}", file.escape_ascii());
     }
 
     #[test]

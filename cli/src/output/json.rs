@@ -5,7 +5,10 @@
 
 use std::io;
 
-use caro_schema::{body::history::Record, ipc::history::Hit};
+use caro_schema::{
+    body::history::{Assistant, Record},
+    ipc::history::Hit,
+};
 use serde::{
     Serialize,
     ser::{SerializeMap, Serializer},
@@ -66,6 +69,30 @@ impl Serialize for HitJson<'_> {
     }
 }
 
+/// A record alone, as an export has it.
+pub(crate) struct RecordJson<'a>(pub(crate) &'a Record);
+
+impl Serialize for RecordJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        record_entries(self.0, &mut map)?;
+        map.end()
+    }
+}
+
+/// What an assistant said of a command.
+pub(crate) struct AssistantJson<'a>(pub(crate) &'a Assistant);
+
+impl Serialize for AssistantJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Assistant { prompt, explanation, model, safety, tags } = self.0;
+        let about = serde_json::json!({
+            "prompt": prompt, "explanation": explanation, "model": model, "safety": safety, "tags": tags,
+        });
+        about.serialize(serializer)
+    }
+}
+
 fn record_entries<M: SerializeMap>(record: &Record, map: &mut M) -> Result<(), M::Error> {
     map.serialize_entry("id", &record.id.hex())?;
     bytes_entry(map, "command", "command_hex", &record.command)?;
@@ -79,14 +106,7 @@ fn record_entries<M: SerializeMap>(record: &Record, map: &mut M) -> Result<(), M
     map.serialize_entry("duration_us", &record.duration_us)?;
     map.serialize_entry("exit", &record.exit)?;
     if let Some(assistant) = &record.assistant {
-        let about = serde_json::json!({
-            "prompt": assistant.prompt,
-            "explanation": assistant.explanation,
-            "model": assistant.model,
-            "safety": assistant.safety,
-            "tags": assistant.tags,
-        });
-        map.serialize_entry("assistant", &about)?;
+        map.serialize_entry("assistant", &AssistantJson(assistant))?;
     }
     Ok(())
 }

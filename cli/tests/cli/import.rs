@@ -77,7 +77,23 @@ fn a_dry_run_needs_no_daemon_and_odd_lines_are_counted() {
     let file = home.write("f", b"garbage\n- cmd: ls\n  when: x\n");
     let said = home.ok(&["import", "fish", &file, "--dry-run"]);
     assert!(said.starts_with("1 commands in "), "{said}");
-    assert!(said.ends_with("2 lines make no sense in a history of fish and were passed over\n"), "{said}");
+    let odd = "2 lines make no sense in a history of fish and were passed over\n  1: belongs to no command: garbage…\n";
+    assert!(said.contains(odd), "{said}");
+}
+
+#[test]
+fn trap_44_what_is_passed_over_is_named_and_hardly_shown() {
+    let home = Home::with_daemon("/nowhere");
+    let long = format!("\x1b]0;owned\x07{}secret", "x".repeat(100));
+    let lines: String = (0..20).map(|number| format!("{long}{number}\n- cmd: ls {number}\n")).collect();
+    let file = home.write("f", lines.as_bytes());
+    let said = home.ok(&["import", "fish", &file, "--dry-run"]);
+    assert!(said.starts_with("20 commands in ") && said.contains("20 lines make no sense"), "{said}");
+    assert_eq!(said.matches("belongs to no command").count(), 5, "only the first few: {said}");
+    assert!(!said.contains("secret") && !said.contains('\x1b') && !said.contains('\x07'), "{said:?}");
+    let json: serde_json::Value =
+        serde_json::from_str(&home.ok(&["import", "fish", &file, "--dry-run", "--json"])).expect("JSON");
+    assert_eq!((&json["read"], &json["odd"], &json["passed_over"][1]["at"]), (&20.into(), &20.into(), &3.into()));
 }
 
 #[test]
@@ -86,7 +102,7 @@ fn trap_27_a_line_with_a_phrase_is_left_out_and_said() {
     let phrase = "legal winner thank year wave sausage worth useful legal winner thank yellow";
     let file = home.write("h", format!("ls\ncaro sync restore {phrase}\n").as_bytes());
     let said = home.ok(&["import", "bash", &file]);
-    assert!(said.contains("1 new") && said.contains("1 carry a recovery phrase and were left out"), "{said}");
+    assert!(said.contains("1 new") && said.contains("1 are left out by the rules of recording"), "{said}");
     assert_eq!(home.ok(&["history", "list", "-c"]), "ls\n");
 }
 
@@ -157,4 +173,143 @@ fn the_usual_files_are_found() {
     let mut found: Vec<String> = home.ok(&["history", "list", "-c"]).lines().map(str::to_owned).collect();
     found.sort();
     assert_eq!(found, ["from bash", "from fish", "from zsh"]);
+}
+
+#[test]
+fn one_bad_file_among_several_keeps_none_of_the_others_out() {
+    let home = Home::new();
+    let (one, other) = (home.write("one", b"ls\n"), home.write("other", b"cd\n"));
+    let ran = home.run(&["import", "bash", &one, "/nowhere/history", &other]);
+    assert_eq!(ran.code(), 66);
+    assert!(ran.stderr().contains("/nowhere/history"), "{}", ran.stderr());
+    let mut found: Vec<String> = home.ok(&["history", "list", "-c"]).lines().map(str::to_owned).collect();
+    found.sort();
+    assert_eq!(found, ["cd", "ls"]);
+}
+
+/// Atuin's database, with these runs: second, command, and whether it was deleted there.
+fn atuin(home: &Home, name: &str, runs: &[(i64, &str, bool)]) -> String {
+    let path = home.write(name, b"");
+    let connection = rusqlite::Connection::open(&path).expect("made");
+    let table = "CREATE TABLE history (id text primary key, timestamp integer, duration integer, exit integer,
+        command text, cwd text, session text, hostname text, deleted_at integer)";
+    connection.execute(table, []).expect("made");
+    for (number, (second, command, is_deleted)) in runs.iter().enumerate() {
+        let row = rusqlite::params![
+            format!("k{number}"),
+            second * 1_000_000_000 + 250_000_000,
+            1_500_000_000_i64,
+            1,
+            command,
+            "/srv",
+            "0190",
+            "desk:ada",
+            is_deleted.then_some(1),
+        ];
+        connection.execute("INSERT INTO history VALUES (?,?,?,?,?,?,?,?,?)", row).expect("filled");
+    }
+    path
+}
+
+#[test]
+fn a_tools_database_arrives_with_everything_it_knows() {
+    let home = Home::new();
+    let file = atuin(&home, "atuin.db", &[(1_700_000_000, "make", false), (1_700_000_001, "gone", true)]);
+    let first = figures(&home, "atuin", &file);
+    assert_eq!((&first["read"], &first["added"]), (&1.into(), &1.into()));
+    let format = "{start} {duration} {exit} {host} {user} {session} {directory} {command}";
+    let expected = "2023-11-14T22:13:20.25Z 1.5s 1 desk ada atuin:0190 /srv make\n";
+    assert_eq!(home.ok(&["history", "list", "--format", format]), expected);
+    let again = figures(&home, "atuin", &file);
+    assert_eq!((&again["added"], &again["known"]), (&0.into(), &1.into()));
+    let failure = home.run(&["import", "mcfly", &file]);
+    assert_eq!(failure.code(), 65);
+    assert!(failure.stderr().contains("is not a history of mcfly"), "{}", failure.stderr());
+}
+
+#[test]
+fn auto_takes_what_is_there_and_a_run_that_two_of_them_kept_once() {
+    let home = Home::new();
+    std::fs::create_dir_all(home.path().join("home/.local/share/atuin")).expect("made");
+    atuin(&home, "home/.local/share/atuin/history.db", &[(1_700_000_000, "make", false)]);
+    home.write("home/.zsh_history", b": 1700000000:1;make\n: 1699999999:0;older\n");
+    home.write("home/.bash_history", b"from bash\n");
+    let ran = home.run(&["import"]);
+    assert_eq!(ran.code(), 0, "{}", ran.stderr());
+    let found: Vec<String> =
+        ran.stderr().lines().filter_map(|line| line.split(':').next().map(str::to_owned)).collect();
+    assert_eq!(found, ["found atuin", "found zsh", "found bash"]);
+    let mut commands: Vec<String> = home.ok(&["history", "list", "-c"]).lines().map(str::to_owned).collect();
+    commands.sort();
+    assert_eq!(commands, ["from bash", "make", "older"]);
+    let empty = Home::with_daemon("/nowhere").run(&["import", "auto", "--dry-run"]);
+    assert_eq!(empty.code(), 66);
+}
+
+/// Has the daemon take in what a hook would have written of these runs: when, in microseconds, and what.
+fn recorded(home: &Home, shell: &str, runs: &[(i64, &str)]) {
+    let spool = home.places().spool;
+    home.ok(&["history", "list"]);
+    let runs: String = runs
+        .iter()
+        .map(|(start_us, line)| format!("\0S{start_us}\0d/tmp\0c{line}\0\0\0E{}\0x0\0p0\0\0", start_us + 1000))
+        .collect();
+    std::fs::write(spool.join("session1.1"), format!("\0H1\0ssession1\0k{shell}\0hdesk\0uada\0\0{runs}"))
+        .expect("written");
+    home.ok(&["history", "list"]);
+}
+
+fn now_s() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    i64::try_from(since.as_secs()).expect("a time")
+}
+
+#[test]
+fn ds001_what_was_recorded_and_deleted_is_not_brought_back_by_the_shells_own_file() {
+    let home = Home::new();
+    let now = now_s() - 100;
+    recorded(&home, "zsh 5.9", &[(now * 1_000_000 + 300_000, "secret"), ((now + 5) * 1_000_000, "ls")]);
+    assert_eq!(home.ok(&["history", "list", "-c"]), "secret\nls\n");
+    home.ok(&["history", "delete", "--match", "secret", "--yes"]);
+    let timed = home.write("timed", format!(": {now}:0;secret\n: {}:0;ls\n", now + 5).as_bytes());
+    let plain = home.write("plain", b"older\nsecret\nls\n");
+    for (file, added) in [(timed, 0), (plain, 1)] {
+        let done = figures(&home, "zsh", &file);
+        assert_eq!((&done["added"], &done["known"], &done["deleted"]), (&added.into(), &1.into(), &1.into()), "{file}");
+    }
+    assert!(!home.ok(&["history", "list", "-c"]).contains("secret"));
+}
+
+#[test]
+fn what_was_recorded_is_known_in_a_file_without_times() {
+    let home = Home::new();
+    let now = now_s() - 100;
+    let runs = [(now * 1_000_000, "make"), ((now + 1) * 1_000_000, "ls"), ((now + 2) * 1_000_000, "make")];
+    recorded(&home, "bash 5.2", &runs);
+    let file = home.write("history", b"make\nold\nmake\nls\nmake\n");
+    let done = figures(&home, "bash", &file);
+    assert_eq!((&done["added"], &done["known"]), (&2.into(), &3.into()));
+    let again = figures(&home, "bash", &file);
+    assert_eq!((&again["added"], &again["known"]), (&0.into(), &5.into()));
+    assert_eq!(home.ok(&["history", "list", "-c"]).lines().filter(|line| *line == "make").count(), 3);
+}
+
+#[test]
+fn a_file_without_times_that_grew_moves_nothing_that_was_taken_in() {
+    let home = Home::new();
+    let file = home.write("history", b"one\ntwo\n");
+    home.ok(&["import", "bash", &file]);
+    let before = home.ok(&["history", "list", "--format", "{id} {start}"]);
+    std::fs::File::options()
+        .append(true)
+        .open(&file)
+        .and_then(|mut file| {
+            use std::io::Write;
+            file.write_all(b"three\n")?;
+            file.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(60))
+        })
+        .expect("written");
+    assert_eq!(figures(&home, "bash", &file)["added"], 1);
+    let after = home.ok(&["history", "list", "--format", "{id} {start}"]);
+    assert!(before.lines().all(|line| after.contains(line)), "{before}{after}");
 }

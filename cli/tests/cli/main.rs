@@ -4,7 +4,10 @@
 #![allow(clippy::expect_used)] // tests say what they expect
 
 mod commands;
+#[path = "../../../tests/corpus/hostile.rs"]
+mod corpus;
 mod errors;
+mod export;
 mod fake;
 mod hostile;
 mod import;

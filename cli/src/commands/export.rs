@@ -1,0 +1,208 @@
+//! `caro export`: everything in readable form, or in a shell's own. Asks the daemon for a window at a time and writes it, so
+//! that a million commands need no memory. The windows go by time, not by number: what is recorded or deleted meanwhile
+//! shifts none of them.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{BufWriter, Write},
+    path::PathBuf,
+};
+
+use caro_schema::{
+    body::history::Record,
+    ipc::history::{Hits, Order, Query, Window},
+};
+use clap::Args;
+
+use super::{
+    filters::{Filters, place},
+    history::{rows, settle},
+};
+use crate::{
+    client::Client,
+    error::{Failure, Outcome},
+    exit,
+    export::{Cannot, Database, Format, target::Target},
+    output::{Out, say, time},
+};
+
+/// Write the history to a file, for keeping, for other programs, or for another shell
+///
+/// jsonl, csv and sqlite hold everything that is known, and caro import caro takes it in again, unchanged. A shell's own
+/// format holds what that shell keeps; a command that it cannot hold is left out and counted.
+///
+/// Example: caro export zsh --output history.zsh --since 2026-01-01
+#[derive(Args)]
+pub(crate) struct Export {
+    /// How to write it
+    #[arg(value_enum, value_name = "FORMAT")]
+    format: Format,
+    /// Where to; otherwise to standard output. The file is nobody else's to read
+    #[arg(long, short = 'o', value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Replace the file if it is there
+    #[arg(long, requires = "output")]
+    force: bool,
+    /// Each different command once, where it ran last
+    #[arg(long)]
+    unique: bool,
+    #[command(flatten)]
+    filters: Filters,
+}
+
+/// Rows of one window. The daemon cuts a window that would be too large for one message, so this is only a wish.
+const WINDOW_ROWS: u32 = 5000;
+
+/// How often the connection may be lost in one export. More is no accident.
+const CONNECTIONS_MAX: u32 = 5;
+
+impl Export {
+    pub(crate) fn run(self) -> Outcome {
+        let mut sink = self.sink()?;
+        let query = Query {
+            filter: self.filters.resolve()?,
+            order: Order::Oldest,
+            unique: self.unique,
+            place: place(),
+            ..Query::default()
+        };
+        let mut client = Client::open()?;
+        settle(&mut client)?;
+        let mut written = Written::default();
+        each(client, query, &mut |record| {
+            match sink.add(self.format, record, written.count)? {
+                Ok(()) => written.count += 1,
+                Err(cannot) => *written.left_out.entry(cannot).or_default() += 1,
+            }
+            Ok(())
+        })?;
+        sink.finish(self.format, written.count)?;
+        self.tell(&written);
+        Ok(())
+    }
+
+    fn sink(&self) -> Outcome<Sink> {
+        let Some(path) = &self.output else {
+            let out = Out::new();
+            if self.format == Format::Sqlite {
+                return Err(Failure::new(exit::USAGE, "a database cannot be written to standard output")
+                    .hint("name a file: --output history.db"));
+            }
+            if out.is_terminal && !self.format.is_harmless() {
+                return Err(Failure::new(
+                    exit::USAGE,
+                    "this format is not for a terminal: it would obey what is in history",
+                )
+                .hint("name a file with --output, or send it to a program; jsonl, csv and xonsh can be looked at"));
+            }
+            return Ok(Sink::Out(out));
+        };
+        let (target, file) = Target::create(path, self.force)?;
+        if self.format == Format::Sqlite {
+            return Ok(Sink::Database(Database::create(target.written())?, target));
+        }
+        Ok(Sink::File(BufWriter::with_capacity(BUFFER_BYTES, file), target))
+    }
+
+    fn tell(&self, written: &Written) {
+        if let Some(path) = &self.output {
+            say(&format!("{} commands in {}", written.count, path.display()));
+        }
+        let left_out: u64 = written.left_out.values().sum();
+        if left_out > 0 {
+            let whys: Vec<String> =
+                written.left_out.iter().map(|(cannot, count)| format!("{count} {}", cannot.words())).collect();
+            say(&format!("left out, because the format cannot hold them: {}", whys.join(", ")));
+            say("hint: jsonl, csv and sqlite hold everything");
+        }
+    }
+}
+
+/// Large enough that a million commands cost few writes.
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// What became of the records.
+#[derive(Default)]
+struct Written {
+    count: u64,
+    left_out: BTreeMap<Cannot, u64>,
+}
+
+/// Where the records go.
+enum Sink {
+    Out(Out),
+    File(BufWriter<File>, Target),
+    Database(Database, Target),
+}
+
+impl Sink {
+    fn add(&mut self, format: Format, record: &Record, count: u64) -> Outcome<Result<(), Cannot>> {
+        if let Self::Database(database, _) = self {
+            return database.add(record).map(Ok);
+        }
+        let mut bytes = if count == 0 { format.begin() } else { format.between() }.to_vec();
+        if let Err(cannot) = format.write(record, &mut bytes) {
+            return Ok(Err(cannot));
+        }
+        self.bytes(&bytes).map(Ok)
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> Outcome {
+        match self {
+            Self::Out(out) => out.bytes(bytes),
+            Self::File(file, target) => file.write_all(bytes).map_err(|error| Failure::at(target.written(), &error)),
+            Self::Database(..) => Ok(()),
+        }
+    }
+
+    fn finish(mut self, format: Format, count: u64) -> Outcome {
+        if count == 0 {
+            self.bytes(format.begin())?;
+        }
+        self.bytes(format.end())?;
+        match self {
+            Self::Out(out) => out.finish(),
+            Self::File(mut file, target) => {
+                file.flush().map_err(|error| Failure::at(target.written(), &error))?;
+                target.finish()
+            }
+            Self::Database(database, target) => {
+                database.finish()?;
+                target.finish()
+            }
+        }
+    }
+}
+
+/// Every record that matches, the oldest first.
+fn each(mut client: Client, mut query: Query, take: &mut dyn FnMut(&Record) -> Outcome) -> Outcome {
+    // What starts from now on is another history.
+    query.filter.until_us.get_or_insert(time::now_us().saturating_add(1));
+    let mut taken_at_since = 0;
+    let mut connections_left = CONNECTIONS_MAX;
+    loop {
+        let window = Window { offset: taken_at_since, limit: WINDOW_ROWS };
+        let hits = match rows::search(&mut client, query.clone(), window) {
+            // The daemon was replaced by a newer one in the middle: the same window from that one.
+            Err(Failure { code: exit::UNAVAILABLE | exit::TRY_LATER, .. }) if connections_left > 0 => {
+                connections_left -= 1;
+                client = Client::open()?;
+                settle(&mut client)?;
+                continue;
+            }
+            hits => hits?,
+        };
+        let Hits { rows, complete, .. } = hits;
+        if !complete {
+            return Err(Failure::new(exit::TRY_LATER, "the daemon is still reading its history")
+                .hint("an export of a part would look like all of it; try again in a few seconds"));
+        }
+        let Some(last) = rows.last().map(|hit| hit.record.start_us) else { return Ok(()) };
+        rows.iter().try_for_each(|hit| take(&hit.record))?;
+        let same = rows.iter().rev().take_while(|hit| hit.record.start_us == last).count() as u64;
+        let goes_on = query.filter.since_us == Some(last);
+        taken_at_since = if goes_on { taken_at_since + same } else { same };
+        query.filter.since_us = Some(last);
+    }
+}
