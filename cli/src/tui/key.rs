@@ -138,6 +138,28 @@ impl fmt::Display for Key {
     }
 }
 
+/// Keys as people write them, in few places where there is room: `Ctrl-R`, `Esc`, `F1`, `Alt-h`.
+pub(crate) fn shown(keys: &[Key]) -> String {
+    let large = |text: &str| {
+        let mut letters = text.chars();
+        letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    };
+    let one = |key: &Key| {
+        let name = key.to_string();
+        let is_lone = key.letter().is_some() && name.chars().count() == 1;
+        let parts: Vec<String> = match name.rsplit_once('-') {
+            _ if is_lone => vec![name],
+            // Alt tells small letters from large ones.
+            Some((held, code)) if key.alt && code.chars().count() == 1 => {
+                held.split('-').map(large).chain([code.to_owned()]).collect()
+            }
+            _ => name.split('-').map(large).collect(),
+        };
+        parts.join("-")
+    };
+    keys.iter().map(one).collect::<Vec<_>>().join(" ")
+}
+
 /// Reads keys that are pressed one after the other, such as `g g`.
 pub(crate) fn parse_sequence(text: &str) -> Option<Vec<Key>> {
     let keys: Option<Vec<Key>> = text.split_whitespace().map(Key::parse).collect();
@@ -165,6 +187,20 @@ mod tests {
         }
         assert_eq!(Key::parse("ctrl-R"), Key::parse("ctrl-r"), "control does not tell small from large");
         assert_ne!(Key::parse("alt-R"), Key::parse("alt-r"), "alt does");
+    }
+
+    #[test]
+    fn keys_are_shown_as_people_write_them() {
+        for (text, expected) in [
+            ("ctrl-r", "Ctrl-R"),
+            ("esc", "Esc"),
+            ("alt-h", "Alt-h"),
+            ("g g", "g g"),
+            ("f1", "F1"),
+            ("page-up", "Page-Up"),
+        ] {
+            assert_eq!(shown(&parse_sequence(text).expect(text)), expected);
+        }
     }
 
     #[test]

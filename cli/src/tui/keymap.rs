@@ -6,7 +6,7 @@
 use super::{
     action::Action,
     condition::{Condition, Fact},
-    key::{Key, parse_sequence, sequence_name},
+    key::{Key, parse_sequence},
 };
 
 /// Keys pressed one after the other, when that counts, and what it does.
@@ -65,16 +65,10 @@ impl Keymap {
         }
     }
 
-    /// The keys of an action as things are now, for the help. One that something in front of it hides is left out.
-    pub(super) fn keys_of(&self, action: Action, is: impl Fn(Fact) -> bool) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
-        for binding in self.0.iter().filter(|binding| binding.action == action && binding.when.holds(&is)) {
-            let name = sequence_name(&binding.keys);
-            if self.meaning(&binding.keys, &is) == Meaning::Does(action) && !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        names
+    /// The first keys that mean an action as things are now.
+    pub(super) fn keys_of(&self, action: Action, is: impl Fn(Fact) -> bool) -> Option<&[Key]> {
+        let bound = self.0.iter().filter(|binding| binding.action == action && binding.when.holds(&is));
+        bound.map(|binding| &*binding.keys).find(|keys| self.meaning(keys, &is) == Meaning::Does(action))
     }
 
     /// All bindings, for the help.
@@ -277,7 +271,8 @@ mod tests {
         assert_eq!(keymap.meaning(&keys("ctrl-r"), |fact| fact == Fact::QueryEmpty), Meaning::Does(Action::Details));
         assert_eq!(keymap.meaning(&keys("ctrl-r"), |_| false), Meaning::Does(Action::NextScope));
         assert_eq!(keymap.meaning(&keys("ctrl-d"), |_| false), Meaning::Nothing);
-        assert!(!keymap.keys_of(Action::DeleteCommand, |_| false).contains(&"ctrl-d".to_owned()));
+        assert_eq!(keymap.keys_of(Action::DeleteCommand, |_| false), None);
+        assert_eq!(keymap.keys_of(Action::NextScope, |_| false), Some(&*keys("ctrl-r")));
     }
 
     #[test]

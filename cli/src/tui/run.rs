@@ -2,6 +2,7 @@
 //! out. The only file here, with those that it calls for the terminal, that does anything but compute.
 
 use std::{
+    collections::VecDeque,
     fs::File,
     io::Write,
     path::Path,
@@ -17,8 +18,10 @@ use signal_hook::{consts::SIGWINCH, iterator::Signals};
 use super::{
     Options, Purpose, copy,
     daemon_link::{self, Job},
+    danger::danger,
     effect::{Chosen, Effect},
     input::{Decoder, Input, Mouse},
+    key::{Code, Key},
     keyboard::{Heard, Keyboard},
     line::Line,
     list::List,
@@ -78,7 +81,26 @@ pub(crate) fn choose(options: &Options, purpose: Purpose) -> Outcome<Option<Chos
     screen.close();
     let chosen = ended?;
     wires.finish_deletions();
-    Ok(chosen)
+    Ok(chosen.map(|chosen| typed_on(chosen, wires.typed)))
+}
+
+/// What was typed after the key that took a command, while the terminal was asked where its cursor is: it cannot go back
+/// into the terminal, so it is typed behind the command, as it would have been on the prompt.
+fn typed_on(chosen: Chosen, typed: impl IntoIterator<Item = Input>) -> Chosen {
+    let Chosen { mut command, mut run } = chosen;
+    for input in typed {
+        match input {
+            // A line that was typed before raw mode ends as Ctrl-J.
+            Input::Key(key) if key.code == Code::Enter || key == Key::ctrl('j') => {
+                run = danger(&command).is_none();
+                break;
+            }
+            Input::Key(key) => command.extend(key.letter().map(String::from).unwrap_or_default().bytes()),
+            Input::Paste(text) => command.extend(text.bytes()),
+            Input::Mouse(_) | Input::Cursor(..) => {}
+        }
+    }
+    Chosen { command, run }
 }
 
 fn model(config: Config, options: &Options, purpose: Purpose, inline: bool, screen: &Screen) -> Model {
@@ -159,8 +181,8 @@ struct Wires {
     to_daemon: Sender<Job>,
     keyboard: Keyboard,
     decoder: Decoder,
-    /// Typed while the terminal was asked where its cursor is.
-    typed: Vec<Input>,
+    /// Read, and not yet looked at: what was typed while the terminal was asked where its cursor is.
+    typed: VecDeque<Input>,
     /// Deletions that are under way.
     deleting: usize,
     /// Deletions that failed after the screen was closed.
@@ -181,7 +203,7 @@ impl Wires {
             to_daemon,
             keyboard,
             decoder: Decoder::default(),
-            typed: Vec::new(),
+            typed: VecDeque::new(),
             deleting: 0,
             not_deleted: None,
         })
@@ -197,7 +219,7 @@ impl Wires {
             self.keyboard.go_on();
             match input {
                 Some(Input::Cursor(column, row)) => return Some((column, row)),
-                Some(other) => self.typed.push(other),
+                Some(other) => self.typed.push_back(other),
                 None => {}
             }
         }
@@ -256,10 +278,8 @@ impl Run<'_> {
         self.model.question = search.ticket;
         // The other thread ends only when this one does.
         let _ = self.wires.to_daemon.send(Job::Search(search));
-        for input in std::mem::take(&mut self.wires.typed) {
-            if let Some(chosen) = self.input(input)? {
-                return Ok(chosen);
-            }
+        if let Some(chosen) = self.look_at_typed()? {
+            return Ok(chosen);
         }
         let mut draw_at = Some(self.begun + FIRST_ANSWER_WITHIN);
         let mut drawn_by = None;
@@ -328,10 +348,8 @@ impl Run<'_> {
             Event::Heard(Heard::Nothing) => self.message(Message::NoTerminal),
             Event::Heard(Heard::Byte(byte)) => {
                 let input = self.wires.decoder.push(byte);
-                let ended = match input {
-                    Some(input) => self.input(input)?,
-                    None => None,
-                };
+                self.wires.typed.extend(input);
+                let ended = self.look_at_typed()?;
                 // While Enter waits for its answer nothing more is read: what is typed after it is the shell's.
                 if ended.is_none() && self.model.held.is_none() {
                     self.wires.keyboard.go_on();
@@ -349,12 +367,28 @@ impl Run<'_> {
                     self.wires.deleting = self.wires.deleting.saturating_sub(1);
                 }
                 let ended = self.message(message)?;
-                if was_held && ended.is_none() && self.model.held.is_none() {
+                if !was_held || ended.is_some() {
+                    return Ok(ended);
+                }
+                let ended = self.look_at_typed()?;
+                if ended.is_none() && self.model.held.is_none() {
                     self.wires.keyboard.go_on();
                 }
                 Ok(ended)
             }
         }
+    }
+
+    /// Looks at what was read, up to the key after which nothing is the screen's.
+    fn look_at_typed(&mut self) -> Outcome<Ended> {
+        while self.model.held.is_none()
+            && let Some(input) = self.wires.typed.pop_front()
+        {
+            if let Some(chosen) = self.input(input)? {
+                return Ok(Some(chosen));
+            }
+        }
+        Ok(None)
     }
 
     fn input(&mut self, input: Input) -> Outcome<Ended> {
@@ -409,5 +443,24 @@ impl Run<'_> {
             None => self.model.notice = format!("not copied: it is longer than {} bytes", copy::BYTES_MAX),
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_typed_behind_the_choice_is_typed_behind_the_command() {
+        let check = |command: &str, typed: Vec<Input>, expected: &str, run: bool| {
+            let chosen = Chosen { command: command.into(), run: false };
+            assert_eq!(typed_on(chosen, typed), Chosen { command: expected.into(), run }, "{expected}");
+        };
+        let key = |letter| Input::Key(Key::plain(Code::Char(letter)));
+        let enter = || Input::Key(Key::plain(Code::Enter));
+        check("ls", vec![], "ls", false);
+        check("ls", vec![key(' '), Input::Paste("-l".into())], "ls -l", false);
+        check("ls", vec![key('x'), enter(), key('y')], "lsx", true);
+        check("rm -rf", vec![key(' '), key('x'), enter()], "rm -rf x", false);
     }
 }

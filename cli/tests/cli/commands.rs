@@ -146,7 +146,7 @@ fn the_screens_configuration_is_looked_at_too() {
     let config = home.places().config;
     fs::create_dir_all(config.parent().expect("a folder")).expect("made");
     fs::write(&config, "[screen]\nstyle = \"huge\"\n").expect("written");
-    assert!(home.ok(&["doctor"]).contains("screen.style: it may be full, inline"));
+    assert!(home.ok(&["doctor"]).contains("screen.style: it may be \"full\" or \"inline\""));
 }
 
 #[test]

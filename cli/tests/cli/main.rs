@@ -12,6 +12,7 @@ mod fake;
 mod hostile;
 mod import;
 mod screen;
+mod screen_hostile;
 mod shells;
 mod support;
 mod sync;

@@ -5,7 +5,8 @@ use std::fs;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
-    support::{CARO, Home},
+    shells::{is_here, start},
+    support::{CARO, Home, eventually},
     terminal::Terminal,
 };
 
@@ -159,17 +160,191 @@ fn screen_pid(home: &Home) -> Pid {
 }
 
 #[test]
-fn deleting_asks_and_then_deletes_everywhere() {
+fn what_is_deleted_is_gone_everywhere_when_the_screen_closes() {
     let home = Home::with_history(&["ls", "secret", "ls", "secret"]);
     let terminal = as_binding(&home, "secret", "", SIZE);
     terminal.wait_for("1 of 4");
     terminal.press("\x04");
-    terminal.wait_for("y = all 2 runs");
-    terminal.press("y");
-    terminal.wait_for("deleted 2 on every device");
+    terminal.wait_for("deleted on every device, all 2 runs");
+    terminal.wait_for("Ctrl-Z takes it back");
+    assert_eq!(home.ok(&["history", "list", "-c"]).matches("secret").count(), 2, "it can still be taken back");
     terminal.press("\x1b");
     terminal.wait_for("ended with 0");
     assert_eq!(home.ok(&["history", "list", "-c"]), "ls\nls\n");
+}
+
+#[test]
+fn what_is_taken_back_is_not_deleted() {
+    let home = Home::with_history(&["ls", "secret"]);
+    let terminal = as_binding(&home, "secret", "", SIZE);
+    terminal.wait_for("1 of 2");
+    terminal.press("\x04");
+    terminal.wait_for("nothing matches");
+    terminal.press("\x1a");
+    terminal.wait_for("taken back");
+    terminal.press("\x1b");
+    terminal.wait_for("ended with 0");
+    assert_eq!(home.ok(&["history", "list", "-c"]), "ls\nsecret\n");
+}
+
+#[test]
+fn a_deletion_is_carried_out_by_itself_when_its_time_is_over() {
+    let home = Home::with_history(&["ls", "secret"]);
+    let terminal = as_binding(&home, "secret", "", SIZE);
+    terminal.wait_for("1 of 2");
+    terminal.press("\x1bd");
+    terminal.wait_for("this run deleted");
+    eventually("it is gone", || (home.ok(&["history", "list", "-c"]) == "ls\n").then_some(()));
+    terminal.press("\x1b");
+    terminal.wait_for("ended with 0");
+}
+
+#[test]
+fn a_screen_that_is_killed_deletes_nothing() {
+    let home = Home::with_history(&["ls", "secret"]);
+    let terminal = as_binding(&home, "secret", "", SIZE);
+    terminal.wait_for("1 of 2");
+    terminal.press("\x04");
+    terminal.wait_for("deleted on every device");
+    kill_process(screen_pid(&home), Signal::KILL).expect("sent");
+    terminal.wait_for("ended with");
+    assert_eq!(home.ok(&["history", "list", "-c"]), "ls\nsecret\n");
+}
+
+/// A shell that runs the screen and then reads up to this key.
+fn then_reads(home: &Home, before: &str, end: &str) -> Terminal {
+    let script = format!(
+        "{before} '{CARO}' screen --result-fd 3 3>result </dev/null; printf 'ended '; \
+         IFS= read -r -d {end} rest; printf 'rest=[%s]' \"$rest\""
+    );
+    Terminal::run(home, &["bash", "-c", &script], SIZE)
+}
+
+#[test]
+fn what_is_typed_after_enter_in_the_same_instant_is_the_shells() {
+    let home = history();
+    let terminal = then_reads(&home, "", r"$'\r'");
+    terminal.wait_for("5 of 5");
+    terminal.press("cargo b\rand more\r");
+    let screen = terminal.wait_for("rest=");
+    assert!(screen.ends_with("rest=[and more]"), "{screen}");
+    assert_eq!(result(&home), "put\ncargo build");
+}
+
+#[test]
+fn what_is_typed_before_the_screen_is_there_is_not_lost() {
+    let home = history();
+    let terminal = then_reads(&home, "read -r go;", r"$'\n'");
+    terminal.press("go\rgit st\rtail\r");
+    let screen = terminal.wait_for("rest=");
+    assert!(screen.ends_with("rest=[tail]"), "{screen}");
+    assert_eq!(result(&home), "put\ngit status");
+}
+
+#[test]
+fn below_the_prompt_what_was_typed_before_is_typed_behind_the_command() {
+    // The terminal is asked where its cursor is, and answers behind what was typed: that cannot go back.
+    let home = history();
+    configure(&home, "[screen]\nstyle = \"inline\"\n");
+    let terminal = then_reads(&home, "read -r go;", r"$'\n'");
+    terminal.press("go\rgit st\r -s");
+    terminal.wait_for("ended ");
+    assert_eq!(result(&home), "put\ngit status -s");
+}
+
+#[test]
+fn in_real_shells_what_is_typed_after_enter_reaches_the_prompt() {
+    for shell in ["bash", "zsh", "fish"] {
+        if !is_here(shell, "in_real_shells_what_is_typed_after_enter_reaches_the_prompt") {
+            continue;
+        }
+        let home = Home::with_history(&["echo first", "ls"]);
+        let terminal = start(&home, shell, "");
+        terminal.press("\x12");
+        terminal.wait_for("Esc leave");
+        terminal.press("echo fi\r second\r");
+        terminal.wait("it ran as it was typed", |screen| screen.lines().any(|line| line.trim() == "first second"));
+    }
+}
+
+fn configure(home: &Home, text: &str) {
+    let config = home.places().config;
+    fs::create_dir_all(config.parent().expect("a folder")).expect("made");
+    fs::write(&config, text).expect("written");
+}
+
+#[test]
+fn the_screen_opens_as_it_is_configured() {
+    let home = history();
+    configure(
+        &home,
+        "[screen]\nstyle = \"inline\"\nrows = \"50%\"\ndirection = \"down\"\nkeys_mode = \"vim\"\n\
+         columns = [\"command\", \"runs\"]\n[screen.keys]\nf5 = \"leave\"\n",
+    );
+    let mut terminal = as_binding(&home, "", "", SIZE);
+    let screen = terminal.wait_for("5 of 5");
+    let rows: Vec<&str> = screen.lines().collect();
+    assert_eq!((rows[1].trim_end(), rows[2].trim_start_matches('▌').trim(), rows.len()), (">", "ls -l", 1 + 12));
+    terminal.press("\x1b");
+    terminal.wait("vim's normal mode", |screen| screen.lines().nth(1).is_some_and(|line| line.starts_with(':')));
+    terminal.press("jj");
+    terminal.wait("two further down", |screen| {
+        screen.lines().any(|line| line.starts_with('▌') && line.contains("cargo test"))
+    });
+    terminal.press("\x1b[15~");
+    terminal.wait_for("ended with 0");
+    assert_eq!(terminal.end(), 0);
+}
+
+#[test]
+fn details_and_the_session_around_a_run_come_from_the_daemon() {
+    let home = Home::with_history(&["one", "make test", "two", "make test", "three"]);
+    let terminal = as_binding(&home, "make", "", SIZE);
+    terminal.wait_for("1 of 5");
+    terminal.press("\x0f");
+    terminal.wait_for("2 runs");
+    terminal.press("\x0f\x1bc");
+    terminal.wait("everything around it", |screen| {
+        ["one", "two", "three"].iter().all(|command| screen.contains(command))
+            && screen.lines().any(|line| line.contains('▌') && line.contains("make test"))
+    });
+    terminal.press("\x1b[A\r");
+    terminal.wait_for("ended with 0");
+    assert_eq!(result(&home), "put\ntwo");
+}
+
+#[test]
+fn the_mouse_chooses_and_takes_and_a_terminal_is_asked_only_where_it_is_wanted() {
+    let home = history();
+    let terminal = as_binding(&home, "", "", SIZE);
+    terminal.wait_for("5 of 5");
+    // The list ends two rows and the preview's eight above the bottom.
+    let row = 24 - 2 - 8 - 2;
+    let click = format!("\x1b[<0;5;{row}M\x1b[<0;5;{row}m");
+    terminal.press(&click.repeat(2));
+    terminal.wait_for("ended with 0");
+    assert_eq!(result(&home), "put\ncargo test");
+    let mouse = b"\x1b[?1000h";
+    assert!(terminal.bytes().windows(mouse.len()).any(|window| window == mouse));
+    configure(&home, "[screen]\nmouse = false\n");
+    let terminal = as_binding(&home, "", "", SIZE);
+    terminal.wait_for("5 of 5");
+    assert!(!terminal.bytes().windows(mouse.len()).any(|window| window == mouse));
+    terminal.press("\x1b");
+    terminal.wait_for("ended with 0");
+}
+
+#[test]
+fn a_command_is_copied_through_the_terminal() {
+    let home = history();
+    let terminal = as_binding(&home, "status", "", SIZE);
+    terminal.wait_for("1 of 5");
+    terminal.press("\x19");
+    terminal.wait_for("copied");
+    terminal.press("\x1b");
+    terminal.wait_for("ended with 0");
+    let copied = b"\x1b]52;c;Z2l0IHN0YXR1cw==\x07";
+    assert!(terminal.bytes().windows(copied.len()).any(|window| window == copied));
 }
 
 #[test]
@@ -198,15 +373,23 @@ fn a_screen_of_ones_own_prints_what_was_chosen() {
 }
 
 #[test]
-fn configured_to_run_it_runs_only_what_was_seen_whole() {
-    let home = Home::with_history(&["alpha", "two\nlines"]);
-    let config = home.places().config;
-    fs::create_dir_all(config.parent().expect("a folder")).expect("made");
-    fs::write(&config, "[screen]\nenter = \"run\"\n").expect("written");
-    for (line, expected) in [("alpha", "run\nalpha"), ("two", "put\ntwo\nlines")] {
+fn s19_configured_to_run_it_asks_before_what_could_do_harm() {
+    let home = Home::with_history(&["alpha", "two\nlines", "rm -rf x"]);
+    configure(&home, "[screen]\nenter = \"run\"\n");
+    for (line, keys, expected) in [
+        ("alpha", ["\r", ""], "run\nalpha"),
+        ("two", ["\r", "\r"], "put\ntwo\nlines"),
+        ("two", ["\r", "y"], "run\ntwo\nlines"),
+        ("rm", ["\r", "\t"], "put\nrm -rf x"),
+        ("rm", ["\r", "y"], "run\nrm -rf x"),
+    ] {
         let terminal = as_binding(&home, line, "", SIZE);
-        terminal.wait_for("1 of 2");
-        terminal.press("\r");
+        terminal.wait_for("1 of 3");
+        terminal.press(keys[0]);
+        if !keys[1].is_empty() {
+            terminal.wait_for("run it?");
+            terminal.press(keys[1]);
+        }
         terminal.wait_for("ended with 0");
         assert_eq!(result(&home), expected);
     }

@@ -11,7 +11,7 @@ const SIZE: (u16, u16) = (100, 24);
 
 const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
 
-fn is_here(shell: &str, test: &str) -> bool {
+pub(crate) fn is_here(shell: &str, test: &str) -> bool {
     let is_here = Command::new(shell).arg("--version").output().is_ok();
     if !is_here {
         skip(test, shell);
@@ -20,7 +20,7 @@ fn is_here(shell: &str, test: &str) -> bool {
 }
 
 /// An interactive shell with the hook and nothing else.
-fn start(home: &Home, shell: &str, options: &str) -> Terminal {
+pub(crate) fn start(home: &Home, shell: &str, options: &str) -> Terminal {
     let folder = home.path().join("home");
     let hook = format!("eval \"$('{CARO}' init {shell} {options})\"\n");
     let words: Vec<String> = match shell {

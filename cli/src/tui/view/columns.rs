@@ -4,7 +4,7 @@ use caro_schema::ipc::history::Hit;
 use jiff::tz::TimeZone;
 use ratatui::text::Span;
 
-use super::text::{fitted, fitted_end};
+use super::text::{fitted, fitted_end, fitted_start};
 use crate::{
     commands::state,
     config::Column,
@@ -61,7 +61,7 @@ pub(super) fn cell(model: &Model, hit: &Hit, column: Column) -> Span<'static> {
     let theme = &model.setup.theme;
     let record = &hit.record;
     let text = |text: String| Span::styled(text + " ", theme.dim);
-    let left = |value: &str| text(fitted(&visible::line(value.as_bytes()), width(column)));
+    let left = |value: &str| text(fitted_start(&visible::line(value.as_bytes()), width(column)));
     let right = |value: String| text(format!("{value:>0$}", width(column)));
     match column {
         Column::Exit => {

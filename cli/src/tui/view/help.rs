@@ -48,26 +48,44 @@ pub(super) fn lines(model: &Model) -> Vec<Line<'static>> {
         lines.push(Line::default());
     }
     lines.push(Line::styled("Filters among the words that are typed", theme.prompt));
-    lines.extend(FILTERS.iter().flat_map(|(filter, words)| entry(model, filter, words)));
+    lines.extend(FILTERS.iter().flat_map(|(filter, words)| entry(model, &[(*filter).to_owned()], words)));
     lines
 }
 
-fn entry(model: &Model, keys: &str, words: &str) -> Vec<Line<'static>> {
+/// Keys and what they do: beside each other where the keys are few, otherwise the words below.
+fn entry(model: &Model, keys: &[String], words: &str) -> Vec<Line<'static>> {
     let theme = &model.setup.theme;
     let words = Span::styled(words.to_owned(), theme.text);
     let pad = |used: usize| Span::raw(" ".repeat(KEYS.saturating_sub(used)));
-    let width = keys.width() + 2;
-    let keys = Span::styled(format!("  {keys}"), theme.option);
-    if width < KEYS {
-        vec![Line::from(vec![keys, pad(width), words])]
-    } else {
-        vec![Line::from(keys), Line::from(vec![pad(0), words])]
+    let mut rows = rows(keys, usize::from(model.size.0));
+    let key = |row: String| Span::styled(row, theme.option);
+    match rows.pop() {
+        Some(only) if rows.is_empty() && only.width() + 2 <= KEYS => {
+            let used = only.width();
+            vec![Line::from(vec![key(only), pad(used), words])]
+        }
+        last => {
+            let all = rows.into_iter().chain(last).map(|row| Line::from(key(row)));
+            all.chain([Line::from(vec![pad(0), words])]).collect()
+        }
     }
+}
+
+/// Keys in rows of so many columns, none torn.
+fn rows(keys: &[String], columns: usize) -> Vec<String> {
+    let mut rows: Vec<String> = Vec::new();
+    for key in keys {
+        match rows.last_mut() {
+            Some(row) if row.width() + 2 + key.width() <= columns => row.push_str(&format!("  {key}")),
+            _ => rows.push(format!("  {key}")),
+        }
+    }
+    rows
 }
 
 /// The keys of an action, each with its condition when it has one. Those of the mode that is not used are left out, and
 /// those that the person has given another meaning.
-fn keys(model: &Model, action: Action) -> String {
+fn keys(model: &Model, action: Action) -> Vec<String> {
     let all: Vec<&Binding> = model.setup.keymap.all().collect();
     let is_hidden = |at: usize, binding: &Binding| {
         all[..at].iter().any(|earlier| {
@@ -85,5 +103,5 @@ fn keys(model: &Model, action: Action) -> String {
             when => format!("{name} ({when})"),
         }
     });
-    names.collect::<Vec<_>>().join("  ")
+    names.collect()
 }

@@ -49,14 +49,26 @@ fn draw_pane(model: &Model, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// All lines of what stands over the list.
+/// All lines of what stands over the list, wrapped to its width.
 pub(super) fn pane_lines(model: &Model) -> Vec<Line<'static>> {
-    match &model.pane {
+    let lines = match &model.pane {
         Some(Pane::Help(_)) => help::lines(model),
         Some(Pane::Details(pane)) => details::lines(model, pane),
         None => Vec::new(),
-    }
+    };
+    let columns = usize::from(model.size.0);
+    lines.into_iter().flat_map(|line| wrap(line, columns)).collect()
 }
+
+/// A line as several, none longer than so many columns.
+fn wrap(line: Line<'static>, columns: usize) -> Vec<Line<'static>> {
+    let style = line.style;
+    let wrapped = preview::wrapped(line.spans, columns, LINE_ROWS_MAX);
+    wrapped.into_iter().map(|line| line.style(style)).collect()
+}
+
+/// Rows of one line. What is longer is foreign, and its beginning says enough.
+const LINE_ROWS_MAX: usize = 8;
 
 fn row_of(area: Rect, row: u16, line: Line<'static>, buffer: &mut Buffer) {
     line.render(Rect::new(area.x, row, area.width, 1), buffer);

@@ -93,8 +93,8 @@ pub(super) fn command(setup: &Setup, hit: &Hit, columns: usize, rows: usize) -> 
     lines
 }
 
-/// Cuts spans into lines of so many columns, between letters.
-fn wrapped(spans: Vec<Span<'static>>, columns: usize, rows: usize) -> Vec<Line<'static>> {
+/// Cuts spans into at most so many lines of so many columns, between letters.
+pub(super) fn wrapped(spans: Vec<Span<'static>>, columns: usize, rows: usize) -> Vec<Line<'static>> {
     let mut lines = vec![Line::default()];
     let mut used = 0;
     for span in spans {

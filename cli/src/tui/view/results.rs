@@ -83,6 +83,10 @@ fn line(model: &Model, hit: &Hit, is_chosen: bool, columns: &[Column], width: u1
     let is_last = |at: usize| at + 1 == columns.len();
     for (at, column) in columns.iter().enumerate() {
         if *column == Column::Command {
+            // The command stands apart from what is known of it.
+            let gap = usize::from(at > 0).min(room);
+            spans.push(Span::raw(" ".repeat(gap)));
+            let room = room - gap;
             let command = command(model, hit, room, over);
             let used: usize = command.iter().map(|span| span.content.width()).sum();
             spans.extend(command);

@@ -108,8 +108,7 @@ fn place(model: &Model) -> String {
 }
 
 fn first_key(model: &Model, action: Action) -> String {
-    let keys = model.setup.keymap.keys_of(action, |fact| model.is(fact));
-    keys.into_iter().next().unwrap_or_default()
+    model.setup.keymap.keys_of(action, |fact| model.is(fact)).map(key::shown).unwrap_or_default()
 }
 
 fn mode(mode: Mode) -> &'static str {

@@ -127,6 +127,14 @@ pub(super) fn fitted(text: &str, columns: usize) -> String {
     shown + &" ".repeat(columns - used)
 }
 
+/// The first so many columns of it, with a sign when something is missing behind.
+pub(super) fn fitted_start(text: &str, columns: usize) -> String {
+    if text.width() <= columns || columns == 0 {
+        return fitted(text, columns);
+    }
+    fitted(&format!("{}…", fitted(text, columns - 1).trim_end()), columns)
+}
+
 /// The last so many columns of it, with a sign when something is missing in front.
 pub(super) fn fitted_end(text: &str, columns: usize) -> String {
     if text.width() <= columns {
@@ -214,6 +222,13 @@ mod tests {
                 ("-l", theme.option),
             ]
         );
+    }
+
+    #[test]
+    fn a_long_name_keeps_its_start() {
+        assert_eq!(fitted_start("build-server", 6), "build…");
+        assert_eq!(fitted_start("desk", 6), "desk  ");
+        assert_eq!((fitted_start("你好你", 4), fitted_start("ab", 1)), ("你… ".to_owned(), "…".to_owned()));
     }
 
     #[test]
