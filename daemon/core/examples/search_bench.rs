@@ -1,8 +1,8 @@
 //! How long a keystroke takes, for each mode, and what the history costs in memory and at start. Made input from one
 //! seed, so that two runs measure the same; nothing of it is from anybody's history.
 //!
-//! `cargo run --release -p caro-core --example search_bench -- [records …]`, with 10000, 100000 and 1000000 when nothing
-//! is given. Prints a table, then one line of JSON for each of its rows. It only measures: nothing fails for being slow.
+//! `cargo run --release -p caro-core --example search_bench -- [records …] [case …]`, with 10000, 100000 and 1000000 and
+//! all cases when nothing is given. Prints a table, then one line of JSON for each of its rows. It only measures: nothing fails for being slow.
 
 // A benchmark measures time, looks at its own process and prints; the rest of this crate must not.
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
@@ -19,11 +19,11 @@ use caro_core::{
 use caro_schema::{
     body::history::Record,
     id::RecordId,
-    ipc::history::{Filter, Mode, Order, Place, Query, Window},
+    ipc::history::{Except, ExitFilter, Filter, Mode, Order, Place, Query, Window},
 };
 
-/// Each query is typed this many times.
-const ROUNDS: usize = 7;
+/// Each text is typed this many times.
+const ROUNDS: usize = 5;
 
 /// What a screen shows.
 const SCREEN: Window = Window { offset: 0, limit: 50 };
@@ -31,13 +31,18 @@ const SCREEN: Window = Window { offset: 0, limit: 50 };
 const NOW_US: i64 = 1_790_000_000_000_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let given: Vec<usize> = std::env::args().skip(1).map(|size| size.parse()).collect::<Result<_, _>>()?;
+    let (sizes, names): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|given| given.bytes().all(|byte| byte.is_ascii_digit()));
+    let given: Vec<usize> = sizes.iter().map(|size| size.parse()).collect::<Result<_, _>>()?;
     let sizes = if given.is_empty() { vec![10_000, 100_000, 1_000_000] } else { given };
     let mut lines = Vec::new();
     for size in sizes {
         let history = start(size, &mut lines)?;
-        println!("{:<34}{:>8}{:>11}{:>11}{:>11}", "search", "typed", "median ms", "p99 ms", "worst ms");
-        for case in cases() {
+        println!(
+            "{:<28}{:>8}{:>10}{:>10}{:>10}{:>12}{:>10}",
+            "search, milliseconds", "letters", "median", "p99", "worst", "quick median", "p99"
+        );
+        for case in cases().into_iter().filter(|case| names.is_empty() || names.iter().any(|name| name == case.name)) {
             lines.push(measure(&history, &case)?);
         }
         println!();
@@ -50,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// Fills a history as a start of the daemon does, from blocks.
 fn start(size: usize, lines: &mut Vec<serde_json::Value>) -> Result<History, Box<dyn Error>> {
-    let mut corpus = Corpus { seed: 42, pool: (size / 5).max(1) };
+    let mut corpus = Corpus { seed: 42, pool: (size * 206 / 1000).max(1) };
     let records: Vec<Record> = (0..size).map(|n| corpus.record(n, size)).collect();
     let blocks: Vec<Vec<u8>> = records.chunks(BLOCK_RECORDS_MAX).map(block::encode).collect();
     let stored: usize = blocks.iter().map(Vec::len).sum();
@@ -84,13 +89,33 @@ fn start(size: usize, lines: &mut Vec<serde_json::Value>) -> Result<History, Box
 struct Case {
     name: &'static str,
     query: Query,
-    texts: &'static [&'static str],
+    texts: Vec<String>,
+    /// Each query comes with a searcher that knows nothing: what is pasted, or stands on the prompt when Up is pressed.
+    cold: bool,
 }
 
+/// Letters typed, of which one row of the table is.
+const LENGTHS: [std::ops::RangeInclusive<usize>; 5] = [1..=1, 2..=2, 3..=4, 5..=9, 10..=20];
+
 fn cases() -> Vec<Case> {
-    const COMMON: &[&str] = &["git push", "docker run", "cargo test", "ls", "kubectl get pods"];
-    const ODD: &[&str] = &["gpom", "dkrrn", "xyzzy", "ssh prod", "e"];
-    const EXPRESSIONS: &[&str] = &["git.*main", r"^ls\b", r"\d{3,}$", "(push|pull) origin", "zzz"];
+    let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let common = owned(&[
+        "git push origin main",
+        "docker run --rm -it c",
+        "cargo test -p relay -",
+        "kubectl get pods -n b",
+        "ls -la /srv/metrics/1",
+        "ssh ada@frontend-12.e",
+        "e",
+        "python3 scripts/Repor",
+    ]);
+    let spread =
+        owned(&["gpom", "dkrrnit relay", "crgtst case1", "kgpnbill", "sshprod 7", "pyscrp nmbr vrbs", "eitms", "xJ8"]);
+    let nothing = owned(&["xyzzy plugh and so on", "zzz", "qqqqqqqqqqqqqqqqqqqq", "~~~", "git pushh origin mainn"]);
+    let signs =
+        owned(&["^git main$", "'push !main", "^ls | ^cd relay", "!git !cargo ^docker", "'e 7$", "git | docker 'main"]);
+    let expressions =
+        owned(&["git.*main-1", r"^ls\b.*7$", r"\d{3,}$", "(push|pull) origin", "zzz+", r"\bcase_\d+7\b", "e"]);
     let place = Place {
         directory: b"/home/ada/src/caro".to_vec().into(),
         host: "desk".to_owned(),
@@ -99,53 +124,104 @@ fn cases() -> Vec<Case> {
     };
     let query = |mode| Query { mode, unique: true, place: place.clone(), ..Query::default() };
     let fuzzy = query(Mode::Fuzzy);
+    let filtered = |filter| Query { filter, ..fuzzy.clone() };
     let here = Filter { subtree: Some(b"/home/ada/src/caro".to_vec().into()), ..Filter::default() };
     let host = Filter { host: Some("desk".to_owned()), ..Filter::default() };
+    let failed = Filter {
+        exit: Some(ExitFilter::Not(0)),
+        since_us: Some(NOW_US - 400 * 86_400_000_000),
+        except: vec![Except::Host("laptop".to_owned())],
+        ..Filter::default()
+    };
+    let typed = |name, query, texts: &[String]| Case { name, query, texts: texts.to_vec(), cold: false };
     vec![
-        Case { name: "fuzzy, common", query: fuzzy.clone(), texts: COMMON },
-        Case { name: "fuzzy, odd", query: fuzzy.clone(), texts: ODD },
-        Case { name: "substring, common", query: query(Mode::Substring), texts: COMMON },
-        Case { name: "substring, odd", query: query(Mode::Substring), texts: ODD },
-        Case { name: "prefix", query: query(Mode::Prefix), texts: COMMON },
-        Case { name: "regex", query: query(Mode::Regex), texts: EXPRESSIONS },
-        Case { name: "fuzzy on this host", query: Query { filter: host, ..fuzzy.clone() }, texts: COMMON },
-        Case { name: "fuzzy below this directory", query: Query { filter: here, ..fuzzy.clone() }, texts: COMMON },
-        Case { name: "fuzzy, every run", query: Query { unique: false, ..fuzzy.clone() }, texts: COMMON },
-        Case {
-            name: "newest, every run",
-            query: Query { unique: false, order: Order::Newest, ..fuzzy },
-            texts: COMMON,
-        },
+        typed("fuzzy", fuzzy.clone(), &common),
+        typed("fuzzy, letters spread", fuzzy.clone(), &spread),
+        typed("fuzzy, nothing there", fuzzy.clone(), &nothing),
+        typed("fuzzy, with signs", fuzzy.clone(), &signs),
+        typed("substring", query(Mode::Substring), &common),
+        typed("substring, nothing there", query(Mode::Substring), &nothing),
+        typed("prefix", query(Mode::Prefix), &common),
+        typed("prefix, nothing there", query(Mode::Prefix), &nothing),
+        typed("regex", query(Mode::Regex), &expressions),
+        typed("regex, nothing there", query(Mode::Regex), &owned(&["zzz+y", r"\d{9}", "xyzzy.*plugh"])),
+        typed("fuzzy on this host", filtered(host), &common),
+        typed("fuzzy below this directory", filtered(here), &common),
+        typed("fuzzy, what failed lately", filtered(failed), &common),
+        typed("fuzzy, every run", Query { unique: false, ..fuzzy.clone() }, &common),
+        typed("newest, every run", Query { unique: false, order: Order::Newest, ..fuzzy.clone() }, &common),
+        Case { name: "fuzzy, pasted", query: fuzzy.clone(), texts: common.clone(), cold: true },
+        Case { name: "substring, pasted", query: query(Mode::Substring), texts: common.clone(), cold: true },
+        Case { name: "regex, pasted", query: query(Mode::Regex), texts: expressions, cold: true },
     ]
 }
 
-/// Types each text letter by letter, from nothing, each time with a searcher that knows nothing yet.
+/// Types each text letter by letter, from nothing. The first search of a screen is for nothing typed, as it is here.
 fn measure(history: &History, case: &Case) -> Result<serde_json::Value, Box<dyn Error>> {
-    let mut times = Vec::new();
-    for _ in 0..ROUNDS {
-        for text in case.texts {
+    let mut keys: Vec<Key> = Vec::new();
+    for round in 0..ROUNDS {
+        let mut number = 0;
+        for text in &case.texts {
             let mut searcher = Searcher::default();
-            for (end, letter) in text.char_indices() {
+            searcher.search(history, &Query { order: Order::Newest, ..case.query.clone() }, SCREEN)?;
+            for (length, (end, letter)) in text.char_indices().enumerate() {
+                if case.cold {
+                    searcher = Searcher::default();
+                }
                 let typed = text[..end + letter.len_utf8()].to_owned();
                 let query = Query { text: typed, ..case.query.clone() };
                 let begun = Instant::now();
                 // Half an expression may not be valid: that is an answer too.
                 match searcher.search(history, &query, SCREEN) {
-                    Ok(hits) => times.push((begun.elapsed(), hits.total)),
-                    Err(caro_schema::ipc::Fault::BadPattern { .. }) => {}
+                    Ok(_) | Err(caro_schema::ipc::Fault::BadPattern { .. }) => {}
                     Err(fault) => return Err(fault.into()),
                 }
+                let took = begun.elapsed();
+                if round == 0 {
+                    keys.push(Key { length: length + 1, times: Vec::new() });
+                }
+                keys[number].times.push(took);
+                number += 1;
             }
         }
     }
-    times.sort_unstable();
-    let at = |share: f64| ms(times[((times.len() - 1) as f64 * share) as usize].0);
-    let (median, p99, worst) = (at(0.5), at(0.99), at(1.0));
-    println!("{:<34}{:>8}{median:>11.3}{p99:>11.3}{worst:>11.3}", case.name, times.len());
-    Ok(serde_json::json!({
-        "bench": "search", "case": case.name, "records": history.len(), "keystrokes": times.len(),
-        "median_ms": median, "p99_ms": p99, "worst_ms": worst,
-    }))
+    let mut rows = Vec::new();
+    for lengths in LENGTHS.iter().cloned().chain([1..=20]) {
+        let those: Vec<&Key> = keys.iter().filter(|key| lengths.contains(&key.length)).collect();
+        if !those.is_empty() {
+            rows.push(row(case, &lengths, &those));
+        }
+    }
+    Ok(serde_json::json!({"bench": "search", "case": case.name, "records": history.len(), "lengths": rows}))
+}
+
+/// One key, pressed in each round.
+struct Key {
+    length: usize,
+    times: Vec<Duration>,
+}
+
+/// Of all keys as they were measured, and of the quickest round of each: the machine has other work to do, and what the
+/// quickest of a few rounds took is nearer to what the search itself takes.
+fn row(case: &Case, lengths: &std::ops::RangeInclusive<usize>, keys: &[&Key]) -> serde_json::Value {
+    let sorted = |times: Vec<Duration>| {
+        let mut times = times;
+        times.sort_unstable();
+        move |share: f64| ms(times[((times.len() - 1) as f64 * share).round() as usize])
+    };
+    let all = sorted(keys.iter().flat_map(|key| key.times.iter().copied()).collect());
+    let quick = sorted(keys.iter().filter_map(|key| key.times.iter().min().copied()).collect());
+    let letters = format!("{}-{}", lengths.start(), lengths.end());
+    let (median, p99, quick_median, quick_p99) = (all(0.5), all(0.99), quick(0.5), quick(0.99));
+    println!(
+        "{:<28}{letters:>8}{median:>10.2}{p99:>10.2}{:>10.2}{quick_median:>12.2}{quick_p99:>10.2}",
+        case.name,
+        all(1.0)
+    );
+    serde_json::json!({
+        "letters": letters, "median_ms": median, "p99_ms": p99, "worst_ms": all(1.0),
+        "quick_median_ms": quick_median, "quick_p99_ms": quick_p99,
+    })
 }
 
 fn ms(time: Duration) -> f64 {

@@ -1,12 +1,12 @@
 //! A word whose letters are to be found in their order, not necessarily together.
 //!
-//! Whether it is in a text is decided here, letter by letter, and quickly. How well it sits is nucleo's to say, and only
-//! asked for texts that have it. Both follow the same rule of cases: lower-case letters find both, upper-case ones only
-//! themselves.
+//! Whether it is in a text is decided letter by letter, and quickly. How well it sits there is [`super::sit`]'s to say,
+//! and only asked for texts that have it. Both follow the same rule of cases: lower-case letters find both, upper-case
+//! ones only themselves.
 
 use memchr::memmem;
-use nucleo_matcher::{Config, Matcher, Utf32Str};
 
+use super::sit::Sitting;
 use crate::history::{fold_char, letters};
 
 /// A word.
@@ -14,33 +14,38 @@ pub(super) struct Word {
     letters: Vec<char>,
     /// When all of it is ASCII, which nearly everything is.
     ascii: Option<Vec<u8>>,
-    upper: Vec<char>,
+    /// The different letters, and which of them each letter is.
+    distinct: Vec<char>,
+    slots: Vec<u8>,
+    /// For a text of ASCII: which of the different letters a byte is, where it is one only.
+    table: Option<Box<[u8; 256]>>,
     mask: u64,
 }
 
 /// What scoring needs again and again. Made for one part of one search: it holds letters of commands.
 pub(super) struct Scorer {
-    matcher: Matcher,
-    bytes: Vec<u8>,
+    sitting: Sitting,
     letters: Vec<char>,
     offsets: Vec<u32>,
-    indices: Vec<u32>,
 }
 
-/// What nucleo gives for one letter at most, and what it adds for the first.
-const LETTER_SCORE_MAX: u32 = 26;
-const FIRST_LETTER_MAX: u32 = 10;
-
 impl Word {
-    /// A word without white space.
+    /// A word without white space. It has at most [`super::part::LOOSE_LETTERS_MAX`] letters.
     pub(super) fn new(typed: &str) -> Self {
         let mut folded = Vec::new();
         crate::history::fold_into(&mut folded, typed.as_bytes());
+        let letters: Vec<char> = typed.chars().collect();
+        let mut distinct = letters.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let slots = letters.iter().filter_map(|letter| distinct.binary_search(letter).ok()).map(|slot| slot as u8);
         Self {
-            letters: typed.chars().collect(),
+            slots: slots.collect(),
+            table: table(&distinct),
             ascii: typed.is_ascii().then(|| typed.as_bytes().to_vec()),
-            upper: typed.chars().filter(|letter| fold_char(*letter) != *letter).collect(),
-            mask: letters(&folded),
+            mask: crate::history::letters(&folded),
+            letters,
+            distinct,
         }
     }
 
@@ -51,7 +56,12 @@ impl Word {
 
     /// The greatest that [`Self::score`] gives.
     pub(super) fn score_max(&self) -> u32 {
-        self.letters.len() as u32 * LETTER_SCORE_MAX + FIRST_LETTER_MAX
+        super::sit::score_max(self.letters.len())
+    }
+
+    /// Whether a text that has [`Self::mask`] has the word for sure.
+    pub(super) fn is_decided_by_letters(&self) -> bool {
+        matches!(self.ascii.as_deref(), Some([letter]) if is_told_by_mask(*letter))
     }
 
     /// Whether the letters are in a text in their order.
@@ -64,92 +74,92 @@ impl Word {
                     memchr::memchr(*letter, place).inspect(|at| from += at + 1).is_some()
                 })
             }
-            None => self.places(text, folded).is_some(),
+            None => self.are_in_order(text, folded),
         }
     }
 
-    /// The first place of each letter after the one before.
-    fn places(&self, text: &[u8], folded: &[u8]) -> Option<Vec<(u32, u32)>> {
+    fn are_in_order(&self, text: &[u8], folded: &[u8]) -> bool {
         let mut from = 0;
-        let place = |letter: &char| {
+        self.letters.iter().all(|letter| {
             let mut utf8 = [0; 4];
             let bytes = letter.encode_utf8(&mut utf8).as_bytes();
             let rest = if fold_char(*letter) == *letter { &folded[from..] } else { &text[from..] };
-            let at = from + memmem::find(rest, bytes)?;
-            from = at + bytes.len();
-            Some((at as u32, from as u32))
-        };
-        self.letters.iter().map(place).collect()
+            memmem::find(rest, bytes).inspect(|at| from += at + bytes.len()).is_some()
+        })
     }
 
     /// How well the letters sit in a text that has them.
-    pub(super) fn score(&self, text: &[u8], folded: &[u8], scorer: &mut Scorer) -> u32 {
-        // None only where a letter was typed in both cases, which nucleo cannot tell apart as we do: it sits badly then.
-        scorer.ask(self, text, folded, false).unwrap_or(0).min(self.score_max())
+    pub(super) fn score(&self, text: &[u8], scorer: &mut Scorer) -> u32 {
+        scorer.sit(self, text);
+        scorer.sitting.score()
     }
 
     /// Where the letters sit in a text that has them.
-    pub(super) fn ranges(&self, text: &[u8], folded: &[u8], scorer: &mut Scorer) -> Vec<(u32, u32)> {
-        if scorer.ask(self, text, folded, true).is_none() {
-            return self.places(text, folded).unwrap_or_default();
-        }
-        let mut indices = std::mem::take(&mut scorer.indices);
-        indices.sort_unstable();
-        indices.into_iter().map(|index| scorer.range(index)).collect()
+    pub(super) fn ranges(&self, text: &[u8], scorer: &mut Scorer) -> Vec<(u32, u32)> {
+        let is_decoded = scorer.sit(self, text);
+        let places = scorer.sitting.places();
+        places.into_iter().map(|place| if is_decoded { scorer.range(place) } else { (place, place + 1) }).collect()
     }
 }
 
 impl Scorer {
     /// With empty buffers.
     pub(super) fn new() -> Self {
-        // Cases are settled here, and an accent is typed by whoever means it.
-        let mut config = Config::DEFAULT;
-        config.ignore_case = false;
-        config.normalize = false;
-        let matcher = Matcher::new(config);
-        Self { matcher, bytes: Vec::new(), letters: Vec::new(), offsets: Vec::new(), indices: Vec::new() }
+        Self { sitting: Sitting::default(), letters: Vec::new(), offsets: Vec::new() }
     }
 
-    fn ask(&mut self, word: &Word, text: &[u8], folded: &[u8], with_indices: bool) -> Option<u32> {
-        self.indices.clear();
-        self.letters.clear();
-        self.offsets.clear();
-        let Self { matcher, bytes, letters, offsets, indices } = self;
-        let haystack = if !folded.is_ascii() {
-            decode(text, &word.upper, letters, offsets);
-            Utf32Str::Unicode(letters)
-        } else if word.upper.is_empty() {
-            Utf32Str::Ascii(folded)
-        } else {
-            bytes.clear();
-            let exact = |letter: &u8| word.upper.contains(&char::from(*letter));
-            bytes.extend(text.iter().zip(folded).map(|(letter, lower)| if exact(letter) { letter } else { lower }));
-            Utf32Str::Ascii(bytes)
-        };
-        let needle = word.ascii.as_deref().map_or(Utf32Str::Unicode(&word.letters), Utf32Str::Ascii);
-        let score = if with_indices {
-            matcher.fuzzy_indices(haystack, needle, indices)
-        } else {
-            matcher.fuzzy_match(haystack, needle)
-        };
-        score.map(u32::from)
-    }
-
-    /// The bytes of the letter at this index of what was asked last.
-    fn range(&self, index: u32) -> (u32, u32) {
-        match self.offsets.get(index as usize) {
-            Some(start) => (*start, *start + self.letters[index as usize].len_utf8() as u32),
-            None => (index, index + 1),
+    /// Sits a word in a text. True when places are letters and not bytes.
+    fn sit(&mut self, word: &Word, text: &[u8]) -> bool {
+        let Self { sitting, letters, offsets } = self;
+        if let Some(table) = word.table.as_ref().filter(|_| text.is_ascii()) {
+            sitting.mark_bytes(text, table, word.distinct.len());
+            sitting.sit(&word.slots, |at| char::from(text[at]));
+            return false;
         }
+        decode(text, letters, offsets);
+        sitting.mark_letters(letters, &word.distinct);
+        sitting.sit(&word.slots, |at| letters[at]);
+        true
+    }
+
+    /// The bytes of a letter of what was decoded last.
+    fn range(&self, place: u32) -> (u32, u32) {
+        let start = self.offsets[place as usize];
+        (start, start + self.letters[place as usize].len_utf8() as u32)
     }
 }
 
-/// Letters as they are compared, and where each begins. A byte that is none is a letter that nobody types.
-fn decode(text: &[u8], upper: &[char], letters: &mut Vec<char>, offsets: &mut Vec<u32>) {
+/// Which of the letters each byte is, and one more for none of them; none where a byte may be two of them.
+fn table(distinct: &[char]) -> Option<Box<[u8; 256]>> {
+    let none = distinct.len() as u8;
+    let mut table = Box::new([none; 256]);
+    for (slot, letter) in (0u8..).zip(distinct) {
+        let letter = u8::try_from(*letter).ok().filter(u8::is_ascii)?;
+        for byte in [letter, if letter.is_ascii_lowercase() { letter.to_ascii_uppercase() } else { letter }] {
+            if table[byte as usize] != none && table[byte as usize] != slot {
+                return None;
+            }
+            table[byte as usize] = slot;
+        }
+    }
+    Some(table)
+}
+
+/// Whether a letter has a bit of its own among [`letters`]: the bits of k and s also stand for letters beyond ASCII, and
+/// an upper-case letter is not told from its lower case.
+pub(super) fn is_told_by_mask(letter: u8) -> bool {
+    let mask = letters(&[letter]);
+    mask != letters(b" ") && !matches!(letter, b'k' | b's') && letter.is_ascii() && !letter.is_ascii_uppercase()
+}
+
+/// Letters, and where each begins. A byte that is none is a letter that nobody types.
+fn decode(text: &[u8], letters: &mut Vec<char>, offsets: &mut Vec<u32>) {
+    letters.clear();
+    offsets.clear();
     let mut at = 0;
     for chunk in text.utf8_chunks() {
         for letter in chunk.valid().chars() {
-            letters.push(if upper.contains(&letter) { letter } else { fold_char(letter) });
+            letters.push(letter);
             offsets.push(at);
             at += letter.len_utf8() as u32;
         }

@@ -59,14 +59,14 @@ impl Matches {
 }
 
 fn pick(commands: &Commands, pattern: &Pattern, count: usize, candidate: impl Fn(usize) -> u32 + Sync) -> Arc<[u32]> {
-    let letters = pattern.letters();
+    let (letters, is_decided) = (pattern.letters(), pattern.is_decided_by_letters());
     let parts = in_parts(count, |part| {
         let regex = pattern.own_regex();
         let is_in = |number: &u32| {
             let number = *number;
             commands.letters(number) & letters == letters
                 && commands.runs(number) > 0
-                && pattern.is_in(commands.text(number), commands.folded(number), regex.as_ref())
+                && (is_decided || pattern.is_in(commands.text(number), commands.folded(number), regex.as_ref()))
         };
         part.map(&candidate).filter(is_in).collect::<Vec<u32>>()
     });

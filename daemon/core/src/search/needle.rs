@@ -4,6 +4,7 @@
 
 use memchr::memmem::Finder;
 
+use super::fuzzy::is_told_by_mask;
 use crate::history::{fold_char, letters};
 
 /// Text to be found.
@@ -46,6 +47,11 @@ impl Needle {
     /// The letters that a text must have.
     pub(super) fn letters(&self) -> u64 {
         self.letters
+    }
+
+    /// Whether a text that has [`Self::letters`] has it for sure.
+    pub(super) fn is_decided_by_letters(&self) -> bool {
+        matches!(self.finder.needle(), [letter] if self.exact.is_empty() && is_told_by_mask(*letter))
     }
 
     /// Bytes of it, and of each place where it is found.

@@ -23,14 +23,14 @@ enum What {
     Whole(Needle),
 }
 
-/// Letters of a word that are looked for one by one. The scores of more would not fit nucleo's numbers.
-pub(super) const LOOSE_LETTERS_MAX: usize = 256;
+/// Letters of a word that are looked for one by one. Nobody types more, and each costs memory for each text.
+pub(super) const LOOSE_LETTERS_MAX: usize = 128;
 
-/// What a place is worth, in the measure of nucleo's scores: a word in its place is worth a few letters in theirs.
+/// What a place is worth, in the measure of loose letters: a word in its place is worth about one of them.
 const START: u32 = 24;
 const WORD: u32 = 16;
 
-/// What a letter that stands as it was typed is worth: about what nucleo gives for one in its place. It counts only
+/// What a letter that stands as it was typed is worth: about what a loose one in its place is. It counts only
 /// where a word as it stands and one with loose letters are alternatives to each other.
 const LETTER: u32 = 20;
 
@@ -72,6 +72,16 @@ impl Part {
         }
     }
 
+    /// Whether a text that has [`Self::letters`] has it for sure.
+    pub(super) fn is_decided_by_letters(&self) -> bool {
+        match &self.what {
+            _ if self.negated => false,
+            What::Loose(word) => word.is_decided_by_letters(),
+            What::Exact(needle) => needle.is_decided_by_letters(),
+            What::Start(_) | What::End(_) | What::Whole(_) => false,
+        }
+    }
+
     /// How much work it is to look, at a guess: what is quick and seldom holds comes first.
     pub(super) fn effort(&self) -> usize {
         match &self.what {
@@ -106,7 +116,7 @@ impl Part {
     pub(super) fn quality(&self, text: &[u8], folded: &[u8], scorer: &mut Scorer) -> u32 {
         match &self.what {
             _ if self.negated => 0,
-            What::Loose(word) => word.score(text, folded, scorer),
+            What::Loose(word) => word.score(text, scorer),
             What::Exact(needle) => self.base + worth(needle.best(text, folded).map(|(_, fit)| fit)),
             What::Start(_) | What::Whole(_) => self.base + START,
             What::End(needle) => self.base + worth(Some(needle.fit_at_end(folded))),
@@ -118,7 +128,7 @@ impl Part {
         let at = |at: usize, needle: &Needle| (at as u32, (at + needle.len()) as u32);
         match &self.what {
             _ if self.negated => Vec::new(),
-            What::Loose(word) => word.ranges(text, folded, scorer),
+            What::Loose(word) => word.ranges(text, scorer),
             What::Exact(needle) => needle.best(text, folded).map(|(start, _)| at(start, needle)).into_iter().collect(),
             What::Start(needle) | What::Whole(needle) => vec![at(0, needle)],
             What::End(needle) => vec![at(text.len().saturating_sub(needle.len()), needle)],

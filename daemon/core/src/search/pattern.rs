@@ -25,6 +25,7 @@ use crate::history::fold_into;
 pub(super) struct Pattern {
     kind: Kind,
     letters: u64,
+    is_decided_by_letters: bool,
     /// All of it, folded: a command that is just this is the best there can be.
     whole: Vec<u8>,
 }
@@ -142,12 +143,21 @@ impl Pattern {
             }
             _ => fold_into(&mut whole, query.text.trim().as_bytes()),
         }
-        Ok(Self { kind, letters, whole })
+        let is_decided_by_letters = match &kind {
+            Kind::Words(words) => words.iter().all(Alternatives::is_decided_by_letters),
+            Kind::Regex(_) => false,
+        };
+        Ok(Self { kind, letters, is_decided_by_letters, whole })
     }
 
     /// The letters that a command must have.
     pub(super) fn letters(&self) -> u64 {
         self.letters
+    }
+
+    /// Whether a command that has these letters matches for sure.
+    pub(super) fn is_decided_by_letters(&self) -> bool {
+        self.is_decided_by_letters
     }
 
     /// Whether nothing was asked for, so that everything matches.
@@ -180,6 +190,12 @@ impl Pattern {
         }
     }
 
+    /// The greatest that [`Self::quality`] can give for a command.
+    pub(super) fn quality_max_of(&self, folded: &[u8]) -> u32 {
+        let max = self.quality_max();
+        if folded.len() == self.whole.len() { max } else { max.saturating_sub(WHOLE) }
+    }
+
     /// How well a command matches that does.
     pub(super) fn quality(&self, text: &[u8], folded: &[u8], scorer: &mut Scorer) -> u32 {
         match &self.kind {
@@ -208,6 +224,10 @@ impl Alternatives {
     fn new(group: &Group, mode: Mode) -> Self {
         let part = |term: &Term| if mode == Mode::Fuzzy { Part::new(term).beside_loose() } else { Part::new(term) };
         Self(group.iter().map(part).collect())
+    }
+
+    fn is_decided_by_letters(&self) -> bool {
+        matches!(&self.0[..], [only] if only.is_decided_by_letters())
     }
 
     fn effort(&self) -> usize {

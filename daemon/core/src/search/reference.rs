@@ -1,6 +1,6 @@
 //! For tests: the search written down as simply as it can be, over records, letter by letter, with everything sorted.
 //!
-//! Only the score of a fuzzy match is taken from the product: it is nucleo's.
+//! Only the score of a fuzzy match is taken from the product: it has a reference of its own, in `sit.rs`.
 
 use std::{
     cmp::Ordering,
@@ -38,14 +38,14 @@ pub(super) fn search(records: &[Record], query: &Query, window: Window) -> (u64,
     };
     let near = near(records, &query.place);
     let (pattern, mut scorer) = (Pattern::new(query, &asked(query).unwrap()).unwrap(), Scorer::new());
-    let mut nucleo = |command: &[u8]| {
+    let mut score = |command: &[u8]| {
         let mut folded = Vec::new();
         fold_into(&mut folded, command);
         pattern.quality(command, &folded, &mut scorer)
     };
     for row in &mut rows {
         let command = &row.1.command[..];
-        row.0 = rank(query, &row.1, by_command[command].len() as u32, near[command], &mut nucleo);
+        row.0 = rank(query, &row.1, by_command[command].len() as u32, near[command], &mut score);
     }
     rows.sort_by(|one, other| {
         let time = (one.1.start_us, one.1.id).cmp(&(other.1.start_us, other.1.id));
@@ -171,7 +171,7 @@ fn followers<'a>(records: &'a [Record], place: &Place) -> BTreeMap<&'a [u8], usi
     counts
 }
 
-fn rank(query: &Query, record: &Record, runs: u32, near: u32, nucleo: &mut impl FnMut(&[u8]) -> u32) -> u32 {
+fn rank(query: &Query, record: &Record, runs: u32, near: u32, score: &mut impl FnMut(&[u8]) -> u32) -> u32 {
     let is_literal = matches!(query.mode, Mode::Prefix | Mode::Regex);
     let asks_nothing = match query.mode {
         Mode::Fuzzy => terms(&query.text).is_empty(),
@@ -184,15 +184,15 @@ fn rank(query: &Query, record: &Record, runs: u32, near: u32, nucleo: &mut impl 
     let minutes = (i128::from(query.place.now_us) - i128::from(record.start_us)).max(0) / 60_000_000;
     let lately = 24u32.saturating_sub(u128::BITS - (minutes as u128).leading_zeros());
     let often = (1..=10).filter(|doubling| runs >= 1 << doubling).count() as u32;
-    lately + often + near + quality(query, &record.command, nucleo)
+    lately + often + near + quality(query, &record.command, score)
 }
 
-fn quality(query: &Query, command: &[u8], nucleo: &mut impl FnMut(&[u8]) -> u32) -> u32 {
+fn quality(query: &Query, command: &[u8], score: &mut impl FnMut(&[u8]) -> u32) -> u32 {
     let lower = |text: &str| text.chars().map(fold_char).map(Ok).collect::<Vec<Result<char, u8>>>();
     let folded: Vec<Result<char, u8>> = units(command).into_iter().map(|unit| unit.map(fold_char)).collect();
     let whole = if folded == lower(query.text.trim()) { 8 } else { 0 };
     match query.mode {
-        Mode::Fuzzy => nucleo(command),
+        Mode::Fuzzy => score(command),
         Mode::Substring => words(&query.text).iter().map(|word| place_of(word, &units(command))).sum::<u32>() + whole,
         Mode::Prefix => whole,
         Mode::Regex => 0,

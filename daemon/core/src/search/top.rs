@@ -46,6 +46,11 @@ impl<'a> Top<'a> {
         self.floor.is_none_or(|floor| rank >= floor.rank)
     }
 
+    /// The least rank that could still be among the best.
+    pub(super) fn floor(&self) -> u32 {
+        self.floor.map_or(0, |floor| floor.rank)
+    }
+
     /// Adds a key, if it is good enough.
     pub(super) fn push(&mut self, key: Key) {
         if self.floor.is_some_and(|floor| self.compare(&key, &floor).is_lt()) {

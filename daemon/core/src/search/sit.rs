@@ -1,0 +1,293 @@
+//! How well the letters of a word sit in a text: the best of all ways to place them in their order.
+//!
+//! A letter counts more at the beginning of a word and next to the one before it, and gaps cost: the measure that fzf and
+//! nucleo made people used to. The way to compute it is another: only the places where a letter is are looked at, not all
+//! pairs of letters and places, and each place once. So a text costs about as much as reading it. Knows no query and no
+//! history: letters are numbers here.
+
+use crate::history::fold_char;
+
+/// What one letter is worth.
+const LETTER: u32 = 16;
+
+/// What a place is worth beside: behind a blank or at the very beginning, behind a separator, behind another sign, at a
+/// change within a word (`fooBar`, `foo1`), and being a sign.
+const BEHIND_BLANK: u32 = 10;
+const BEHIND_SEPARATOR: u32 = 9;
+const BEHIND_SIGN: u32 = 8;
+const CHANGE: u32 = 5;
+const SIGN: u32 = 8;
+
+/// The place of the first letter counts so many times: it is what people begin with.
+const FIRST_TIMES: u32 = 2;
+
+/// Next to the letter before, a place is worth at least this, and what the first letter of the row is worth.
+const NEXT: u32 = 4;
+
+/// A gap costs this, and one less than its letters more.
+const GAP: u32 = 3;
+
+/// The greatest score of a word with so many letters.
+pub(super) fn score_max(letters: usize) -> u32 {
+    letters as u32 * (LETTER + BEHIND_BLANK) + BEHIND_BLANK * (FIRST_TIMES - 1)
+}
+
+/// The first letter has none before it.
+const NO_PARENT: u32 = u32::MAX;
+
+/// One word in one text. Kept to use its memory again.
+#[derive(Default)]
+pub(super) struct Sitting {
+    /// For each 64 places, and for each of the different letters, a bit for each place where it is.
+    marks: Vec<u64>,
+    width: usize,
+    /// Each place of each letter that can be reached, letter by letter.
+    states: Vec<State>,
+    /// The best place of the last letter.
+    best: Option<usize>,
+}
+
+/// A letter at a place, in the best way to get there.
+#[derive(Clone, Copy)]
+struct State {
+    place: u32,
+    score: u32,
+    /// What the first letter of the row is worth by its place.
+    row: u32,
+    /// The state of the letter before.
+    parent: u32,
+}
+
+impl Sitting {
+    /// Marks where each of the different letters is. Behind them, the table has one number more, for all other bytes.
+    pub(super) fn mark_bytes(&mut self, text: &[u8], table: &[u8; 256], letters: usize) {
+        self.clear(text.len(), letters + 1);
+        for (block, marks) in text.chunks(64).zip(self.marks.chunks_exact_mut(letters + 1)) {
+            for (at, byte) in block.iter().enumerate() {
+                marks[table[*byte as usize] as usize] |= 1 << at;
+            }
+        }
+    }
+
+    /// The same for letters of any kind: a lower-case letter is also where its upper case is.
+    pub(super) fn mark_letters(&mut self, text: &[char], letters: &[char]) {
+        self.clear(text.len(), letters.len());
+        for (block, marks) in text.chunks(64).zip(self.marks.chunks_exact_mut(letters.len())) {
+            for (at, unit) in block.iter().enumerate() {
+                let folded = fold_char(*unit);
+                for (letter, mark) in letters.iter().zip(&mut *marks) {
+                    *mark |= u64::from(letter == unit || *letter == folded) << at;
+                }
+            }
+        }
+    }
+
+    fn clear(&mut self, places: usize, width: usize) {
+        self.width = width;
+        self.marks.clear();
+        self.marks.resize(places.div_ceil(64) * width, 0);
+        self.states.clear();
+        self.best = None;
+    }
+
+    /// Places the letters, given by their numbers. `unit` is what is at a place.
+    pub(super) fn sit(&mut self, letters: &[u8], unit: impl Fn(usize) -> char) {
+        let bonus = |place: u32| bonus(place.checked_sub(1).map(|before| unit(before as usize)), unit(place as usize));
+        let Some((first, rest)) = letters.split_first() else { return };
+        let Self { marks, width, states, best } = self;
+        let mut begin = 0;
+        for place in places(marks, *width, *first) {
+            let row = bonus(place);
+            states.push(State { place, score: LETTER + row * FIRST_TIMES, row, parent: NO_PARENT });
+        }
+        for letter in rest {
+            let end = states.len();
+            reach(states, begin..end, places(marks, *width, *letter), bonus);
+            begin = end;
+        }
+        // Of equals the first.
+        let last = begin..states.len();
+        *best = last.rev().max_by_key(|at| states[*at].score);
+    }
+
+    /// How well they sit; nothing when they cannot.
+    pub(super) fn score(&self) -> u32 {
+        self.best.map_or(0, |best| self.states[best].score)
+    }
+
+    /// The places of all letters, ascending.
+    pub(super) fn places(&self) -> Vec<u32> {
+        let mut places = Vec::new();
+        let mut at = self.best;
+        while let Some(state) = at.map(|at| self.states[at]) {
+            places.push(state.place);
+            at = (state.parent != NO_PARENT).then_some(state.parent as usize);
+        }
+        places.reverse();
+        places
+    }
+}
+
+/// Adds the places of a letter that can be reached from those of the letter before.
+fn reach(
+    states: &mut Vec<State>,
+    before: std::ops::Range<usize>,
+    places: impl Iterator<Item = u32>,
+    bonus: impl Fn(u32) -> u32,
+) {
+    let mut next = before.start;
+    // The best of those with a gap behind them: its score as if the gap began at the text's beginning.
+    let mut far: Option<(u32, usize)> = None;
+    for place in places {
+        while next < before.end && states[next].place + 1 < place {
+            let reached = states[next].score + states[next].place;
+            if far.is_none_or(|(best, _)| reached > best) {
+                far = Some((reached, next));
+            }
+            next += 1;
+        }
+        let own = bonus(place);
+        let beside = Some(next).filter(|next| *next < before.end && states[*next].place + 1 == place).map(|next| {
+            let State { score, row, .. } = states[next];
+            let score = score + LETTER + own.max(row).max(NEXT);
+            State { place, score, row: if own >= BEHIND_SIGN { row.max(own) } else { row }, parent: next as u32 }
+        });
+        let apart = far.map(|(reached, parent)| {
+            // A gap of n letters costs GAP + n - 1, and n is what lies between the two places.
+            let score = reached.saturating_sub(place + GAP - 2) + LETTER + own;
+            State { place, score, row: own, parent: parent as u32 }
+        });
+        let state = match (beside, apart) {
+            (Some(beside), Some(apart)) if apart.score > beside.score => Some(apart),
+            (beside, apart) => beside.or(apart),
+        };
+        states.extend(state);
+    }
+}
+
+/// Where a letter is, ascending.
+fn places(marks: &[u64], width: usize, letter: u8) -> impl Iterator<Item = u32> {
+    let blocks = marks.chunks_exact(width).map(move |marks| marks[letter as usize]);
+    (0u32..).step_by(64).zip(blocks).flat_map(|(start, marks)| {
+        let mut left = marks;
+        std::iter::from_fn(move || {
+            let at = left.trailing_zeros();
+            left &= left.checked_sub(1)?;
+            Some(start + at)
+        })
+    })
+}
+
+/// What a place is worth, by what is there and before it.
+fn bonus(before: Option<char>, unit: char) -> u32 {
+    let Some(before) = before else { return if is_of_word(unit) { BEHIND_BLANK } else { SIGN } };
+    if !is_of_word(unit) {
+        SIGN
+    } else if before.is_ascii_whitespace() {
+        BEHIND_BLANK
+    } else if matches!(before, '/' | ',' | ':' | ';' | '|') {
+        BEHIND_SEPARATOR
+    } else if !is_of_word(before) {
+        BEHIND_SIGN
+    } else if (before.is_ascii_lowercase() && unit.is_ascii_uppercase())
+        || (!before.is_ascii_digit() && unit.is_ascii_digit())
+    {
+        CHANGE
+    } else {
+        0
+    }
+}
+
+fn is_of_word(unit: char) -> bool {
+    unit.is_ascii_alphanumeric() || !unit.is_ascii()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::search::fuzzy::{Scorer, Word};
+
+    /// All ways to place the letters, letter by letter and place by place, the way it is said above.
+    fn best(word: &[char], text: &[char]) -> Option<u32> {
+        let is_there =
+            |letter: usize, place: usize| text[place] == word[letter] || fold_char(text[place]) == word[letter];
+        let worth = |place: usize| bonus(place.checked_sub(1).map(|before| text[before]), text[place]);
+        let mut ways: Vec<(usize, u32, u32)> = (0..text.len())
+            .filter(|place| is_there(0, *place))
+            .map(|place| (place, 16 + 2 * worth(place), worth(place)))
+            .collect();
+        for letter in 1..word.len() {
+            ways = (0..text.len())
+                .filter(|place| is_there(letter, *place))
+                .filter_map(|place| {
+                    let from = ways.iter().filter(|(before, ..)| *before < place);
+                    let scored = from.map(|(before, score, row)| {
+                        if before + 1 == place {
+                            let row = if worth(place) >= 8 { worth(place).max(*row) } else { *row };
+                            (score + 16 + worth(place).max(row).max(4), true, row)
+                        } else {
+                            let gap = (place - before - 1) as u32;
+                            (score.saturating_sub(3 + gap - 1) + 16 + worth(place), false, worth(place))
+                        }
+                    });
+                    scored.max_by_key(|(score, beside, _)| (*score, *beside)).map(|(score, _, row)| (place, score, row))
+                })
+                .collect();
+        }
+        ways.into_iter().map(|(_, score, _)| score).max()
+    }
+
+    fn sits(word: &str, text: &str) -> (u32, Vec<(u32, u32)>) {
+        let (word, mut scorer) = (Word::new(word), Scorer::new());
+        (word.score(text.as_bytes(), &mut scorer), word.ranges(text.as_bytes(), &mut scorer))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn it_is_the_best_of_all_ways(
+            word in "[abAé1/]{1,5}",
+            text in prop_oneof!["[abABé1/ -]{0,14}", "[abABéÉ1/ -]{60,140}"],
+        ) {
+            let (letters, units): (Vec<char>, Vec<char>) = (word.chars().collect(), text.chars().collect());
+            let (score, ranges) = sits(&word, &text);
+            prop_assert_eq!(score, best(&letters, &units).unwrap_or(0));
+            prop_assert!(score <= score_max(letters.len()));
+            let mut folded = Vec::new();
+            crate::history::fold_into(&mut folded, text.as_bytes());
+            prop_assert_eq!(Word::new(&word).is_in(text.as_bytes(), &folded), score > 0);
+            let found: Vec<char> = ranges.iter().map(|(start, end)| &text[*start as usize..*end as usize])
+                .flat_map(str::chars).collect();
+            if score > 0 {
+                prop_assert_eq!(found.len(), letters.len());
+                prop_assert!(found.iter().zip(&letters).all(|(is, typed)| is == typed || fold_char(*is) == *typed));
+            }
+        }
+    }
+
+    #[test]
+    fn the_better_of_two_texts_is_what_people_expect() {
+        for (word, better, worse) in [
+            ("gs", "git status", "logs"),
+            ("st", "stash", "list"),
+            ("ct", "cargo test", "cut"),
+            ("fb", "fooBar", "foobar"),
+            ("log", "tail -f /var/log/x", "catalog"),
+            ("test", "cargo test", "t e s t"),
+            ("main", "git push origin main", "vim domain"),
+            ("7", "case_7", "case_17"),
+        ] {
+            assert!(sits(word, better).0 > sits(word, worse).0, "{word}: {better} before {worse}");
+        }
+        assert_eq!(sits("git", "git push").0, score_max(3));
+    }
+
+    #[test]
+    fn a_long_text_costs_no_more_than_reading_it() {
+        let text = "ab".repeat(500_000);
+        assert!(sits("abababab", &text).0 > 0);
+    }
+}
