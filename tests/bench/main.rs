@@ -9,6 +9,7 @@ mod cold;
 mod corpus;
 mod figures;
 mod hook;
+mod import;
 mod sync;
 
 use figures::Figures;
@@ -16,8 +17,13 @@ use figures::Figures;
 /// A part, by the name that a person gives.
 type Part = (&'static str, fn(&mut Figures));
 
-const PARTS: [Part; 4] =
-    [("hook", hook::measure), ("cold", cold::measure), ("latency", sync::latency), ("first-sync", sync::first)];
+const PARTS: [Part; 5] = [
+    ("hook", hook::measure),
+    ("cold", cold::measure),
+    ("import", import::measure),
+    ("latency", sync::latency),
+    ("first-sync", sync::first),
+];
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
