@@ -10,6 +10,8 @@ mod corpus;
 mod figures;
 mod hook;
 mod import;
+mod join;
+mod screen;
 mod sync;
 
 use figures::Figures;
@@ -17,12 +19,14 @@ use figures::Figures;
 /// A part, by the name that a person gives.
 type Part = (&'static str, fn(&mut Figures));
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 7] = [
     ("hook", hook::measure),
     ("cold", cold::measure),
+    ("screen", screen::measure),
     ("import", import::measure),
     ("latency", sync::latency),
     ("first-sync", sync::first),
+    ("join", join::measure),
 ];
 
 fn main() {

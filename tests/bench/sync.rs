@@ -104,20 +104,20 @@ fn pair(relay: &Relay) -> (Device, Device) {
 }
 
 /// A device that syncs all of its history, however much and old.
-fn configured() -> Device {
+pub(crate) fn configured() -> Device {
     let home = Home::new();
     home.write(".config/caro/config.toml", "[sync]\nwindow_days = \"unlimited\"\nwindow_commands = \"unlimited\"\n");
     Device::in_home(home)
 }
 
 /// A client that stays connected, so that asking costs nothing beside the answer.
-struct Client {
+pub(crate) struct Client {
     stream: UnixStream,
     next: u64,
 }
 
 impl Client {
-    fn connect(home: &Home) -> Self {
+    pub(crate) fn connect(home: &Home) -> Self {
         let env = home.env();
         let var = |name: &str| env.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
         let places = Places::from_env(var, rustix::process::getuid().as_raw()).expect("a home");
@@ -152,7 +152,7 @@ impl Client {
     }
 
     /// How many commands there are.
-    fn count(&mut self) -> u64 {
+    pub(crate) fn count(&mut self) -> u64 {
         match self.ask(Request::DaemonStatus) {
             Reply::Daemon(status) => status.records,
             _ => 0,

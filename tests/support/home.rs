@@ -193,7 +193,12 @@ impl Device {
 
     /// Joins the account of a phrase.
     pub fn restore(&self, relay: &Relay, name: &str, phrase: &str) {
-        let arguments = ["sync", "restore", "--relay", relay.address(), "--name", name, "--phrase-stdin"];
+        self.restore_at(relay.address(), name, phrase);
+    }
+
+    /// Joins the account of a phrase at a relay with this address.
+    pub fn restore_at(&self, address: &str, name: &str, phrase: &str) {
+        let arguments = ["sync", "restore", "--relay", address, "--name", name, "--phrase-stdin"];
         text(self.home.caro_with_input(&arguments, phrase), &arguments);
     }
 
@@ -257,8 +262,10 @@ impl Drop for Device {
 /// and the process that should fetch it may take seconds.
 pub fn has_ended(pid: i32) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
-    // The name in brackets may hold anything; the state follows the last bracket.
-    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['Z', 'X']))
+    // The name in brackets may hold anything; the state follows the last bracket. While another thread of it is there,
+    // its files are open.
+    let first_has = stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['Z', 'X']));
+    first_has && fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count) <= 1
 }
 
 /// A start and an end of one command, now.

@@ -21,6 +21,10 @@ impl Purges {
         self.rows.insert(after);
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// A new connection: what was not answered is asked for again, which is harmless.
     pub(super) fn rewind(&mut self) {
         self.current = None;

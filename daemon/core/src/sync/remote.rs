@@ -10,11 +10,11 @@ use caro_schema::{
     id::{CellId, DeviceId, Generation, Handle, Hash, RelayKey},
     ipc::sync::StopReason,
     limits::{PAGE_CELL_BYTES_MAX, PAGE_CELLS_MAX},
-    relay::{Entry, ErrorCode, Page, Position, ToDevice, ToRelay},
+    relay::{Accepted, Entry, ErrorCode, Page, Position, ToDevice, ToRelay},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{heads::Heads, purge::Purges, queue::Queue};
+use super::{heads::Heads, promises::Promises, purge::Purges, queue::Queue};
 use crate::step::{RemoteNumber, RowError, Rows};
 
 /// What a device keeps about a relay.
@@ -34,6 +34,10 @@ pub struct RemoteRecord {
     pub cursor: u64,
     /// The chain's head there.
     pub head: Hash,
+    /// The greatest cursor that the relay gave to a cell of this device in this life. A log that ends before it has lost
+    /// what was acknowledged.
+    #[serde(default)]
+    pub acknowledged: u64,
     /// When nothing was left to push or pull, in milliseconds since 1970.
     pub last_sync_ms: u64,
     /// Why nothing is said to this relay until a person decides. Kept, because the cursor may have passed what showed it.
@@ -75,6 +79,7 @@ pub struct Remote {
     queue: Queue,
     purges: Purges,
     heads: Heads,
+    promises: Promises,
     /// The end of the log as far as the relay has said.
     end: u64,
     /// Other devices connected now.
@@ -117,6 +122,15 @@ pub struct Reaction {
     pub close: Option<Option<u64>>,
 }
 
+impl Reaction {
+    /// Whether the message led to nothing at all.
+    fn is_nothing(&self) -> bool {
+        let Self { cells, acknowledged, purged, save, send, reborn, caught_up, close } = self;
+        let took_nothing = cells.is_empty() && acknowledged.is_empty() && purged.is_none();
+        took_nothing && !save && send.is_none() && !reborn && !caught_up && close.is_none()
+    }
+}
+
 impl Remote {
     /// A relay as it was left.
     ///
@@ -138,6 +152,7 @@ impl Remote {
             queue,
             purges: Purges::default(),
             heads: Heads::default(),
+            promises: Promises::default(),
             end,
             others_online: 0,
             quota_bytes: 0,
@@ -242,6 +257,11 @@ impl Remote {
         (self.state == State::Live && self.queue.len() == 0).then(|| self.purges.due()).flatten()
     }
 
+    /// Whether the relay still has cells that it is to forget.
+    pub fn is_purging(&self) -> bool {
+        !self.purges.is_empty()
+    }
+
     /// The next purge, out of all the ids of the row that is due.
     pub fn next_purge(&mut self, ids: &[u8]) -> Option<ToRelay> {
         self.purges.next(ids)
@@ -286,6 +306,11 @@ impl Remote {
 
     /// What follows from a message of the relay.
     pub fn handle(&mut self, message: ToDevice) -> Reaction {
+        let reaction = self.hear(message);
+        if self.promises.talks_idly(reaction.is_nothing()) { self.stopped(StopReason::Misbehaved) } else { reaction }
+    }
+
+    fn hear(&mut self, message: ToDevice) -> Reaction {
         match message {
             ToDevice::Welcome { position, signer, quota_bytes, used_bytes, list: _ } => {
                 self.quota_bytes = quota_bytes;
@@ -293,13 +318,9 @@ impl Remote {
                 self.welcome(position, signer)
             }
             ToDevice::Page(page) => self.page(page),
-            ToDevice::Ack { cells } => {
-                let acknowledged = self.queue.acknowledged(cells.iter().map(|accepted| accepted.cell));
-                self.refusal = None;
-                let end = cells.iter().map(|accepted| accepted.cursor).max().unwrap_or(0);
-                self.end = self.end.max(end);
-                Reaction { acknowledged, ..Reaction::default() }
-            }
+            ToDevice::Ack { cells } => self.acknowledged(&cells),
+            // Before the welcome nobody is there to be counted, and a relay could talk for ever without opening the session.
+            ToDevice::Presence { .. } if self.state == State::Opening => self.stopped(StopReason::Misbehaved),
             ToDevice::Presence { others } => {
                 self.others_online = others;
                 Reaction::default()
@@ -309,6 +330,22 @@ impl Remote {
             ToDevice::ListAccepted { .. } | ToDevice::Pong { .. } => Reaction::default(),
             ToDevice::Closed => self.stopped(StopReason::NoAccount),
         }
+    }
+
+    /// Takes cells out of the queue. Only those that were sent count, with their cursors: others are a relay's talk.
+    fn acknowledged(&mut self, cells: &[Accepted]) -> Reaction {
+        let mut numbers = Vec::new();
+        for accepted in cells {
+            let before = numbers.len();
+            numbers.extend(self.queue.acknowledged(std::iter::once(accepted.cell)));
+            if numbers.len() > before && accepted.cursor > self.record.cursor {
+                self.promises.note(accepted.cursor, accepted.cell);
+                self.record.acknowledged = self.record.acknowledged.max(accepted.cursor);
+                self.end = self.end.max(accepted.cursor);
+            }
+        }
+        self.refusal = None;
+        Reaction { save: !numbers.is_empty(), acknowledged: numbers, ..Reaction::default() }
     }
 
     fn welcome(&mut self, position: Position, signer: Hash) -> Reaction {
@@ -326,15 +363,17 @@ impl Remote {
         if reborn {
             self.record.cursor = 0;
             self.record.head = Hash([0; 32]);
+            self.record.acknowledged = 0;
             self.record.has.clear();
             self.record.comparing = true;
             self.heads = Heads::default();
-        } else if position.cursor < self.record.cursor
+        } else if position.cursor < self.record.cursor.max(self.record.acknowledged)
             || (position.cursor == self.record.cursor && position.head != self.record.head)
         {
             return self.stopped(StopReason::RolledBack);
         }
         self.record.generation = Some(position.generation);
+        self.promises = Promises::default();
         self.end = position.cursor;
         self.state = State::CatchingUp;
         Reaction { save: true, reborn, send: Some(ToRelay::Pull { after: self.record.cursor }), ..Reaction::default() }
@@ -353,14 +392,18 @@ impl Remote {
         if !signed || Some(page.position.generation) != self.record.generation || page.position.cursor != last {
             return self.stopped(StopReason::Misbehaved);
         }
-        if page.position.head != head {
+        if page.position.head != head || self.promises.are_broken_by(&page) {
             return self.stopped(StopReason::RolledBack);
+        }
+        let caught_up = !page.more && self.state == State::CatchingUp;
+        if caught_up && last < self.end {
+            // It signed a longer log than it has.
+            return self.stopped(StopReason::Misbehaved);
         }
         self.record.cursor = last;
         self.record.head = head;
         self.record.position = Some(page.position);
         self.end = if page.more { self.end.max(last + 1) } else { self.end.max(last) };
-        let caught_up = !page.more && self.state == State::CatchingUp;
         if caught_up {
             self.state = State::Live;
         }
