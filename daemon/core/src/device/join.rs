@@ -153,6 +153,7 @@ impl Knock {
             generation: None,
             cursor: 0,
             head: Hash([0; 32]),
+            acknowledged: 0,
             last_sync_ms: 0,
             stopped: None,
             comparing: false,

@@ -5,6 +5,7 @@
 
 mod backoff;
 mod heads;
+mod promises;
 mod purge;
 mod queue;
 mod remote;

@@ -88,6 +88,7 @@ fn record() -> RemoteRecord {
         generation: None,
         cursor: 0,
         head: Hash([0; 32]),
+        acknowledged: 0,
         last_sync_ms: 0,
         stopped: None,
         comparing: false,
@@ -294,4 +295,94 @@ fn a_stopped_relay_is_not_spoken_to_until_a_person_decides() {
     assert_eq!(remote.connected(), None);
     remote.resume();
     assert!(remote.connected().is_some());
+}
+
+/// A remote that has pulled all of this log and sent one cell, which is not in it.
+fn pushing(log: &Log) -> (Remote, CellId) {
+    let mut remote = live(log);
+    let cell = vec![0xee; 4];
+    let number = remote.enqueue();
+    let queued = Queued(BTreeMap::from([(number, cell.clone())]));
+    assert!(matches!(remote.next_push(&queued), Ok(Some(ToRelay::Push { .. }))));
+    (remote, cell_id(&cell))
+}
+
+fn acknowledge(cell: CellId, cursor: u64) -> ToDevice {
+    ToDevice::Ack { cells: vec![Accepted { cell, cursor }] }
+}
+
+#[test]
+fn trap_10_a_relay_that_acknowledges_and_does_not_store_is_found_out_at_the_next_welcome() {
+    let log = Log::new(3);
+    let (mut remote, cell) = pushing(&log);
+    let reaction = remote.handle(acknowledge(cell, 4));
+    assert!(reaction.save && reaction.acknowledged.len() == 1);
+    // Also after a restart: the cell is gone from the queue, and the promise is kept in its place.
+    let mut remote = Remote::load(1, remote.record.clone(), &Queued::default()).unwrap();
+    assert!(remote.connected().is_some());
+    let reaction = remote.handle(log.welcome());
+    assert!(reaction.close.is_some());
+    assert_eq!(remote.state(), State::Stopped(StopReason::RolledBack));
+}
+
+#[test]
+fn trap_10_a_page_with_another_cell_where_an_acknowledged_one_must_be_stops() {
+    let mut log = Log::new(3);
+    let (mut remote, cell) = pushing(&log);
+    hear(&mut remote, acknowledge(cell, 4));
+    log.cells.push(vec![9; 4]);
+    assert!(remote.handle(ToDevice::Page(log.page(3, 4))).close.is_some());
+    assert_eq!(remote.state(), State::Stopped(StopReason::RolledBack));
+}
+
+#[test]
+fn an_acknowledged_cell_in_its_place_is_fine_whichever_comes_first() {
+    for page_first in [false, true] {
+        let mut log = Log::new(3);
+        let (mut remote, cell) = pushing(&log);
+        log.cells.push(vec![0xee; 4]);
+        let (page, ack) = (ToDevice::Page(log.page(3, 4)), acknowledge(cell, 4));
+        let messages = if page_first { [page, ack] } else { [ack, page] };
+        messages.into_iter().for_each(|message| hear(&mut remote, message));
+        assert!(remote.in_step());
+    }
+}
+
+#[test]
+fn trap_02_an_acknowledgement_of_what_was_not_sent_says_nothing_about_the_log() {
+    let log = Log::new(3);
+    let mut remote = live(&log);
+    hear(&mut remote, acknowledge(CellId([9; 32]), u64::MAX));
+    assert!(remote.in_step());
+}
+
+#[test]
+fn trap_06_a_relay_that_signs_a_longer_log_than_it_has_is_stopped() {
+    let log = Log::new(3);
+    let mut remote = remote();
+    assert!(remote.connected().is_some());
+    let ToDevice::Welcome { signer, list, .. } = log.welcome() else { panic!("a welcome") };
+    let position = sign_position(&log.signer, &handle_of(&ACCOUNT), log.generation, 1 << 40, Hash([8; 32]));
+    hear(&mut remote, ToDevice::Welcome { position, signer, list, quota_bytes: 0, used_bytes: 0 });
+    assert!(remote.handle(ToDevice::Page(log.page(0, 3))).close.is_some());
+    assert_eq!(remote.state(), State::Stopped(StopReason::Misbehaved));
+}
+
+#[test]
+fn a_relay_that_talks_without_saying_anything_is_stopped() {
+    // Nobody is counted before the welcome.
+    let mut early = remote();
+    assert!(early.connected().is_some());
+    assert!(early.handle(ToDevice::Presence { others: 1 }).close.is_some());
+
+    let log = Log::new(3);
+    let mut remote = live(&log);
+    let talk = |n: u32| match n % 3 {
+        0 => ToDevice::Presence { others: n },
+        1 => acknowledge(CellId([9; 32]), 5),
+        _ => ToDevice::Error { code: ErrorCode::ListOutOfStep, retry_ms: None },
+    };
+    let said = (0..20_000).find(|n| remote.handle(talk(*n)).close.is_some());
+    assert_eq!(said, Some(10_000));
+    assert_eq!(remote.state(), State::Stopped(StopReason::Misbehaved));
 }
