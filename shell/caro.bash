@@ -286,7 +286,7 @@ __caro_search() {
 }
 
 __caro_up() {
-  if [[ -x $__caro_bin && $READLINE_LINE != *$'\n'* ]]; then __caro_screen --up; else __caro_then previous-history; fi
+  if [[ -x $__caro_bin && $READLINE_LINE != *$'\n'* ]]; then __caro_screen --up --mode prefix; else __caro_then previous-history; fi
 }
 
 # One key runs the screen (1, 3), the next what it decided on (2): a macro is the only way from a function to readline.

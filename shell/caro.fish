@@ -39,15 +39,12 @@ set -g __caro_file $__caro_folder/$__caro_session.$fish_pid
 # Another user's home, as `sudo` and `su -m` leave it: no files of ours among theirs.
 builtin test -O $__caro_folder; or not builtin test -e $__caro_folder; or set -g __caro_folder
 
-# Whether the file can be written. fish complains of a redirection that fails, and nothing can silence it, so this is
-# asked before. A file that is there is the usual case, and one question.
-function __caro_can_write
-    builtin test -f "$__caro_file" -a -w "$__caro_file"; or __caro_look_again
-end
-
 set -g __caro_path $__caro_file
 set -g __caro_rests 0
 
+# Whether the file can be written when it is not there. fish complains of a redirection that fails, and nothing can silence
+# it, so this is asked before each. That the file is there is the usual case, and asked on the spot: a function that is
+# called costs a tenth of all the rest.
 function __caro_look_again
     if builtin test $__caro_rests -gt 0
         set -g __caro_rests (builtin math $__caro_rests - 1)
@@ -66,7 +63,7 @@ function __caro_rest
     set -g __caro_rests 10
 end
 
-if __caro_can_write
+if builtin test -w "$__caro_file"; or __caro_look_again
     set -l mask $umask
     set umask 077
     builtin printf '\0H1\0s%s\0p%s\0kfish %s\0l%s\0h%s\0u%s\0\0' $__caro_session $fish_pid $version "$SHLVL" \
@@ -89,7 +86,7 @@ function __caro_preexec --on-event fish_preexec
     else
         builtin string match -q ' *' -- "$argv[1]"; and return
     end
-    __caro_can_write; or return
+    builtin test -w "$__caro_file"; or __caro_look_again; or return
     set -g __caro_running 1
     set -l uptime
     builtin test -z "$__caro_uptime"; or builtin read uptime <$__caro_uptime
@@ -102,7 +99,7 @@ function __caro_postexec --on-event fish_postexec
     set -l milliseconds "$CMD_DURATION"
     builtin test $__caro_running = 1; or return
     set -g __caro_running 0
-    __caro_can_write; or return
+    builtin test -w "$__caro_file"; or __caro_look_again; or return
     set -l modified
     builtin test -n "$__caro_uptime"; or set modified (builtin path mtime -- $__caro_file 2>/dev/null)
     builtin printf '\0E\0n%s\0x%s\0p%s\0m%s\0\0' "$milliseconds" $statuses[1] "$statuses[2..-1]" "$modified" \
@@ -149,7 +146,7 @@ function __caro_up
     else if builtin test (commandline --line) -gt 1
         up-or-search
     else
-        __caro_screen --up
+        __caro_screen --up --mode prefix
     end
 end
 

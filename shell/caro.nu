@@ -101,7 +101,7 @@ def __caro_search []: nothing -> nothing { __caro_screen }
 # Within a line of several, up moves: to the same column, or to the end of a shorter line.
 def __caro_up []: nothing -> nothing {
   let before = commandline | split chars | take (commandline get-cursor) | str join | split row "\n"
-  if ($before | length) < 2 { return (__caro_screen "--up") }
+  if ($before | length) < 2 { return (__caro_screen "--up" "--mode" "prefix") }
   let column = $before | last | str length --grapheme-clusters
   let above = $before | drop 1
   let start = $above | drop 1 | each { ($in | str length --grapheme-clusters) + 1 } | append 0 | math sum

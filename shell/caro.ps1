@@ -142,7 +142,7 @@ function global:__caro_screen([string[]] $more) {
         $cursor = $null
         [Microsoft.PowerShell.PSConsoleReadLine]::GetBufferState([ref] $line, [ref] $cursor)
         if ($line.Substring(0, $cursor).Contains("`n")) { [Microsoft.PowerShell.PSConsoleReadLine]::PreviousLine() }
-        elseif (Test-Path -LiteralPath $global:__caro.Program) { __caro_screen @('--up') }
+        elseif (Test-Path -LiteralPath $global:__caro.Program) { __caro_screen @('--up', '--mode', 'prefix') }
         else { [Microsoft.PowerShell.PSConsoleReadLine]::PreviousHistory() }
     }
     $modes = if ((Get-PSReadLineOption).EditMode -eq 'Vi') { @{ ViMode = 'Insert' }, @{ ViMode = 'Command' } } else { @{} }

@@ -188,7 +188,7 @@ def __caro_install(program, folder, session, binds_ctrl_r, binds_up):
 
             @bindings.add("up", filter=is_on_the_line & is_on_the_first_line & ~has_completions)
             def _caro_up(event):
-                event.app.create_background_task(choose(event.current_buffer, ("--up",)))
+                event.app.create_background_task(choose(event.current_buffer, ("--up", "--mode", "prefix")))
 
 
 __caro_install(__caro_bin, __caro_dir, __caro_sid, __caro_bind_ctrl_r == "1", __caro_bind_up == "1")

@@ -162,7 +162,7 @@ __caro_search() {
 
 # Within a line of several, up moves.
 __caro_up() {
-  if [[ -x $__caro_bin && $LBUFFER != *$'\n'* ]]; then __caro_screen --up; else __caro_own up-line-or-history; fi
+  if [[ -x $__caro_bin && $LBUFFER != *$'\n'* ]]; then __caro_screen --up --mode prefix; else __caro_own up-line-or-history; fi
 }
 
 # What the key did before. $1: what it does in a zsh that nobody has changed.

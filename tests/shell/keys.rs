@@ -11,9 +11,10 @@ for_every_shell! {
         session.terminal.wait_for("1 of");
         session.terminal.keys("\r");
         session.terminal.wait_until("the command is on the prompt", |screen| {
-            !screen.contains("Enter") && screen.trim_end().ends_with("echo first needle")
+            !screen.contains("esc leave") && screen.trim_end().ends_with("echo first needle")
         });
         session.terminal.wait_until_alone();
+        session.terminal.wait_for_editor();
         session.terminal.keys(" edited");
         session.run(&[""]);
         assert_eq!(session.commands(), ["echo first needle", "echo other", "echo first needle edited"]);
@@ -24,12 +25,13 @@ for_every_shell! {
         session.run(&["echo one"]);
         session.terminal.keys("echo half a li");
         session.terminal.keys("\x12");
-        session.terminal.wait_for("> echo half a li");
+        session.terminal.wait_for("esc leave");
         session.terminal.keys("\x1b");
         session.terminal.wait_until("the line is back", |screen| {
-            !screen.contains("Enter") && screen.trim_end().ends_with("echo half a li")
+            !screen.contains("esc leave") && screen.trim_end().ends_with("echo half a li")
         });
         session.terminal.wait_until_alone();
+        session.terminal.wait_for_editor();
         session.terminal.keys("ne\r");
         session.mark();
         assert_eq!(session.commands(), ["echo one", "echo half a line"]);
@@ -42,9 +44,10 @@ for_every_shell! {
         session.terminal.wait_for("2 of");
         session.terminal.keys("\r");
         session.terminal.wait_until("the newest is on the prompt", |screen| {
-            !screen.contains("Enter") && screen.trim_end().ends_with("echo newest")
+            !screen.contains("esc leave") && screen.trim_end().ends_with("echo newest")
         });
         session.terminal.wait_until_alone();
+        session.terminal.wait_for_editor();
         session.terminal.keys("\r");
         session.mark();
         assert_eq!(session.commands(), ["echo older", "echo newest", "echo newest"]);
@@ -60,7 +63,7 @@ for_each_shell! {
         session.terminal.keys("\x1b[A");
         session.terminal.wait_until("the shell's own up", |screen| {
             let last = screen.trim_end();
-            last.ends_with("true mark 1") && !screen.contains("Enter take")
+            last.ends_with("true mark 1") && !screen.contains("esc leave")
         });
         session.terminal.keys("\r");
         session.mark();

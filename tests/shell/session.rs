@@ -2,7 +2,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-use caro_tests::{Device, Home, Terminal, eventually};
+use caro_tests::{Device, Home, Terminal};
 use serde_json::Value;
 
 /// A shell that has a hook.
@@ -159,9 +159,8 @@ impl Session {
         self.marks += 1;
         let mark = self.kind.mark(&self.marks.to_string());
         self.terminal.line(&mark);
-        let what = format!("{mark:?} is recorded; the screen:\n");
-        eventually(&what, || {
-            self.device.home.history().iter().any(|row| row["command"] == *mark && !row["exit"].is_null()).then_some(())
+        self.terminal.wait_until(&format!("{mark:?} is recorded"), |_| {
+            self.device.home.history().iter().any(|row| row["command"] == *mark && !row["exit"].is_null())
         });
         // Before the prompt the keys are the terminal's and not the line editor's.
         self.terminal.wait_until("the prompt", |screen| screen.trim_end().ends_with("ready>"));

@@ -94,7 +94,7 @@ for_each_shell! {
         shell.terminal.keys("true fir");
         shell.terminal.wait_for("true fir");
         let arguments = press(&mut shell, UP, "put\ntrue first\ntrue second");
-        assert!(arguments.trim_end().ends_with(" --up"), "{arguments}");
+        assert!(arguments.trim_end().ends_with(" --up --mode prefix"), "{arguments}");
         shell.terminal.wait_for("true second");
         // The cursor is on the second line: up is the shell's own there.
         shell.terminal.keys(UP);
