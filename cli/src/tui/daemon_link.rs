@@ -7,13 +7,13 @@ use caro_schema::{
     id::RecordId,
     ipc::{
         Reply, Request,
-        history::{Details, Filter, Hits, Mode, Order, Query, Selection, Window},
+        history::{Filter, Hits, Mode, Order, Query, Selection, Window},
     },
 };
 
 use super::{
-    effect::{Delete, Search},
-    message::Message,
+    effect::{Delete, Search, Subject},
+    message::{About, Message},
 };
 use crate::{
     client::Client,
@@ -26,7 +26,7 @@ use crate::{
 pub(super) enum Job {
     Search(Search),
     Locate(Search),
-    Details(RecordId),
+    Details(Subject),
     Delete(Delete),
 }
 
@@ -75,7 +75,7 @@ impl Link {
                 let newer = self.ask(|client| search(client, &query, window)).map(|hits| hits.total);
                 Message::Located { ticket, newer }
             }
-            Job::Details(id) => Message::Details(id, self.ask(|client| details(client, id))),
+            Job::Details(subject) => Message::Details(subject.id, self.ask(|client| about(client, &subject))),
             Job::Delete(delete) => {
                 let outcome = self.ask(|client| carry_out(client, &delete));
                 Message::Deleted { number: delete.number, outcome }
@@ -103,12 +103,19 @@ fn search(client: &mut Client, query: &Query, window: Window) -> Outcome<Hits> {
     }
 }
 
-fn details(client: &mut Client, id: RecordId) -> Outcome<Box<Details>> {
-    match client.ask(Request::Details { id })? {
-        Reply::Details(details) => Ok(details),
-        _ => Err(unexpected()),
-    }
+fn about(client: &mut Client, subject: &Subject) -> Outcome<Box<About>> {
+    let Subject { id, command } = subject;
+    let details = match client.ask(Request::Details { id: *id })? {
+        Reply::Details(details) => *details,
+        _ => return Err(unexpected()),
+    };
+    let hits = search(client, &runs_query(command), Window { offset: 0, limit: runs_window(command) })?;
+    let same = hits.rows.into_iter().map(|hit| hit.record).filter(|record| *record.command == **command);
+    Ok(Box::new(About { details, runs: same.take(RUNS_SHOWN).collect() }))
 }
+
+/// Runs of a command that the details list.
+const RUNS_SHOWN: usize = 100;
 
 fn carry_out(client: &mut Client, delete: &Delete) -> Outcome<u64> {
     let mut ids: Vec<RecordId> = delete.hits.iter().map(|hit| hit.record.id).collect();
@@ -126,23 +133,43 @@ fn carry_out(client: &mut Client, delete: &Delete) -> Outcome<u64> {
 }
 
 /// Rows asked for at once.
-const RUNS_WINDOW: u32 = 2000;
+const RUNS_WINDOW: usize = 2000;
 
-/// Every run of exactly this command, anywhere.
-fn all_runs(client: &mut Client, command: &[u8]) -> Outcome<Vec<RecordId>> {
-    let valid = command.utf8_chunks().next().map_or("", |chunk| chunk.valid());
-    let query = Query {
-        text: valid.to_owned(),
+/// Bytes of an answer, by far fewer than a message may have.
+const RUNS_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes of a command that are looked for. Those that begin with them are then compared in full.
+const RUNS_PREFIX: usize = 1024;
+
+/// So many rows that their commands fit into a message.
+fn runs_window(command: &[u8]) -> u32 {
+    let rows = (RUNS_BYTES / (1024 + command.len())).clamp(1, RUNS_WINDOW);
+    u32::try_from(rows).unwrap_or(1)
+}
+
+/// Everything that begins as this command does, the newest first.
+fn runs_query(command: &[u8]) -> Query {
+    let mut text = command.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    if text.len() > RUNS_PREFIX {
+        text = &text[..text.floor_char_boundary(RUNS_PREFIX)];
+    }
+    Query {
+        text: text.to_owned(),
         mode: Mode::Prefix,
         filter: Filter::default(),
         order: Order::Newest,
         unique: false,
         ..Query::default()
-    };
+    }
+}
+
+/// Every run of exactly this command, anywhere.
+fn all_runs(client: &mut Client, command: &[u8]) -> Outcome<Vec<RecordId>> {
+    let query = runs_query(command);
     let mut ids = Vec::new();
     let mut offset = 0;
     loop {
-        let hits = search(client, &query, Window { offset, limit: RUNS_WINDOW })?;
+        let hits = search(client, &query, Window { offset, limit: runs_window(command) })?;
         let same = hits.rows.iter().filter(|hit| *hit.record.command == *command);
         ids.extend(same.map(|hit| hit.record.id));
         offset += hits.rows.len() as u64;
@@ -164,7 +191,7 @@ mod tests {
     #[test]
     fn only_the_newest_search_is_asked_and_no_deletion_is_lost() {
         let delete = || Job::Delete(Delete { number: 7, hits: vec![hit("x")], all_runs: false });
-        let details = |number| Job::Details(RecordId([number; 16]));
+        let details = |number| Job::Details(Subject { id: RecordId([number; 16]), command: Vec::new() });
         let locate = |ticket| match search_job(ticket) {
             Job::Search(search) => Job::Locate(search),
             other => other,
@@ -175,10 +202,19 @@ mod tests {
             .map(|job| match job {
                 Job::Search(search) => search.ticket,
                 Job::Locate(_) => 100,
-                Job::Details(id) => 200 + u64::from(id.0[0]),
+                Job::Details(subject) => 200 + u64::from(subject.id.0[0]),
                 Job::Delete(delete) => delete.number,
             })
             .collect();
         assert_eq!(kept, [7, 7, 3, 202]);
+    }
+
+    #[test]
+    fn a_long_command_is_looked_for_by_its_beginning_and_in_small_windows() {
+        let long = "é".repeat(500_000);
+        let query = runs_query(long.as_bytes());
+        assert!(query.text.len() <= RUNS_PREFIX && long.starts_with(&query.text));
+        assert_eq!((runs_window(long.as_bytes()), runs_window(b"ls")), (4, 2000));
+        assert_eq!(runs_query(b"a\xffb").text, "a");
     }
 }

@@ -13,7 +13,7 @@ pub(super) enum Effect {
     /// Ask how many match, to find a place in them.
     Locate(Search),
     /// Ask all about the command of a record.
-    Details(RecordId),
+    Details(Subject),
     /// Delete on every device.
     Delete(Delete),
     /// Put on the clipboard.
@@ -33,6 +33,23 @@ pub(super) struct Search {
     pub(super) query: Query,
     /// Which part of the answer.
     pub(super) window: Window,
+}
+
+/// A run of a command that is asked about.
+#[derive(Clone)]
+pub(super) struct Subject {
+    /// The run.
+    pub(super) id: RecordId,
+    /// Its command.
+    pub(super) command: Vec<u8>,
+}
+
+// Written by hand: a command is private.
+impl std::fmt::Debug for Subject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { id: _, command } = self;
+        f.debug_struct("Subject").field("command_bytes", &command.len()).finish_non_exhaustive()
+    }
 }
 
 /// What to delete.

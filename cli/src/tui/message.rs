@@ -1,12 +1,22 @@
 //! What can happen to the screen.
 
 use caro_schema::{
+    body::history::Record,
     id::RecordId,
     ipc::history::{Details, Hits},
 };
 
 use super::{input::Mouse, key::Key};
 use crate::error::Failure;
+
+/// All about a command.
+#[derive(Debug, Default)]
+pub(super) struct About {
+    /// How often, where, how it went, and what is usual around it.
+    pub(super) details: Details,
+    /// Its newest runs, the newest first.
+    pub(super) runs: Vec<Record>,
+}
 
 /// Something happened.
 #[derive(Debug)]
@@ -36,7 +46,7 @@ pub(super) enum Message {
         newer: Result<u64, Failure>,
     },
     /// All about the command of this record, or why not.
-    Details(RecordId, Result<Box<Details>, Failure>),
+    Details(RecordId, Result<Box<About>, Failure>),
     /// A deletion is done: how many runs, or why not.
     Deleted {
         /// Which deletion.

@@ -89,3 +89,21 @@ pub(crate) fn line_from_stdin() -> String {
     let _ = stdin.lock().take(LINE_BYTES_MAX).read_to_end(&mut line);
     String::from_utf8_lossy(line.trim_ascii()).into_owned()
 }
+
+#[cfg(test)]
+mod documented {
+    use super::{action, condition, keymap};
+
+    /// What is not in the document is known to nobody.
+    #[test]
+    fn every_action_condition_and_key_is_in_the_document() {
+        let document = include_str!("../../../docs/screen.md");
+        let has = |name: &str| assert!(document.contains(&format!("`{name}`")), "docs/screen.md lacks {name}");
+        action::ALL.iter().for_each(|(_, name, ..)| has(name));
+        condition::FACTS.iter().for_each(|(name, ..)| has(name));
+        keymap::DEFAULTS.iter().for_each(|(keys, ..)| has(keys));
+        for (_, _, _, words) in action::ALL {
+            assert!(document.replace("\\|", "|").contains(words), "docs/screen.md lacks {words:?}");
+        }
+    }
+}

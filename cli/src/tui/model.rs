@@ -1,11 +1,11 @@
 //! Everything the screen knows, as plain data. Changed by `update` alone, drawn by `view`.
 
-use caro_schema::ipc::history::{Details, Hit, Mode, Order, Place, Query};
+use caro_schema::ipc::history::{Hit, Mode, Order, Place, Query};
 use jiff::Zoned;
 
 use super::{
     condition::Fact, danger::Danger, effect::Search, key::Key, keymap::Keymap, layout::Layout, line::Line, list::List,
-    narrow::Narrow,
+    message::About, narrow::Narrow,
 };
 use crate::{
     config::{Column, Direction, Join, Theme},
@@ -52,6 +52,8 @@ pub(super) struct Model {
     /// Columns and rows to draw in.
     pub(super) size: (u16, u16),
     pub(super) list: List,
+    /// Whether a row of another host was seen: before that nobody needs a column for hosts.
+    pub(super) other_hosts: bool,
     /// The last question's number.
     pub(super) asked: u64,
     /// The last one that was answered.
@@ -101,7 +103,7 @@ pub(super) enum Pane {
 pub(super) struct DetailsPane {
     pub(super) hit: Hit,
     /// None until the answer is here.
-    pub(super) details: Option<Result<Box<Details>, Failure>>,
+    pub(super) details: Option<Result<Box<About>, Failure>>,
     /// The first line in sight.
     pub(super) top: usize,
 }

@@ -140,6 +140,7 @@ fn model(config: Config, options: &Options, purpose: Purpose, inline: bool, scre
         narrow,
         size: (area.width, area.height),
         list: List::default(),
+        other_hosts: false,
         asked: 0,
         answered: 0,
         question: 0,
@@ -183,6 +184,8 @@ struct Wires {
     decoder: Decoder,
     /// Read, and not yet looked at: what was typed while the terminal was asked where its cursor is.
     typed: VecDeque<Input>,
+    /// The terminal is gone.
+    is_gone: bool,
     /// Deletions that are under way.
     deleting: usize,
     /// Deletions that failed after the screen was closed.
@@ -204,6 +207,7 @@ impl Wires {
             keyboard,
             decoder: Decoder::default(),
             typed: VecDeque::new(),
+            is_gone: false,
             deleting: 0,
             not_deleted: None,
         })
@@ -214,7 +218,15 @@ impl Wires {
         tty.write_all(b"\x1b[6n").ok()?;
         let deadline = Instant::now() + CURSOR_WITHIN;
         while let Ok(event) = self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            let Event::Heard(Heard::Byte(byte)) = event else { continue };
+            let byte = match event {
+                Event::Heard(Heard::Byte(byte)) => byte,
+                Event::Heard(Heard::Nothing) => {
+                    self.is_gone = true;
+                    return None;
+                }
+                // Nothing was asked yet, and the size is looked at afterwards.
+                Event::Answer(_) | Event::Resized => continue,
+            };
             let input = self.decoder.push(byte);
             self.keyboard.go_on();
             match input {
@@ -274,6 +286,9 @@ type Ended = Option<Option<Chosen>>;
 
 impl Run<'_> {
     fn run(mut self) -> Outcome<Option<Chosen>> {
+        if self.wires.is_gone {
+            return Ok(None);
+        }
         let search = self.model.search();
         self.model.question = search.ticket;
         // The other thread ends only when this one does.
@@ -413,7 +428,7 @@ impl Run<'_> {
             let job = match effect {
                 Effect::Search(search) => Job::Search(search),
                 Effect::Locate(search) => Job::Locate(search),
-                Effect::Details(id) => Job::Details(id),
+                Effect::Details(subject) => Job::Details(subject),
                 Effect::Delete(delete) => {
                     self.wires.deleting += 1;
                     Job::Delete(delete)

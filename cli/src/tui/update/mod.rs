@@ -70,6 +70,8 @@ fn on_found(model: &mut Model, ticket: u64, offset: u64, found: Result<Hits, Fai
             let deletions = std::mem::take(&mut model.deletions);
             model.list.take(offset, hits, |hit| deletions.iter().any(|deletion| deletion.covers(hit)));
             model.deletions = deletions;
+            let here = &model.setup.place.host;
+            model.other_hosts |= model.list.rows().any(|(_, hit)| hit.record.host != *here);
             if model.is_current() {
                 see::seek(model);
                 bring_into_sight(model);

@@ -6,7 +6,7 @@ use super::{ask_anew, bring_into_sight, edit};
 use crate::{
     error::Failure,
     tui::{
-        effect::{Effect, Search},
+        effect::{Effect, Search, Subject},
         model::{Context, DetailsPane, Model, Pane},
         view,
     },
@@ -33,9 +33,9 @@ const MARKS_MAX: usize = 1000;
 /// Opens the details of the chosen command.
 pub(super) fn details(model: &mut Model) -> Vec<Effect> {
     let Some(hit) = model.list.chosen().filter(|_| model.is_current()).cloned() else { return Vec::new() };
-    let id = hit.record.id;
+    let subject = Subject { id: hit.record.id, command: hit.record.command.to_vec() };
     model.pane = Some(Pane::Details(Box::new(DetailsPane { hit, details: None, top: 0 })));
-    vec![Effect::Details(id)]
+    vec![Effect::Details(subject)]
 }
 
 /// Opens the help.

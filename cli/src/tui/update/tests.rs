@@ -16,6 +16,7 @@ use crate::{
         keymap::{Binding, Keymap},
         line::Line,
         list::List,
+        message::About,
         model::Setup,
         narrow::Narrow,
     },
@@ -55,6 +56,7 @@ pub(in crate::tui) fn model() -> Model {
         narrow: Narrow::default(),
         size: (80, 10),
         list: List::default(),
+        other_hosts: false,
         asked: 0,
         answered: 0,
         question: 0,
@@ -517,10 +519,14 @@ fn what_cannot_be_typed_cannot_be_edited() {
 fn details_are_asked_for_and_shown_for_their_command_alone() {
     let mut model = with_rows(hits(&["a", "b"]));
     let effects = press(&mut model, "ctrl-o");
-    let Some(Effect::Details(id)) = effects.first() else { panic!("{effects:?}") };
-    let details = || Ok(Box::new(Details { runs: 7, ..Details::default() }));
+    let Some(Effect::Details(subject)) = effects.first() else { panic!("{effects:?}") };
+    let id = &subject.id;
+    let about = || About { details: Details { runs: 7, ..Details::default() }, ..About::default() };
+    let details = || Ok(Box::new(about()));
     let shown = |model: &Model| match &model.pane {
-        Some(Pane::Details(pane)) => pane.details.as_ref().and_then(|details| details.as_ref().ok().map(|it| it.runs)),
+        Some(Pane::Details(pane)) => {
+            pane.details.as_ref().and_then(|details| details.as_ref().ok().map(|it| it.details.runs))
+        }
         _ => None,
     };
     let mut other = *id;

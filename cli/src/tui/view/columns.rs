@@ -19,9 +19,11 @@ const COLUMNS_FOR_DETAILS: u16 = 50;
 /// the end.
 const COMMAND_EIGHTHS: u16 = 5;
 
-/// The columns for which there is room, in their order. The command is always among them.
-pub(super) fn fitting(wanted: &[Column], width: u16) -> Vec<Column> {
+/// The columns for which there is room, in their order. The command is always among them; one for hosts only once there is
+/// more than one of them.
+pub(super) fn fitting(wanted: &[Column], other_hosts: bool, width: u16) -> Vec<Column> {
     let mut columns: Vec<Column> = wanted.to_vec();
+    columns.retain(|column| other_hosts || *column != Column::Host);
     if !columns.contains(&Column::Command) {
         columns.push(Column::Command);
     }
@@ -121,7 +123,7 @@ mod tests {
     fn the_last_columns_are_left_out_first_and_the_command_never() {
         let wanted = [Column::Exit, Column::Duration, Column::Age, Column::Host, Column::Directory];
         let check = |width: u16, count: usize| {
-            let columns = fitting(&wanted, width);
+            let columns = fitting(&wanted, true, width);
             assert_eq!(columns[..count], wanted[..count], "{width}");
             assert_eq!(columns[count..], [Column::Command], "{width}");
         };
@@ -130,7 +132,9 @@ mod tests {
         check(60, 3);
         check(49, 0);
         check(1, 0);
-        let moved = fitting(&[Column::Command, Column::Age], 200);
+        let alone = [Column::Exit, Column::Duration, Column::Age, Column::Directory, Column::Command];
+        assert_eq!(fitting(&wanted, false, 200), alone, "there are no other hosts");
+        let moved = fitting(&[Column::Command, Column::Age], true, 200);
         assert_eq!(moved, [Column::Command, Column::Age]);
     }
 }

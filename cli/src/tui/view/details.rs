@@ -14,8 +14,12 @@ use super::{
     text::{Paint, letter_start, one_line},
 };
 use crate::{
+    commands::state,
     output::{time, visible},
-    tui::model::{DetailsPane, Model},
+    tui::{
+        message::About,
+        model::{DetailsPane, Model},
+    },
 };
 
 /// Lines of the command itself. The preview shows all of it.
@@ -35,12 +39,13 @@ pub(super) fn lines(model: &Model, pane: &DetailsPane) -> Vec<Line<'static>> {
     match &pane.details {
         None => lines.push(Line::styled("…", setup.theme.dim)),
         Some(Err(failure)) => lines.push(Line::styled(visible::line(failure.message.as_bytes()), setup.theme.failed)),
-        Some(Ok(details)) => lines.extend(about(model, &pane.hit.record, details)),
+        Some(Ok(all)) => lines.extend(about(model, &pane.hit.record, all)),
     }
     lines
 }
 
-fn about(model: &Model, record: &Record, details: &Details) -> Vec<Line<'static>> {
+fn about(model: &Model, record: &Record, all: &About) -> Vec<Line<'static>> {
+    let About { details, runs: newest } = all;
     let mut lines = vec![runs(model, details)];
     lines.extend(times(model, details));
     let title = |title: &str| Line::styled(title.to_owned(), model.setup.theme.prompt);
@@ -64,6 +69,29 @@ fn about(model: &Model, record: &Record, details: &Details) -> Vec<Line<'static>
     let total = details.followed_by.len() as u64;
     lines.extend(tallies(model, "Usually followed by", &details.followed_by, total, |tally| {
         visible::line(&tally.text[..letter_start(&tally.text, OTHER_BYTES)])
+    }));
+    lines.extend(list_of_runs(model, newest));
+    lines
+}
+
+/// The newest runs, one in a line.
+fn list_of_runs(model: &Model, newest: &[Record]) -> Vec<Line<'static>> {
+    if newest.is_empty() {
+        return Vec::new();
+    }
+    let theme = &model.setup.theme;
+    let zone = columns::zone(&model.setup);
+    let mut lines = vec![Line::default(), Line::styled("Runs, the newest first", theme.prompt)];
+    lines.extend(newest.iter().map(|record| {
+        let failed = record.exit.is_some_and(|exit| exit != 0);
+        let took = record.duration_us.map(time::duration).unwrap_or_default();
+        let host = visible::line(record.host.as_bytes());
+        Line::from(vec![
+            Span::styled(format!("  {}  ", time::local(record.start_us, &zone)), theme.dim),
+            Span::styled(format!("{:>4} ", state(record)), if failed { theme.failed } else { theme.succeeded }),
+            Span::styled(format!("{took:>5}  {host}  "), theme.dim),
+            Span::styled(columns::directory(&model.setup, &record.directory), theme.text),
+        ])
     }));
     lines
 }

@@ -55,20 +55,34 @@ pub(super) fn lines(model: &Model) -> Vec<Line<'static>> {
 /// Keys and what they do: beside each other where the keys are few, otherwise the words below.
 fn entry(model: &Model, keys: &[String], words: &str) -> Vec<Line<'static>> {
     let theme = &model.setup.theme;
-    let words = Span::styled(words.to_owned(), theme.text);
-    let pad = |used: usize| Span::raw(" ".repeat(KEYS.saturating_sub(used)));
-    let mut rows = rows(keys, usize::from(model.size.0));
-    let key = |row: String| Span::styled(row, theme.option);
-    match rows.pop() {
-        Some(only) if rows.is_empty() && only.width() + 2 <= KEYS => {
-            let used = only.width();
-            vec![Line::from(vec![key(only), pad(used), words])]
-        }
-        last => {
-            let all = rows.into_iter().chain(last).map(|row| Line::from(key(row)));
-            all.chain([Line::from(vec![pad(0), words])]).collect()
+    let columns = usize::from(model.size.0);
+    // On a narrow terminal the words stand below the keys, and a little further in.
+    let indent = if columns >= 2 * KEYS { KEYS } else { 4 };
+    let mut lines: Vec<Line<'static>> =
+        rows(keys, columns).into_iter().map(|row| Line::from(Span::styled(row, theme.option))).collect();
+    let mut words = in_rows(words, columns.saturating_sub(indent)).into_iter();
+    if let [only] = lines.as_mut_slice()
+        && only.width() + 2 <= indent
+        && let Some(first) = words.next()
+    {
+        only.push_span(Span::raw(" ".repeat(indent - only.width())));
+        only.push_span(Span::styled(first, theme.text));
+    }
+    let below = |row| Line::from(vec![Span::raw(" ".repeat(indent)), Span::styled(row, theme.text)]);
+    lines.extend(words.map(below));
+    lines
+}
+
+/// Words in rows of so many columns.
+fn in_rows(words: &str, columns: usize) -> Vec<String> {
+    let mut rows: Vec<String> = Vec::new();
+    for word in words.split(' ') {
+        match rows.last_mut() {
+            Some(row) if row.width() + 1 + word.width() <= columns => row.push_str(&format!(" {word}")),
+            _ => rows.push(word.to_owned()),
         }
     }
+    rows
 }
 
 /// Keys in rows of so many columns, none torn.

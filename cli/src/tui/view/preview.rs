@@ -66,7 +66,10 @@ fn about(setup: &Setup, hit: &Hit) -> String {
     }
     parts.extend(record.duration_us.map(time::duration));
     let shown = |text: &str| visible::line(text.as_bytes());
-    parts.push(format!("{}@{}", shown(&record.user), shown(&record.host)));
+    parts.push(match record.user.as_str() {
+        "" => shown(&record.host),
+        user => format!("{}@{}", shown(user), shown(&record.host)),
+    });
     if !record.directory.is_empty() {
         parts.push(columns::directory(setup, &record.directory));
     }

@@ -39,7 +39,7 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         };
         return words(model, &[nothing.to_owned()], area, buffer);
     }
-    let columns = columns::fitting(&model.setup.columns, area.width);
+    let columns = columns::fitting(&model.setup.columns, model.other_hosts, area.width);
     for (number, index) in (0..area.height).zip(model.list.in_sight(area.height)) {
         if let Some(hit) = model.list.row(index) {
             let line = line(model, hit, index == model.list.chosen, &columns, area.width);

@@ -15,7 +15,7 @@ use crate::{
     error::Failure,
     testing::hit,
     tui::{
-        message::Message,
+        message::{About, Message},
         model::Model,
         update::{
             tests::{answer, hits, model, press, type_in, with_rows},
@@ -163,6 +163,12 @@ fn the_help_of_all_keys() {
     snapshot("help-vim-100x130", &mut model, 100, 130);
 }
 
+fn about() -> About {
+    let mut older = day()[1].record.clone();
+    older.start_us -= 86_400_000_000;
+    About { details: details(), runs: vec![day()[1].record.clone(), older] }
+}
+
 fn details() -> Details {
     let tally = |text: &str, runs| Tally { text: text.as_bytes().to_vec().into(), runs };
     let record = |command: &str| Some(hit(command).record);
@@ -191,7 +197,7 @@ fn the_details_of_a_command() {
     press(&mut model, "up ctrl-o");
     snapshot("details-waiting-80x12", &mut model, 80, 12);
     let id = model.list.chosen().expect("a row").record.id;
-    update(&mut model, Message::Details(id, Ok(Box::new(details()))), 0);
+    update(&mut model, Message::Details(id, Ok(Box::new(about()))), 0);
     snapshot("details-80x30", &mut model, 80, 30);
     snapshot("details-30x8", &mut model, 30, 8);
 }
