@@ -9,15 +9,25 @@ use crate::{
 
 /// All scenarios.
 pub const ALL: &[&Scenario] = &[
+    &transport::T_LAT_01,
+    &transport::T_LAT_02,
+    &transport::T_LAT_04,
+    &transport::T_LOSS_03,
     &transport::T_LOSS_04,
     &transport::T_CONN_01,
     &transport::T_CONN_02,
+    &transport::T_CONN_03,
     &enc::E_HS_01,
     &enc::E_HS_02,
     &enc::E_HS_03,
     &enc::E_HS_04,
     &enc::E_HS_05,
     &enc::E_HS_06,
+    &enc::E_ENC_01,
+    &enc::E_ENC_02,
+    &enc::E_ENC_03,
+    &enc::E_ENC_04,
+    &enc::E_ENC_05,
     &enc::E_PQ_01,
     &enc::E_PQ_02,
     &enc::E_PQ_03,
@@ -25,8 +35,17 @@ pub const ALL: &[&Scenario] = &[
     &enc::E_PQ_05,
     &sync::S_SM_01,
     &sync::S_SM_02,
+    &sync::S_SM_03,
+    &sync::S_SM_04,
     &sync::S_CONC_01,
+    &sync::S_CONC_02,
+    &sync::S_CONC_03,
+    &sync::S_CONC_04,
     &sync::S_CONV_01,
+    &sync::S_CONV_02,
+    &sync::S_CONV_04,
+    &sync::S_BLOB_01,
+    &sync::S_BLOB_03,
 ];
 
 /// The page `docs/chaos.md`.

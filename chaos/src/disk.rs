@@ -39,6 +39,11 @@ impl Disk {
         self.queues.len()
     }
 
+    /// The cells themselves, with the remote and the number of each.
+    pub fn queues(&self) -> Vec<(RemoteNumber, u64, Vec<u8>)> {
+        self.queues.iter().map(|((remote, number), cell)| (*remote, *number, cell.clone())).collect()
+    }
+
     /// Forgets them.
     pub fn drop_queues(&mut self) {
         self.queues.clear();
@@ -57,6 +62,11 @@ impl Disk {
     /// Takes a row away, as damage or a hand on the database would.
     pub fn lose(&mut self, space: Space, key: &[u8]) -> Option<Vec<u8>> {
         self.rows.get_mut(&space)?.remove(key)
+    }
+
+    /// Takes a record out of the history, without a trace.
+    pub fn forget_record(&mut self, id: &RecordId) {
+        self.blocks.values_mut().for_each(|records| records.retain(|record| record.id != *id));
     }
 
     /// The history that is on it.

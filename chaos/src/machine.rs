@@ -248,6 +248,12 @@ impl Machine {
         }
     }
 
+    /// A record is not here any more, as after a mistake in the product.
+    pub(crate) fn forget(&mut self, id: RecordId) {
+        self.disk.forget_record(&id);
+        self.history = self.disk.history();
+    }
+
     /// When it has something to do by itself, in the world's time.
     pub(crate) fn wake_at_ms(&self) -> Option<u64> {
         self.device.wake_at_ms().map(|due| self.clock.when(due))

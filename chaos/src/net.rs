@@ -16,6 +16,8 @@ pub struct Link {
     pub passes: Passes,
     /// How many times in a thousand messages the connection breaks.
     pub breaks_per_thousand: u64,
+    /// After so many messages of a session it breaks.
+    pub cut_after: Option<u64>,
 }
 
 /// One direction.
@@ -61,7 +63,13 @@ impl Default for Way {
 
 impl Default for Link {
     fn default() -> Self {
-        Self { up: Way::default(), down: Way::default(), passes: Passes::Everything, breaks_per_thousand: 0 }
+        Self {
+            up: Way::default(),
+            down: Way::default(),
+            passes: Passes::Everything,
+            breaks_per_thousand: 0,
+            cut_after: None,
+        }
     }
 }
 
@@ -100,6 +108,9 @@ const RETRANSMIT_MS_MAX: u64 = 10_000;
 
 /// How long a burst of loss lasts at most.
 const BURST_MS_MAX: u64 = 2_000;
+
+/// How long nothing is lost after a burst at least: between two bursts the line is good.
+const QUIET_MS: u64 = 6_000;
 
 impl Flow {
     /// When a message that is sent now will be there as a whole.
@@ -143,6 +154,7 @@ impl Flow {
             Loss::None => false,
             Loss::Random(percent) => seed.percent(percent),
             Loss::Bursts(_) if at_ms < self.burst_until_ms => true,
+            Loss::Bursts(_) if at_ms < self.burst_until_ms + QUIET_MS && self.burst_until_ms > 0 => false,
             Loss::Bursts(percent) => {
                 let begins = seed.percent(percent);
                 if begins {

@@ -20,7 +20,7 @@ use caro_relay::{
 };
 use caro_schema::{
     id::{CellId, Generation, Handle, Hash, RelayKey},
-    relay::{Entry, ToDevice, ToRelay},
+    relay::{Accepted, Entry, ToDevice, ToRelay},
 };
 
 use crate::{sabotage::Sabotage, shelf::Shelf};
@@ -51,8 +51,12 @@ pub struct Relay {
     /// What is to be delivered, by session.
     pub(crate) outgoing: BTreeMap<SessionId, VecDeque<ToDevice>>,
     pub(crate) closing: Vec<SessionId>,
-    /// Cells that a device heard an acknowledgement of.
-    pub acknowledged: Vec<CellId>,
+    /// Cells that a device heard an acknowledgement of, with their cursors in the present life of the log.
+    pub acknowledged: BTreeMap<CellId, u64>,
+    /// Cells that were acknowledged with two different cursors in one life of the log.
+    pub moved: u64,
+    /// Lives of its log: one more each time that it was put back and its owner said so.
+    pub lives: u64,
     /// Changes that were committed.
     pub commits: u64,
     cut_at: Option<PowerCut>,
@@ -65,7 +69,7 @@ impl Relay {
         let signer = Arc::new(Signer::from_seed(&[6 + number; 32]));
         let generation = Generation([1 + number; 16]);
         let log = MemoryLog::new(generation);
-        let limits = limits();
+        let limits = Limits::default();
         Self {
             is_up: true,
             protocol: protocol(&signer, &limits),
@@ -77,7 +81,9 @@ impl Relay {
             jobs: VecDeque::new(),
             outgoing: BTreeMap::new(),
             closing: Vec::new(),
-            acknowledged: Vec::new(),
+            acknowledged: BTreeMap::new(),
+            moved: 0,
+            lives: 1,
             commits: 0,
             cut_at: None,
             limits,
@@ -111,6 +117,11 @@ impl Relay {
         self.take_outputs();
     }
 
+    /// Whether a session is still open.
+    pub(crate) fn has(&self, id: SessionId) -> bool {
+        self.outgoing.contains_key(&id)
+    }
+
     pub(crate) fn message(&mut self, id: SessionId, message: ToRelay, now_ms: u64) {
         // What is held is read later in the program; here nothing else waits in the session's way.
         let (Reading::On | Reading::Held) = self.protocol.handle_message(id, message, now_ms);
@@ -138,6 +149,7 @@ impl Relay {
         if self.jobs.is_empty() {
             return true;
         }
+        self.log.next_round();
         let jobs: Vec<Job> = self.jobs.drain(..).collect();
         let (reads, changes): (Vec<Job>, Vec<Job>) =
             jobs.into_iter().partition(|job| matches!(job.work, Work::Read { .. }));
@@ -163,7 +175,6 @@ impl Relay {
             self.protocol.handle_done(done, now_ms);
         }
         self.take_outputs();
-        self.log.settled();
         if cut == Some(PowerCut::MidAck) {
             // Of each session the first half of what waits is on its way already.
             return self.crash();
@@ -217,6 +228,19 @@ impl Relay {
         self.closing.clear();
     }
 
+    /// A device heard an acknowledgement.
+    pub(crate) fn has_acknowledged(&mut self, cells: &[Accepted]) {
+        for accepted in cells {
+            let before = self.acknowledged.insert(accepted.cell, accepted.cursor);
+            self.moved += u64::from(before.is_some_and(|before| before != accepted.cursor));
+        }
+    }
+
+    /// The cursors that were given out, as devices heard of them.
+    pub fn cursors(&self) -> impl Iterator<Item = u64> {
+        self.acknowledged.values().copied()
+    }
+
     /// A copy of its database, as it is now.
     pub fn backup(&self) -> MemoryLog {
         self.log.backup()
@@ -226,6 +250,11 @@ impl Relay {
     pub(crate) fn replace(&mut self, log: MemoryLog) {
         self.notary = Notary::new(self.signer.clone(), log.generation());
         self.safe = early(self.sabotage, &log);
+        if log.generation() != self.log.generation() {
+            // Another life: what was acknowledged has to be offered again, and gets other cursors.
+            self.acknowledged.clear();
+            self.lives += 1;
+        }
         self.log.replace(log);
         self.forget_sessions();
     }
@@ -263,11 +292,6 @@ impl Relay {
 
 fn early(sabotage: Option<Sabotage>, log: &MemoryLog) -> Option<MemoryLog> {
     (sabotage == Some(Sabotage::AckBeforeCommit)).then(|| log.backup())
-}
-
-/// The production limits, except on what a simulated day with its millions of messages would trip over by being short.
-fn limits() -> Limits {
-    Limits { messages_per_second: 100_000, messages_per_second_total: 1_000_000, ..Limits::default() }
 }
 
 fn protocol(signer: &Signer, limits: &Limits) -> Protocol {

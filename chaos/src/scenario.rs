@@ -72,6 +72,8 @@ pub struct Run {
     pub seed: u64,
     /// What is left out, when something is.
     pub sabotage: Option<Sabotage>,
+    /// Whether large numbers are to be small ones: for the tests that everybody runs.
+    pub brief: bool,
 }
 
 /// Why a body did not come to its end.
@@ -107,6 +109,11 @@ impl Run {
         World::joined(devices, self.seed, self.sabotage)
     }
 
+    /// A number of the specification, or a smaller one in a brief run.
+    pub fn sized(&self, full: usize, brief: usize) -> usize {
+        if self.brief { brief } else { full }
+    }
+
     /// Whether a protection is missing.
     pub fn lacks(&self, protection: Sabotage) -> bool {
         self.sabotage == Some(protection)
@@ -124,14 +131,28 @@ impl Scenario {
     /// # Errors
     /// When something that must be true was not, or it cannot run here.
     pub fn check(&self, body: &Body, seed: u64, sabotage: Option<Sabotage>) -> Result<(), Verdict> {
-        let act = body.run;
-        let Err(cause) = panic::catch_unwind(move || act(&mut Run { seed, sabotage })) else { return Ok(()) };
+        self.check_run(body, Run { seed, sabotage, brief: false })
+    }
+
+    /// As [`Self::check`], with small numbers in the place of large ones.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn check_briefly(&self, body: &Body, seed: u64, sabotage: Option<Sabotage>) -> Result<(), Verdict> {
+        self.check_run(body, Run { seed, sabotage, brief: true })
+    }
+
+    fn check_run(&self, body: &Body, run: Run) -> Result<(), Verdict> {
+        let (act, mut own) = (body.run, run);
+        let Err(cause) = panic::catch_unwind(move || act(&mut own)) else { return Ok(()) };
         if let Some(Needs(needs)) = cause.downcast_ref() {
             return Err(Verdict::Skipped(needs.clone()));
         }
+        let Run { seed, sabotage, brief } = run;
         let twin = sabotage.map(|missing| format!(" --without {}", missing.name())).unwrap_or_default();
+        let brief = if brief { " --brief" } else { "" };
         Err(Verdict::Failed(format!(
-            "{}\n  again: cargo run -p chaos-tests -- --id {} --tier {} --seed {seed} -n 1{twin}",
+            "{}\n  again: cargo run -p chaos-tests -- --id {} --tier {} --seed {seed} -n 1{twin}{brief}",
             words(&*cause),
             self.id,
             body.tier

@@ -14,14 +14,15 @@ pub struct Shelf {
     log: MemoryLog,
     /// How many more transactions find no room.
     refuses: u32,
-    /// Cells of the last transaction, which a reader beside it may miss when cursors are given out too early.
-    fresh: usize,
+    /// Cells of the last transaction, and for how many more rounds a reader beside it may miss them when cursors are given
+    /// out too early.
+    fresh: (usize, u8),
     sabotage: Option<Sabotage>,
 }
 
 impl Shelf {
     pub(crate) fn new(log: MemoryLog, sabotage: Option<Sabotage>) -> Self {
-        Self { log, refuses: 0, fresh: 0, sabotage }
+        Self { log, refuses: 0, fresh: (0, 0), sabotage }
     }
 
     pub(crate) fn refuse(&mut self, count: u32) {
@@ -36,9 +37,9 @@ impl Shelf {
         self.log = log;
     }
 
-    /// Everything that was committed can be seen now.
-    pub(crate) fn settled(&mut self) {
-        self.fresh = 0;
+    /// Another round begins: what was committed some rounds ago can be seen.
+    pub(crate) fn next_round(&mut self) {
+        self.fresh.1 = self.fresh.1.saturating_sub(1);
     }
 
     /// All entries of an account.
@@ -80,7 +81,7 @@ impl LogReader for Shelf {
         match self.sabotage {
             Some(Sabotage::PageOffByOne) if count > 1 => self.shortened(handle, after, count - 1),
             // Between the cursor and its cell: who reads then sees a later one in an earlier one's place.
-            Some(Sabotage::CursorOutsideTx) if self.fresh > 1 && count > 1 => {
+            Some(Sabotage::CursorOutsideTx) if self.fresh.0 > 0 && self.fresh.1 > 0 && count > 1 => {
                 whole.entries.swap(count - 1, count - 2);
                 Ok(Some(whole))
             }
@@ -102,7 +103,7 @@ impl Log for Shelf {
         let changed = self.log.commit(changes)?;
         let fresh =
             |changed: &Changed| if let Changed::Appended(appended) = changed { appended.fresh.len() } else { 0 };
-        self.fresh = changed.iter().map(fresh).sum();
+        self.fresh = (changed.iter().map(fresh).sum(), 3);
         Ok(changed)
     }
 

@@ -20,8 +20,10 @@ pub fn assert_no_data_loss(world: &World) {
     }
     for relay in 0..world.relays.len() {
         let held: BTreeSet<CellId> = world.entries(relay).iter().map(id_of).collect();
-        let lost = world.relays[relay].acknowledged.iter().filter(|cell| !held.contains(cell)).count();
+        let lost = world.relays[relay].acknowledged.keys().filter(|cell| !held.contains(cell)).count();
         assert!(lost == 0, "no data loss: {lost} acknowledged cells are not at relay {relay}");
+        let moved = world.relays[relay].moved;
+        assert!(moved == 0, "no data loss: relay {relay} gave {moved} cells a second cursor");
     }
 }
 
@@ -57,7 +59,7 @@ mod tests {
         world.settle();
         let cell = *world.held().last().expect("one");
         assert_blob_present(&world, 0, &cell);
-        world.relays[0].acknowledged.push(CellId([9; 32]));
+        world.relays[0].acknowledged.insert(CellId([9; 32]), 1);
         assert!(fails(assert_no_data_loss, &world));
         assert!(fails(|world| assert_blob_present(world, 0, &CellId([9; 32])), &world));
     }

@@ -16,6 +16,10 @@ use crate::world::World;
 pub fn assert_authors_in_order(world: &World) {
     let Some(account) = world.machines[0].device.account() else { return };
     for relay in 0..world.relays.len() {
+        if world.relays[relay].lives > 1 {
+            // What it lacked was offered again, after what was written since: devices hold that until the rest has come.
+            continue;
+        }
         let mut last: BTreeMap<DeviceId, u64> = BTreeMap::new();
         let mut purged = false;
         for entry in world.entries(relay) {

@@ -56,6 +56,25 @@ impl World {
         matches!(fate, Fate::Done | Fate::Written)
     }
 
+    /// The person at a device says: go on.
+    pub fn resume(&mut self, at: usize) {
+        let fate = self.machines[at].decide(self.now_ms, |device, _, _, _| Ok(device.set_enabled(true)));
+        self.follow(at, fate);
+    }
+
+    /// From now on messages travel in real sessions: everybody makes one.
+    pub fn seal_sessions(&mut self) {
+        self.sealed = true;
+        for at in 0..self.machines.len() {
+            for relay in 0..self.relays.len() {
+                if self.is_connected_to(at, relay) {
+                    self.end(at, relay, Some(1));
+                }
+            }
+        }
+        self.settle();
+    }
+
     /// What an input's end means for the connections: a device that began again has none.
     pub(super) fn follow(&mut self, at: usize, fate: Fate) {
         if matches!(fate, Fate::Lost | Fate::Written) {

@@ -6,7 +6,7 @@ use caro_core::{
 };
 use caro_schema::{
     codec,
-    relay::{ToDevice, ToRelay},
+    relay::{Position, ToDevice, ToRelay},
 };
 
 use super::{World, session::Parcel};
@@ -36,8 +36,15 @@ impl World {
     }
 
     fn breaks(&mut self, at: usize, relay: usize) -> bool {
-        let chance = self.links[at][relay].breaks_per_thousand;
-        chance > 0 && self.seed.below(1000) < chance
+        let link = self.links[at][relay];
+        let Some(connection) = self.drivers[at][relay].connection_mut() else { return false };
+        connection.messages += 1;
+        if link.cut_after.is_some_and(|most| connection.messages > most) {
+            // Once: the next session is left alone.
+            self.links[at][relay].cut_after = None;
+            return true;
+        }
+        link.breaks_per_thousand > 0 && self.seed.below(1000) < link.breaks_per_thousand
     }
 
     /// One message from a device to a relay.
@@ -154,11 +161,14 @@ impl World {
         let mut own_end = None;
         match &message {
             ToDevice::Ack { cells } => {
-                self.relays[relay].acknowledged.extend(cells.iter().map(|accepted| accepted.cell));
+                self.relays[relay].has_acknowledged(cells);
                 own_end = cells.iter().map(|accepted| accepted.cursor).max();
             }
             ToDevice::Page(page) => self.traffic[at].entries += page.entries.len() as u64,
             ToDevice::Pong { .. } => return,
+            ToDevice::Welcome { position, .. } if self.sabotage == Some(Sabotage::AcceptRollback) => {
+                self.believe(at, number, position);
+            }
             _ => {}
         }
         let mut close = None;
@@ -191,6 +201,15 @@ impl World {
         machine.disk.commit(vec![Write::Row(Space::State, key, Some(codec::encode(&record)))]);
         machine.device = load(&machine.disk, &machine.rules);
         self.hang_up(at);
+    }
+
+    /// What a relay says of itself counts more than what was seen of it before.
+    fn believe(&mut self, at: usize, number: RemoteNumber, position: &Position) {
+        let account = self.machines[at].device.account();
+        let known = account.and_then(|account| account.remote(number)).map(|remote| remote.record.cursor);
+        if known.is_some_and(|cursor| position.cursor < cursor) {
+            self.bend(at, number, |record| (record.cursor, record.head) = (position.cursor, position.head));
+        }
     }
 
     /// One cursor for all relays: what one of them has said is believed of the others.

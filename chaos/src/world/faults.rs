@@ -1,7 +1,12 @@
 //! What is broken: connections, links, processes, power, clocks.
 
-use caro_relay::log::memory::MemoryLog;
-use caro_schema::relay::Entry;
+use caro_core::step::{RemoteNumber, Write};
+use caro_link::proof;
+use caro_relay::{log::memory::MemoryLog, protocol::SessionId};
+use caro_schema::{
+    id::Hash,
+    relay::{Entry, ToRelay},
+};
 
 use super::World;
 use crate::net::{Link, Passes};
@@ -119,5 +124,70 @@ impl World {
         change(&mut cells);
         let handle = self.handle(relay);
         self.relays[relay].rewrite(&handle, cells);
+    }
+}
+
+impl World {
+    /// A device's connection with the first relay breaks at its so-manieth message from now on, and again at each later
+    /// session's.
+    pub fn cut_after(&mut self, at: usize, messages: u64) {
+        self.links[at][0].cut_after = Some(messages);
+    }
+
+    /// It does not any more.
+    pub fn cut_never(&mut self, at: usize) {
+        self.links[at][0].cut_after = None;
+    }
+
+    /// Whether a device waits for a person before it speaks to the first relay again.
+    pub fn is_stopped(&self, at: usize) -> bool {
+        self.remote(at, 0).is_some_and(|number| self.machines[at].is_stopped(number))
+    }
+
+    /// Moves the cursor of a device at the first relay, as a restored row would: with the head that belongs there.
+    pub fn move_cursor(&mut self, at: usize, cursor: u64) {
+        let ids = self.held().into_iter().take(cursor as usize);
+        let head = (1..).zip(ids).fold(Hash([0; 32]), |head, (cursor, id)| proof::chain_head(&head, cursor, &id));
+        let number = self.remote(at, 0).expect("it has the relay");
+        self.bend(at, number, |record| (record.cursor, record.head) = (cursor, head));
+    }
+
+    /// Puts cells behind what waits in a device's outbox.
+    pub fn enqueue(&mut self, at: usize, cells: Vec<(RemoteNumber, u64, Vec<u8>)>) {
+        let disk = &mut self.machines[at].disk;
+        let highest = disk.queues().into_iter().map(|(_, number, _)| number).max().unwrap_or(0);
+        let writes = cells.into_iter().map(|(remote, number, cell)| Write::Queue(remote, highest + number, Some(cell)));
+        disk.commit(writes.collect());
+        self.crash_device(at);
+    }
+}
+
+impl World {
+    /// Whether a device is on its way into a session with the first relay.
+    pub fn is_dialling(&self, at: usize) -> bool {
+        self.drivers[at][0].is_dialling()
+    }
+
+    /// Somebody opens a session with a relay and says nothing.
+    pub fn stranger(&mut self, relay: usize) -> SessionId {
+        let handshake = self.next_handshake();
+        self.relays[relay].arrive([9; 32], handshake, self.now_ms)
+    }
+
+    /// Whether a relay still has a session.
+    pub fn knows(&self, relay: usize, session: SessionId) -> bool {
+        self.relays[relay].has(session)
+    }
+
+    /// A second session of one device at the first relay, while the first is open: the same keys, the same words.
+    pub fn twin_session(&mut self, at: usize) {
+        let Some(account) = self.machines[at].device.account() else { return };
+        let key = account.vault().device().relay_static(&self.relays[0].key()).public();
+        let (handshake, handle, now_ms) = (self.next_handshake(), self.handle(0), self.now_ms);
+        let twin = self.relays[0].arrive(key, handshake, now_ms);
+        self.relays[0].message(twin, ToRelay::Hello { handle }, now_ms);
+        self.pass(100);
+        // The second connection is gone again; the device comes back with its first.
+        self.relays[0].depart(twin);
     }
 }

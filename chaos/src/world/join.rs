@@ -7,7 +7,7 @@ use std::{
 };
 
 use caro_core::{
-    device::{Env, Intent, Joining, Progress},
+    device::{Env, Intent, Joining, Knock, Progress},
     vault::{Phrase, RootKey},
 };
 use caro_relay::log::memory::MemoryLog;
@@ -103,19 +103,19 @@ impl World {
         let names = (format!("canary-device-{at}"), "test".to_owned());
         let joining = Joining::new(intent, root, relay_key, "wss://canary-relay:1/".to_owned(), names, &mut env)
             .expect("randomness");
-        self.carry_joining(0, &joining);
+        self.carry(0, joining.knock());
         let joined = joining.finish();
         let fate = self.machines[at].decide(self.now_ms, |device, history, _, env| device.adopt(joined, history, env));
         assert_eq!(fate, crate::machine::Fate::Done);
     }
 
     /// Says to a relay what a device that wants in has to say, until it is listed.
-    fn carry_joining(&mut self, relay: usize, joining: &Joining) {
+    fn carry(&mut self, relay: usize, knock: &Knock) {
         let handshake = self.next_handshake();
         let now_ms = self.now_ms;
         let relay = &mut self.relays[relay];
-        let session = relay.arrive(joining.static_key().public(), handshake, now_ms);
-        let mut message = Some(joining.connected(&handshake));
+        let session = relay.arrive(knock.static_key().public(), handshake, now_ms);
+        let mut message = Some(knock.connected(&handshake));
         while let Some(next) = message.take() {
             relay.message(session, next, now_ms);
             assert!(relay.work(now_ms));
@@ -123,7 +123,7 @@ impl World {
                 let queue = relay.outgoing.get_mut(&session).expect("it is open");
                 match queue.pop_front().expect("the relay answers") {
                     ToDevice::Presence { .. } => {}
-                    answer => match joining.handle(answer).expect("an honest relay agrees") {
+                    answer => match knock.handle(answer).expect("an honest relay agrees") {
                         Progress::Send(next) => message = Some(next),
                         Progress::Listed => {
                             relay.depart(session);

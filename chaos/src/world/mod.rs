@@ -1,7 +1,7 @@
 //! A whole account in one thread: devices, relays, the networks between them, clocks, one seed.
 //!
 //! Time passes only when nothing else can happen. What travels is bytes: every message is encoded, takes as long as the
-//! network says, and is decoded at the other end, through a real session when the world is [`World::sealed`].
+//! network says, and is decoded at the other end, through a real session once somebody says [`World::seal_sessions`].
 //!
 //! | file | is |
 //! |---|---|
@@ -54,7 +54,7 @@ pub struct World {
     /// What went over the network, for each device.
     pub traffic: Vec<Traffic>,
     /// Whether messages travel in real sessions.
-    pub sealed: bool,
+    sealed: bool,
     /// Records after which a session is ended for a new handshake, when that is to be early.
     pub spent_after: Option<u64>,
     /// Somebody in between.
@@ -86,6 +86,8 @@ pub struct Traffic {
     pub broken: u64,
     /// Tries that came to nothing.
     pub refused: u64,
+    /// How long the last session took to open.
+    pub opening_ms: u64,
     /// Records sealed and opened, when sessions are real.
     pub records: u64,
 }

@@ -63,6 +63,8 @@ pub(super) struct Connection {
     pub(super) ends: Option<Ends>,
     /// The relay's end is gone. The device notices when nothing is left to hear.
     pub(super) relay_gone: bool,
+    /// Messages in both directions so far.
+    pub(super) messages: u64,
     born_ms: u64,
     heard_ms: u64,
     asked: bool,
@@ -88,6 +90,10 @@ impl Driver {
 
     pub(super) fn connection_mut(&mut self) -> Option<&mut Connection> {
         if let Phase::Open(connection) = &mut self.phase { Some(connection) } else { None }
+    }
+
+    pub(super) fn is_dialling(&self) -> bool {
+        matches!(self.phase, Phase::Dialling { .. })
     }
 
     pub(super) fn heard(&mut self, now_ms: u64) {
@@ -119,13 +125,16 @@ impl World {
 
     /// When a driver has something to do by itself, in the world's time.
     pub(super) fn driver_wakes_ms(&self, at: usize, relay: usize) -> Option<u64> {
+        if self.machines[at].asleep {
+            return None;
+        }
         let due = match &self.drivers[at][relay].phase {
             Phase::Resting { until_ms } if self.wants(at, relay) => *until_ms,
             Phase::Resting { .. } => return None,
             Phase::Dialling { opens_ms, gives_up_ms, .. } => {
                 return opens_ms.iter().chain(gives_up_ms).min().copied();
             }
-            Phase::Open(_) if self.machines[at].asleep || self.sabotage == Some(Sabotage::NoKeepalive) => return None,
+            Phase::Open(_) if self.sabotage == Some(Sabotage::NoKeepalive) => return None,
             Phase::Open(connection) => {
                 let patience = if connection.asked { GONE_AFTER_MS } else { ASK_AFTER_MS };
                 (connection.heard_ms + patience).min(connection.born_ms + SESSION_SECONDS_MAX * 1000 + 1)
@@ -228,6 +237,7 @@ impl World {
         let session = self.relays[relay].arrive(device_key.public(), handshake, accepted_ms);
         self.machines[at].outboxes.entry(number).or_default().push_back(hello);
         self.traffic[at].sessions += 1;
+        self.traffic[at].opening_ms = self.now_ms - begun_ms;
         let ticks = self.ticks(at);
         self.drivers[at][relay].phase = Phase::Open(Box::new(Connection {
             session,
@@ -237,6 +247,7 @@ impl World {
             down_flow: Flow::default(),
             ends,
             relay_gone: false,
+            messages: 0,
             born_ms: ticks,
             heard_ms: ticks,
             asked: false,
