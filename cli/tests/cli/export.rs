@@ -1,10 +1,14 @@
 //! History out of one daemon and into another, unchanged.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    process::{Command, Stdio},
+};
 
 use crate::{
     corpus,
-    support::{CARO, Home},
+    support::{CARO, Home, skip},
     terminal::Terminal,
 };
 
@@ -150,4 +154,55 @@ fn thousands_of_commands_of_one_moment_are_exported_once_each() {
     exported.sort();
     exported.dedup();
     assert_eq!(exported.len(), 25_000);
+}
+
+/// What a shell prints that runs this in the home's folder; none where it is not installed.
+fn printed(home: &Home, shell: &str, arguments: &[&str]) -> Option<Vec<u8>> {
+    let mut command = Command::new(shell);
+    command.args(arguments).env_clear().envs(home.env()).env("LC_ALL", "C.UTF-8").current_dir(home.path());
+    match command.stdin(Stdio::null()).output() {
+        Ok(output) => Some(output.stdout),
+        Err(_) => {
+            skip("the_shells_themselves_read_what_was_exported", shell);
+            None
+        }
+    }
+}
+
+#[test]
+fn the_shells_themselves_read_what_was_exported() {
+    let home = hostile_home();
+    let path = |name: &str| home.path().join(name);
+    for shell in ["bash", "zsh", "fish"] {
+        home.ok(&["export", shell, "--output", path(shell).to_str().expect("text")]);
+    }
+    let script = "setopt extended_history; fc -p $PWD/again 10000 10000; fc -R zsh; fc -W";
+    if printed(&home, "zsh", &["-f", "-i", "-c", script]).is_some() {
+        let (wrote, read) = (fs::read(path("zsh")).expect("there"), fs::read(path("again")).expect("written"));
+        assert!(wrote == read, "zsh reads something else than was exported");
+    }
+    let script = "HISTSIZE=10000 HISTFILESIZE=100000 HISTTIMEFORMAT=x; shopt -s cmdhist lithist; set -o history
+        history -c; history -r bash; history -w /dev/stdout";
+    if let Some(read) = printed(&home, "bash", &["--norc", "-c", script]) {
+        // bash itself drops empty lines and carriage returns at the ends of lines when it reads its file.
+        let lines = |bytes: &[u8]| -> Vec<Vec<u8>> {
+            let lines =
+                bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line).to_vec());
+            lines.filter(|line| !line.is_empty()).collect()
+        };
+        assert!(lines(&fs::read(path("bash")).expect("there")) == lines(&read), "bash reads something else");
+    }
+    let folder = path("home/.local/share/fish");
+    fs::create_dir_all(&folder).expect("made");
+    let exported = fs::read(path("fish")).expect("there");
+    fs::write(folder.join("fish_history"), &exported).expect("written");
+    if let Some(read) = printed(&home, "fish", &["-c", "builtin history --null"]) {
+        let read: Vec<&[u8]> = read.split(|byte| *byte == 0).collect();
+        let all: Vec<Vec<u8>> = corpus::strings().into_iter().map(|hostile| hostile.bytes).collect();
+        // fish itself takes away a second `- cmd: ` at the beginning.
+        let own = |text: &[u8]| text.is_empty() || text.starts_with(b"echo no");
+        let odd: Vec<_> = read.iter().filter(|text| !own(text) && !all.iter().any(|known| known == *text)).collect();
+        assert!(odd.is_empty(), "fish reads something else: {}", odd[0].escape_ascii());
+        assert_eq!(read.len() - 1, 294);
+    }
 }

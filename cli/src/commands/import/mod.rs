@@ -7,7 +7,11 @@ mod sender;
 
 use std::path::PathBuf;
 
-use caro_schema::{body::history::Record, id::RecordId, ipc::history::Import as Batch};
+use caro_schema::{
+    body::history::Record,
+    id::RecordId,
+    ipc::history::{Import as Batch, Imported},
+};
 use clap::Args;
 
 use self::{
@@ -109,10 +113,13 @@ impl Import {
         })?;
         report.figures = Figures { read: looked.survey.commands, odd: looked.survey.odd, ..report.figures };
         if let Some(sender) = sender {
+            // What is under way of a file that could not be read to its end is not counted for this one.
+            sender.finish()?;
+            sender.done = Imported::default();
             let mut progress = Progress::new(input.source.name(), report.figures.read);
             send(input, &looked, sender, &mut progress)?;
             progress.clear();
-            report.figures.done = std::mem::take(&mut sender.done);
+            report.figures.done = sender.done;
         }
         Ok(report)
     }
