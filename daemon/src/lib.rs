@@ -26,6 +26,7 @@ pub mod main_loop;
 pub mod passphrase;
 pub mod paths;
 pub mod remote;
+mod repositories;
 pub mod retention;
 pub mod spool;
 pub mod start;

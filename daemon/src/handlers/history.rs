@@ -15,7 +15,7 @@ use caro_schema::{
 };
 
 use super::recording;
-use crate::{filter::Filter, state::State};
+use crate::{filter::Filter, repositories::Repositories, state::State};
 
 /// Rows of one answer. A screen shows fewer; whoever wants more asks for the next window.
 const ROWS_MAX: u32 = 10_000;
@@ -78,7 +78,9 @@ fn count_that_fits<'a>(rows: impl Iterator<Item = &'a Hit>, bytes_max: usize) ->
 
 /// Figures about history.
 pub(crate) fn stats(history: &History, query: &StatsQuery) -> Result<Reply, Fault> {
-    Ok(Reply::Stats(Box::new(stats::stats(history, query))))
+    let mut query = query.clone();
+    Repositories::default().narrow(&mut query.filter, |top| search::directories_below(history, top));
+    Ok(Reply::Stats(Box::new(stats::stats(history, &query))))
 }
 
 /// Deletes what is selected, here and on every device, or counts it.
@@ -105,7 +107,9 @@ fn selected(filter: &Filter, history: &History, selection: Selection) -> Result<
 
 /// Every run that matches, the newest first.
 fn matching(history: &History, query: Query) -> Result<Vec<RecordId>, Fault> {
-    let query = Query { unique: false, order: Order::Newest, ..query };
+    let mut query = Query { unique: false, order: Order::Newest, ..query };
+    // What is deleted is what was shown.
+    Repositories::default().narrow(&mut query.filter, |top| search::directories_below(history, top));
     let mut searcher: Searcher = Default::default();
     let mut ids = Vec::new();
     loop {

@@ -9,11 +9,18 @@ pub mod sync;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use caro_core::{history::History, search::Searcher};
-use caro_schema::ipc::{Fault, Reply, Request};
+use caro_core::{
+    history::History,
+    search::{Searcher, directories_below},
+};
+use caro_schema::ipc::{
+    Fault, Reply, Request,
+    history::{Place, Query, Window},
+};
 
 use crate::{
     ipc::{Answered, Asked, Service},
+    repositories::Repositories,
     state::{Replier, Shared, State, answer},
 };
 
@@ -31,7 +38,7 @@ impl Desk {
 
 impl Service for Desk {
     fn connected(&self) -> Arc<dyn Asked> {
-        Arc::new(Visitor { shared: self.shared.clone(), searcher: Mutex::default() })
+        Arc::new(Visitor { shared: self.shared.clone(), searcher: Mutex::default(), repositories: Mutex::default() })
     }
 }
 
@@ -39,14 +46,13 @@ impl Service for Desk {
 struct Visitor {
     shared: Arc<Shared>,
     searcher: Mutex<Searcher>,
+    repositories: Mutex<Repositories>,
 }
 
 impl Asked for Visitor {
     fn ask(self: Arc<Self>, request: Request) -> Answered {
         match request {
-            Request::Search { query, window } => {
-                self.look(move |history, searcher| history::search(history, searcher, &query, window))
-            }
+            Request::Search { query, window } => Box::pin(self.search(query, window)),
             Request::Stats(query) => self.look(move |history, _| history::stats(history, &query)),
             Request::Details { id } => self.look(move |history, _| history::details(history, &id)),
             Request::Around { id, before, after } => {
@@ -58,6 +64,38 @@ impl Asked for Visitor {
 }
 
 impl Visitor {
+    async fn search(self: Arc<Self>, mut query: Box<Query>, window: Window) -> Result<Reply, Fault> {
+        let opens = query.text.is_empty() && query.place != Place::default();
+        let place = opens.then(|| query.place.clone());
+        if query.filter.repository.is_some() {
+            let narrow = {
+                let visitor = self.clone();
+                move || {
+                    visitor.narrow_to_repository(&mut query);
+                    query
+                }
+            };
+            query = tokio::task::spawn_blocking(narrow).await.map_err(|_| did_not_end())?;
+        }
+        let found =
+            self.clone().look(move |history, searcher| history::search(history, searcher, &query, window)).await;
+        // A screen has opened, and somebody is about to type. The answer does not wait for this.
+        if let Some(place) = place {
+            tokio::task::spawn_blocking(move || self.prepare(&place));
+        }
+        found
+    }
+
+    fn narrow_to_repository(&self, query: &mut Query) {
+        let mut repositories = self.repositories.lock().unwrap_or_else(PoisonError::into_inner);
+        repositories.narrow(&mut query.filter, |top| directories_below(&self.shared.history(), top));
+    }
+
+    fn prepare(&self, place: &Place) {
+        let mut searcher = self.searcher.lock().unwrap_or_else(PoisonError::into_inner);
+        searcher.prepare(&self.shared.history(), place);
+    }
+
     /// Looks at the history on a thread of its own.
     fn look(
         self: Arc<Self>,
@@ -69,9 +107,13 @@ impl Visitor {
                 look(&self.shared.history(), &mut searcher)
             };
             let found = tokio::task::spawn_blocking(look).await;
-            found.unwrap_or_else(|_| Err(Fault::Internal { what: "a search did not end".to_owned() }))
+            found.unwrap_or_else(|_| Err(did_not_end()))
         })
     }
+}
+
+fn did_not_end() -> Fault {
+    Fault::Internal { what: "a search did not end".to_owned() }
 }
 
 /// Answers on the main loop. The answer may come later than this returns.

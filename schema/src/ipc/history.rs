@@ -210,10 +210,23 @@ pub struct Same {
 }
 
 /// A batch of foreign history. Ids come from the content, so that a batch can be sent twice.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Import {
     /// The records.
     pub records: Vec<Record>,
+    /// Of the records whose file has no time for them: how many equal ones without a time come after each in the file, so
+    /// that the newest can be told from those that a hook has seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untimed: Vec<(RecordId, u32)>,
+    /// Whether caro made the records: then their ids tell which they are, and nothing is compared.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own: bool,
+}
+
+impl From<Vec<Record>> for Import {
+    fn from(records: Vec<Record>) -> Self {
+        Self { records, ..Self::default() }
+    }
 }
 
 /// What an import batch did.

@@ -213,6 +213,13 @@ fn is_place(except: &Except, directory: &[u8]) -> bool {
     }
 }
 
+/// The directories where commands ran that are a certain one or below it.
+pub fn directories_below(history: &History, tree: &[u8]) -> Vec<Vec<u8>> {
+    let directories = history.directories();
+    let texts = (0..directories.slots() as u32).filter(|number| directories.uses(*number) > 0);
+    texts.map(|number| directories.text(number)).filter(|text| is_below(text, tree)).map(<[u8]>::to_vec).collect()
+}
+
 /// Whether a shell, such as `zsh 5.9`, is of a kind, such as `zsh`.
 fn is_kind(shell: &str, kind: &str) -> bool {
     shell.strip_prefix(kind).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))

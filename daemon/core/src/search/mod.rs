@@ -31,6 +31,7 @@ use caro_schema::ipc::{
 };
 
 use crate::history::History;
+pub use admitted::directories_below;
 use admitted::{Admitted, Runs};
 pub use details::{details, records_around};
 use matches::Matches;
