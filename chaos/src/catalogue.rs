@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::{
     scenario::{Body, Scenario},
-    scenarios::{encryption as enc, sync, transport},
+    scenarios::{encryption as enc, multi_relay, sync, transport},
 };
 
 /// All scenarios.
@@ -46,6 +46,9 @@ pub const ALL: &[&Scenario] = &[
     &sync::S_CONV_04,
     &sync::S_BLOB_01,
     &sync::S_BLOB_03,
+    &multi_relay::MR_1,
+    &multi_relay::MR_2,
+    &multi_relay::MR_4,
 ];
 
 /// The page `docs/chaos.md`.

@@ -109,6 +109,11 @@ impl Run {
         World::joined(devices, self.seed, self.sabotage)
     }
 
+    /// A world of so many devices in one account at so many relays, with nothing left to say.
+    pub fn world_at(&self, devices: usize, relays: usize) -> World {
+        World::joined_at(devices, relays, self.seed, self.sabotage)
+    }
+
     /// A number of the specification, or a smaller one in a brief run.
     pub fn sized(&self, full: usize, brief: usize) -> usize {
         if self.brief { brief } else { full }

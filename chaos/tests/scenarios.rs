@@ -112,6 +112,13 @@ scenarios! {
             s_blob_03_partial => "S-BLOB-03",
         }
     }
+    multi_relay {
+        mr {
+            mr_1_primary_dies => "MR-1",
+            mr_2_secondary_dies => "MR-2",
+            mr_4_flapping => "MR-4",
+        }
+    }
 }
 
 #[test]

@@ -29,8 +29,11 @@ pub fn assert_authors_in_order(world: &World) {
                 continue;
             };
             let Some((author, seq)) = author_and_number(account, &cell) else { continue };
-            let before = last.insert(author, seq).unwrap_or(0);
-            let follows = if purged { seq > before } else { seq == before + 1 };
+            let before = last.get(&author).copied().unwrap_or(0);
+            last.insert(author, seq.max(before));
+            // With several relays an op may be brought to one of them by more than its author.
+            let again = world.relays.len() > 1 && seq <= before;
+            let follows = again || if purged { seq > before } else { seq == before + 1 };
             assert!(follows, "order: number {seq} of an author comes after its {before} at relay {relay}");
         }
     }

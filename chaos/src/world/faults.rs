@@ -4,7 +4,7 @@ use caro_core::step::{RemoteNumber, Write};
 use caro_link::proof;
 use caro_relay::{log::memory::MemoryLog, protocol::SessionId};
 use caro_schema::{
-    id::Hash,
+    id::{Generation, Hash},
     relay::{Entry, ToRelay},
 };
 
@@ -189,5 +189,18 @@ impl World {
         self.pass(100);
         // The second connection is gone again; the device comes back with its first.
         self.relays[0].depart(twin);
+    }
+}
+
+impl World {
+    /// A relay starts again with a database in which there is nothing.
+    pub fn empty_relay(&mut self, relay: usize) {
+        let generation = Generation([200 + relay as u8; 16]);
+        self.restore_relay(relay, MemoryLog::new(generation));
+    }
+
+    /// Whether a device waits for a person before it speaks to a relay again.
+    pub fn is_stopped_at(&self, at: usize, relay: usize) -> bool {
+        self.remote(at, relay).is_some_and(|number| self.machines[at].is_stopped(number))
     }
 }

@@ -95,7 +95,12 @@ pub struct Traffic {
 impl World {
     /// So many devices in one account at one relay, with nothing left to say.
     pub fn joined(devices: usize, seed: u64, sabotage: Option<Sabotage>) -> Self {
-        join::world(devices, seed, sabotage)
+        join::world(devices, 1, seed, sabotage)
+    }
+
+    /// As [`Self::joined`], at so many relays.
+    pub fn joined_at(devices: usize, relays: usize, seed: u64, sabotage: Option<Sabotage>) -> Self {
+        join::world(devices, relays, seed, sabotage)
     }
 
     /// The account's name at a relay.
