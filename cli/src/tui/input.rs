@@ -4,6 +4,8 @@
 //! stop after any key and leave the rest to the shell: nothing that is typed after Enter may be lost here. Bytes that
 //! mean nothing are passed over; a sequence and a paste have limits.
 
+use std::time::Duration;
+
 use super::key::{Code, Key};
 
 /// Something that the terminal sent.
@@ -41,6 +43,12 @@ const PASTE_BYTES_MAX: usize = 64 * 1024;
 
 /// Bytes of one sequence. Real ones have at most twenty or so; more is noise.
 const SEQUENCE_BYTES_MAX: usize = 64;
+
+/// How long an escape waits for what may belong to it. A terminal sends a key at once, but a network may cut it in two.
+const ESCAPE_WITHIN: Duration = Duration::from_millis(25);
+
+/// How long the beginning of a sequence waits for its end: it is no key by itself, so nobody waits for it.
+const SEQUENCE_WITHIN: Duration = Duration::from_millis(250);
 
 const PASTE_END: &[u8] = b"\x1b[201~";
 
@@ -87,9 +95,14 @@ impl Decoder {
         }
     }
 
-    /// Whether more bytes may belong to what came.
-    pub(super) fn is_inside(&self) -> bool {
-        !self.bytes.is_empty()
+    /// How long to wait for bytes that may belong to what came; none when it is complete, or when nothing but its end can
+    /// follow.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        match self.bytes.as_slice() {
+            [0x1b] | [0x1b, 0x1b] => Some(ESCAPE_WITHIN),
+            [0x1b, ..] => Some(SEQUENCE_WITHIN),
+            _ => None,
+        }
     }
 
     /// No more bytes came in time: what stands there is all. A lone escape is the key.
@@ -301,7 +314,7 @@ mod tests {
         ] {
             assert_eq!(keys(bytes.as_bytes()), expected, "{bytes:?}");
         }
-        assert_eq!(keys(b"\xffa\xc3("), "a (".replace(" (", ""), "what is no letter is passed over");
+        assert_eq!(keys(b"\xffa\xc3(b"), "a b", "what is no letter is passed over");
     }
 
     #[test]
@@ -330,10 +343,10 @@ mod tests {
     fn a_key_is_complete_with_its_last_byte() {
         let mut decoder = Decoder::default();
         assert_eq!(decoder.push(0x1b), None);
-        assert!(decoder.is_inside());
+        assert_eq!(decoder.patience(), Some(ESCAPE_WITHIN));
         assert_eq!(decoder.push(b'['), None);
         assert_eq!(decoder.push(b'A'), Some(Input::Key(Key::plain(Code::Up))));
-        assert!(!decoder.is_inside());
+        assert_eq!(decoder.patience(), None);
     }
 
     proptest! {

@@ -47,9 +47,6 @@ const FIRST_ANSWER_WITHIN: Duration = Duration::from_millis(15);
 /// How long after the last answer a daemon that still reads its history is asked again.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
-/// How long an escape waits for what may belong to it. A terminal sends a key at once, but a network may cut it in two.
-const ESCAPE_WITHIN: Duration = Duration::from_millis(25);
-
 /// Keys that come within this are drawn together.
 const TOGETHER: Duration = Duration::from_micros(500);
 
@@ -218,8 +215,16 @@ impl Wires {
         tty.write_all(b"\x1b[6n").ok()?;
         let deadline = Instant::now() + CURSOR_WITHIN;
         while let Ok(event) = self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            if matches!(event, Event::Heard(_)) {
+                self.keyboard.arrived();
+            }
             let byte = match event {
                 Event::Heard(Heard::Byte(byte)) => byte,
+                Event::Heard(Heard::Pause) => {
+                    self.typed.extend(self.decoder.give_up());
+                    self.keyboard.go_on(None);
+                    continue;
+                }
                 Event::Heard(Heard::Nothing) => {
                     self.is_gone = true;
                     return None;
@@ -228,7 +233,7 @@ impl Wires {
                 Event::Answer(_) | Event::Resized => continue,
             };
             let input = self.decoder.push(byte);
-            self.keyboard.go_on();
+            self.keyboard.go_on(self.decoder.patience());
             match input {
                 Some(Input::Cursor(column, row)) => return Some((column, row)),
                 Some(other) => self.typed.push_back(other),
@@ -329,8 +334,7 @@ impl Run<'_> {
             let now = Instant::now();
             let timer = self.model.next_ms().map(|ms| self.begun + Duration::from_millis(ms));
             let quiet = (!self.model.list.complete && !self.model.is_waiting()).then(|| now + ASK_AGAIN_AFTER);
-            let escape = self.wires.decoder.is_inside().then(|| now + ESCAPE_WITHIN);
-            let wake = [draw_at, timer, quiet, escape].into_iter().flatten().min();
+            let wake = [draw_at, timer, quiet].into_iter().flatten().min();
             let received = match wake {
                 None => self.wires.events.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => self.wires.events.recv_timeout(at.saturating_duration_since(now)),
@@ -347,11 +351,6 @@ impl Run<'_> {
             if timer.is_some_and(|at| at <= now) {
                 return Some(Event::Answer(Message::Tick));
             }
-            if escape.is_some_and(|at| at <= now)
-                && let Some(Input::Key(key)) = self.wires.decoder.give_up()
-            {
-                return Some(Event::Answer(Message::Key(key)));
-            }
             if quiet.is_some_and(|at| at <= now) {
                 return Some(Event::Answer(Message::Quiet));
             }
@@ -359,17 +358,18 @@ impl Run<'_> {
     }
 
     fn event(&mut self, event: Event) -> Outcome<Ended> {
+        if matches!(event, Event::Heard(_)) {
+            self.wires.keyboard.arrived();
+        }
         match event {
             Event::Heard(Heard::Nothing) => self.message(Message::NoTerminal),
             Event::Heard(Heard::Byte(byte)) => {
                 let input = self.wires.decoder.push(byte);
-                self.wires.typed.extend(input);
-                let ended = self.look_at_typed()?;
-                // While Enter waits for its answer nothing more is read: what is typed after it is the shell's.
-                if ended.is_none() && self.model.held.is_none() {
-                    self.wires.keyboard.go_on();
-                }
-                Ok(ended)
+                self.heard(input)
+            }
+            Event::Heard(Heard::Pause) => {
+                let input = self.wires.decoder.give_up();
+                self.heard(input)
             }
             Event::Resized => {
                 self.screen.resize()?;
@@ -385,13 +385,20 @@ impl Run<'_> {
                 if !was_held || ended.is_some() {
                     return Ok(ended);
                 }
-                let ended = self.look_at_typed()?;
-                if ended.is_none() && self.model.held.is_none() {
-                    self.wires.keyboard.go_on();
-                }
-                Ok(ended)
+                self.heard(None)
             }
         }
+    }
+
+    /// Something was read, or may be looked at now. While Enter waits for its answer nothing more is read: what is typed
+    /// after it is the shell's.
+    fn heard(&mut self, input: Option<Input>) -> Outcome<Ended> {
+        self.wires.typed.extend(input);
+        let ended = self.look_at_typed()?;
+        if ended.is_none() && self.model.held.is_none() {
+            self.wires.keyboard.go_on(self.wires.decoder.patience());
+        }
+        Ok(ended)
     }
 
     /// Looks at what was read, up to the key after which nothing is the screen's.

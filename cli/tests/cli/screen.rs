@@ -232,6 +232,18 @@ fn what_is_typed_after_enter_in_the_same_instant_is_the_shells() {
 }
 
 #[test]
+fn after_escape_too_what_is_typed_is_the_shells() {
+    let home = history();
+    let terminal = then_reads(&home, "", r"$'\n'");
+    terminal.wait_for("5 of 5");
+    terminal.press("\x1b");
+    terminal.wait_for("ended ");
+    terminal.press("and more\r");
+    let screen = terminal.wait_for("rest=");
+    assert!(screen.ends_with("rest=[and more]"), "{screen}");
+}
+
+#[test]
 fn what_is_typed_before_the_screen_is_there_is_not_lost() {
     let home = history();
     let terminal = then_reads(&home, "read -r go;", r"$'\n'");

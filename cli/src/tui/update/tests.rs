@@ -29,7 +29,6 @@ pub(in crate::tui) fn setup() -> Setup {
             host: "laptop".into(),
             session: "s1".into(),
             now_us: 1_700_000_060_000_000,
-            ..Place::default()
         },
         repository: Some(b"/here".to_vec()),
         home: b"/home/ada".to_vec(),

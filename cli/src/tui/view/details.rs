@@ -101,11 +101,8 @@ fn runs(model: &Model, details: &Details) -> Line<'static> {
     let theme = &model.setup.theme;
     let Details { runs, succeeded, failed, .. } = details;
     let known = succeeded + failed;
-    let rate = if known == 0 {
-        "how they ended is not known".to_owned()
-    } else {
-        format!("{}% went well", succeeded * 100 / known)
-    };
+    let rate = (succeeded * 100).checked_div(known);
+    let rate = rate.map_or_else(|| "how they ended is not known".to_owned(), |rate| format!("{rate}% went well"));
     let mut spans = vec![Span::styled(format!("{runs} runs, {rate}"), theme.text)];
     if *failed > 0 {
         spans.push(Span::styled(format!(", {failed} failed"), theme.failed));

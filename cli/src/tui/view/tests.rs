@@ -73,7 +73,9 @@ fn day() -> Vec<Hit> {
         "echo 'naïve 你好 שלום'",
         "kubectl --context prod get pods -A -o wide",
     ]);
-    let facts: [(i64, Option<i32>, Option<u64>, &str, &[u8], u32); 6] = [
+    /// Seconds ago, status, microseconds, host, directory, runs.
+    type Facts = (i64, Option<i32>, Option<u64>, &'static str, &'static [u8], u32);
+    let facts: [Facts; 6] = [
         (42, Some(0), Some(120_000), "laptop", b"/here/deep", 3),
         (400, Some(101), Some(62_000_000), "laptop", b"/here", 17),
         (7_300, Some(0), Some(2_300_000), "desk", b"/home/ada/src/infra", 1),
@@ -187,7 +189,6 @@ fn details() -> Details {
         followed_by: vec![tally("git add -p", 9), tally("vim src/main.rs", 3)],
         before: record("vim daemon/core/src/device/mod.rs"),
         after: record("git add -p\ngit commit"),
-        ..Details::default()
     }
 }
 
