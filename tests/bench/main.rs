@@ -12,6 +12,7 @@ mod hook;
 mod import;
 mod join;
 mod screen;
+mod search;
 mod sync;
 
 use figures::Figures;
@@ -19,10 +20,11 @@ use figures::Figures;
 /// A part, by the name that a person gives.
 type Part = (&'static str, fn(&mut Figures));
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("hook", hook::measure),
     ("cold", cold::measure),
     ("screen", screen::measure),
+    ("search", search::measure),
     ("import", import::measure),
     ("latency", sync::latency),
     ("first-sync", sync::first),
