@@ -1,6 +1,7 @@
 //! The commands, each in the file of its name. Here is only what `caro --help` shows.
 
 mod completions;
+pub(crate) mod config;
 mod daemon;
 mod doctor;
 mod export;
@@ -9,10 +10,11 @@ mod history;
 mod import;
 mod init;
 mod man;
-mod relay;
 mod recording;
+mod relay;
 mod screen;
 mod search;
+mod stats;
 mod sync;
 
 use clap::{Parser, Subcommand};
@@ -53,15 +55,21 @@ enum Command {
     Export(export::Export),
     /// Look for everything that commonly goes wrong
     Doctor(doctor::Doctor),
-    /// Start, stop and install the program in the background
-    Daemon(daemon::Daemon),
-    /// Say how to run a relay of your own
+    /// What you use most, where, when, and how it ends
+    Stats(stats::Stats),
+    /// Your year in the shell
+    Wrapped(stats::wrapped::Wrapped),
+    /// See and change the settings
+    Config(config::Config),
     /// Record nothing until resume
     Pause(recording::Pause),
     /// Record again
     Resume(recording::Resume),
     /// Record nothing in this shell from now on
     Private(recording::Private),
+    /// Start, stop and install the program in the background
+    Daemon(daemon::Daemon),
+    /// Say how to run a relay of your own
     Relay(relay::Relay),
     /// Print completions for a shell
     Completions(completions::Completions),
@@ -75,7 +83,20 @@ enum Command {
 impl Caro {
     /// Does what was asked.
     pub(crate) fn run(self) -> Outcome {
-        match self.command {
+        // What a shell reads, and a screen, are no place for a word to a person.
+        let is_talk =
+            !matches!(self.command, Command::Init(_) | Command::Screen(_) | Command::Completions(_) | Command::Man(_));
+        let outcome = self.command.run();
+        if is_talk {
+            recording::hint::say_once();
+        }
+        outcome
+    }
+}
+
+impl Command {
+    fn run(self) -> Outcome {
+        match self {
             Command::Init(command) => command.run(),
             Command::History(command) => command.run(),
             Command::Search(command) => command.run(),
@@ -83,13 +104,16 @@ impl Caro {
             Command::Import(command) => command.run(),
             Command::Export(command) => command.run(),
             Command::Doctor(command) => command.run(),
+            Command::Stats(command) => command.run(),
+            Command::Wrapped(command) => command.run(),
+            Command::Config(command) => command.run(),
+            Command::Pause(command) => command.run(),
+            Command::Resume(command) => command.run(),
+            Command::Private(command) => command.run(),
             Command::Daemon(command) => command.run(),
             Command::Relay(command) => command.run(),
             Command::Completions(command) => command.run(),
             Command::Man(command) => command.run(),
-            Command::Pause(command) => command.run(),
-            Command::Resume(command) => command.run(),
-            Command::Private(command) => command.run(),
             Command::Screen(command) => command.run(),
         }
     }

@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used)] // tests say what they expect
 
 mod commands;
+mod config;
 #[path = "../../../tests/corpus/hostile.rs"]
 mod corpus;
 mod errors;
@@ -11,9 +12,12 @@ mod export;
 mod fake;
 mod hostile;
 mod import;
+mod recorded;
+mod rules;
 mod screen;
 mod screen_hostile;
 mod shells;
+mod stats;
 mod support;
 mod sync;
 mod terminal;

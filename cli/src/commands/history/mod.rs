@@ -1,9 +1,12 @@
 //! `caro history`: the screen, and its companions for scripts.
 
+mod dedup;
 mod delete;
 mod last;
 mod list;
+mod prune;
 pub(crate) mod rows;
+mod tidy;
 
 use std::{
     thread,
@@ -42,6 +45,10 @@ enum Command {
     Last(last::Last),
     /// Delete commands, here and on every device, for ever
     Delete(delete::Delete),
+    /// Delete what you no longer want to keep
+    Prune(prune::Prune),
+    /// Leave one run of each command
+    Dedup(dedup::Dedup),
 }
 
 impl History {
@@ -50,6 +57,8 @@ impl History {
             Some(Command::List(command)) => command.run(),
             Some(Command::Last(command)) => command.run(),
             Some(Command::Delete(command)) => command.run(),
+            Some(Command::Prune(command)) => command.run(),
+            Some(Command::Dedup(command)) => command.run(),
             None => super::screen::print_chosen(&self.screen),
         }
     }

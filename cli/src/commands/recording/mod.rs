@@ -1,6 +1,7 @@
 //! `caro pause`, `caro resume` and `caro private`: whether commands are recorded, here or everywhere on this machine.
 //! The daemon keeps it; what was typed before is taken in first, so that the line is drawn where it was asked for.
 
+pub(crate) mod hint;
 mod words;
 
 use caro_schema::ipc::{Reply, Request, status::Recording};

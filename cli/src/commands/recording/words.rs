@@ -56,7 +56,8 @@ pub(crate) fn json(recording: &Recording) -> serde_json::Value {
             "session": session, "since": time::rfc3339(*since_us), "until": until_us.map(time::rfc3339),
         })
     };
-    let Withheld { since_us: _, secrets, masked, phrases, commands, directories, spaces, paused: while_paused } = withheld;
+    let Withheld { since_us: _, secrets, masked, phrases, commands, directories, spaces, paused: while_paused } =
+        withheld;
     serde_json::json!({
         "recording": paused.iter().all(|paused| paused.session.is_some()),
         "paused": paused.iter().map(one).collect::<Vec<_>>(),
