@@ -2,7 +2,8 @@
 # ~/.zshrc; evaluating it again changes nothing.
 #
 # Set before it by `caro init`: __caro_bin (the program), __caro_dir (the spool folder), __caro_sid (empty: one is made),
-# __caro_bind_ctrl_r and __caro_bind_up (1 to bind the key). The records' grammar: schema/src/spool.rs.
+# __caro_bind_ctrl_r and __caro_bind_up (1 to bind the key), __caro_sock (the daemon's socket). The records' grammar:
+# schema/src/spool.rs.
 #
 # Rules: no process, no output and no wait per command; `$?` and pipestatus stay as they were; whatever fails, fails in
 # silence. Builtins are called as builtins, because people alias and wrap them, and what depends on options runs under
@@ -193,5 +194,25 @@ if [[ -o zle ]]; then
     __caro_bind '^[OA' __caro_up
   fi
 fi
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Suggestions as one types: a strategy for zsh-autosuggestions, ZSH_AUTOSUGGEST_STRATEGY=(caro history)
+# ---------------------------------------------------------------------------------------------------------------------
+
+# Asks the daemon over its socket: no process, and nothing when it is away. What it may take is far less than is felt, but
+# a daemon that is stopped must not stop the keys.
+_zsh_autosuggest_strategy_caro() {
+  \builtin emulate -L zsh
+  \builtin typeset -g suggestion=
+  [[ -S ${__caro_sock-} && -O $__caro_sock ]] && \builtin zmodload zsh/net/socket 2>/dev/null || return 0
+  \builtin local REPLY descriptor answer=
+  zsocket "$__caro_sock" 2>/dev/null || return 0
+  descriptor=$REPLY
+  {
+    \builtin print -rn -u $descriptor -- "?$PWD"$'\0'"$1"$'\0' &&
+      IFS= \builtin read -r -d $'\0' -t 0.05 -u $descriptor answer
+  } 2>/dev/null && suggestion=$answer
+  exec {descriptor}>&-
+}
 
 fi

@@ -17,6 +17,7 @@ mod export;
 pub mod fuzzing;
 mod import;
 mod output;
+mod popup;
 mod query;
 mod session;
 mod shell;

@@ -11,7 +11,7 @@ for_every_shell! {
         session.terminal.wait_for("1 of");
         session.terminal.keys("\r");
         session.terminal.wait_until("the command is on the prompt", |screen| {
-            !screen.contains("esc leave") && screen.trim_end().ends_with("echo first needle")
+            !screen.contains("all keys") && screen.trim_end().ends_with("echo first needle")
         });
         session.terminal.wait_until_alone();
         session.terminal.wait_for_editor();
@@ -25,10 +25,10 @@ for_every_shell! {
         session.run(&["echo one"]);
         session.terminal.keys("echo half a li");
         session.terminal.keys("\x12");
-        session.terminal.wait_for("esc leave");
+        session.terminal.wait_for("all keys");
         session.terminal.keys("\x1b");
         session.terminal.wait_until("the line is back", |screen| {
-            !screen.contains("esc leave") && screen.trim_end().ends_with("echo half a li")
+            !screen.contains("all keys") && screen.trim_end().ends_with("echo half a li")
         });
         session.terminal.wait_until_alone();
         session.terminal.wait_for_editor();
@@ -44,7 +44,7 @@ for_every_shell! {
         session.terminal.wait_for("2 of");
         session.terminal.keys("\r");
         session.terminal.wait_until("the newest is on the prompt", |screen| {
-            !screen.contains("esc leave") && screen.trim_end().ends_with("echo newest")
+            !screen.contains("all keys") && screen.trim_end().ends_with("echo newest")
         });
         session.terminal.wait_until_alone();
         session.terminal.wait_for_editor();
@@ -63,7 +63,7 @@ for_each_shell! {
         session.terminal.keys("\x1b[A");
         session.terminal.wait_until("the shell's own up", |screen| {
             let last = screen.trim_end();
-            last.ends_with("true mark 1") && !screen.contains("esc leave")
+            last.ends_with("true mark 1") && !screen.contains("all keys")
         });
         session.terminal.keys("\r");
         session.mark();

@@ -7,6 +7,8 @@ mod fidelity;
 mod hiding;
 mod hook;
 mod keys;
+mod popup;
 mod session;
 mod strict;
+mod suggest;
 mod trouble;

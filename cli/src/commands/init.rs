@@ -55,7 +55,7 @@ impl Init {
             // A shell without its folder makes one itself, so this is no reason to print no hook.
             drop(private_folder(&places.spool));
         }
-        let hook = self.hook(&program, &places.spool);
+        let hook = self.hook(&program, &places.spool, &places.socket);
         match &self.save {
             Some(path) => save(path, &hook).map_err(|error| Failure::at(path, &error))?,
             None => {
@@ -72,15 +72,20 @@ impl Init {
     }
 
     /// What the script goes by, and the script.
-    fn hook(&self, program: &Path, spool: &Path) -> Vec<u8> {
+    fn hook(&self, program: &Path, spool: &Path, socket: &Path) -> Vec<u8> {
         let flag = |leave: bool| OsStr::new(if leave { "0" } else { "1" });
-        let mut hook = self.shell.settings(&[
+        let mut settings = vec![
             ("bin", program.as_os_str()),
             ("dir", spool.as_os_str()),
             ("sid", OsStr::new("")),
             ("bind_ctrl_r", flag(self.disable_ctrl_r)),
             ("bind_up", flag(self.disable_up_arrow)),
-        ]);
+        ];
+        // The only shell that can speak over a socket by itself.
+        if self.shell == Hooked::Zsh {
+            settings.push(("sock", socket.as_os_str()));
+        }
+        let mut hook = self.shell.settings(&settings);
         hook.extend_from_slice(self.shell.script().as_bytes());
         hook
     }
@@ -137,7 +142,8 @@ mod tests {
 
     fn hook(shell: Hooked, disable_up_arrow: bool) -> String {
         let init = Init { shell, disable_ctrl_r: false, disable_up_arrow, save: None };
-        let hook = String::from_utf8(init.hook(Path::new("/b/it's"), Path::new("/s"))).expect("text");
+        let hook =
+            String::from_utf8(init.hook(Path::new("/b/it's"), Path::new("/s"), Path::new("/r/k"))).expect("text");
         hook.strip_suffix(shell.script()).expect("the script at the end").to_owned()
     }
 
@@ -146,6 +152,11 @@ mod tests {
         assert_eq!(
             hook(Hooked::Bash, true),
             "__caro_bin='/b/it'\\''s'\n__caro_dir='/s'\n__caro_sid=''\n__caro_bind_ctrl_r='1'\n__caro_bind_up='0'\n"
+        );
+        assert_eq!(
+            hook(Hooked::Zsh, true),
+            "__caro_bin='/b/it'\\''s'\n__caro_dir='/s'\n__caro_sid=''\n__caro_bind_ctrl_r='1'\n__caro_bind_up='0'\n\
+             __caro_sock='/r/k'\n"
         );
         assert_eq!(
             hook(Hooked::Fish, false),

@@ -14,6 +14,7 @@ use crate::{
     error::{Failure, Outcome},
     exit,
     output::{Out, visible},
+    popup,
     tui::{self, Chosen, Options, Purpose},
 };
 
@@ -37,6 +38,9 @@ impl Screen {
     pub(crate) fn run(self) -> Outcome {
         // Before anything is drawn: standard output may be that descriptor, and becomes the terminal.
         let result = result_file(self.result_fd)?;
+        if popup::open(self.result_fd) {
+            return Ok(());
+        }
         let purpose = Purpose {
             text: tui::line_from_stdin(),
             by_up_key: self.up,

@@ -18,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Asked, BUILD};
+use super::{Asked, BUILD, suggest};
 
 /// How long a client may take.
 #[derive(Clone, Copy)]
@@ -81,11 +81,12 @@ where
 {
     let patience = terms.patience;
     let (mut reader, mut writer) = tokio::io::split(stream);
-    let theirs: Hello = match timeout(patience.hello, read_frame(&mut reader, patience)).await {
+    let theirs: Hello = match timeout(patience.hello, read_opening(&mut reader, patience)).await {
         Err(_) => return Err(Cut::Silent),
-        Ok(frame) => match frame? {
-            None => return Ok(()),
-            Some(bytes) => codec::decode(&bytes).map_err(|_| Cut::Malformed)?,
+        Ok(opening) => match opening? {
+            Opening::Nothing => return Ok(()),
+            Opening::Question => return suggest::serve(reader, writer, terms).await,
+            Opening::Frame(bytes) => codec::decode(&bytes).map_err(|_| Cut::Malformed)?,
         },
     };
     let ours = Hello { protocol: version::IPC, build: BUILD.to_owned() };
@@ -158,7 +159,7 @@ async fn write_answers(
     timeout(patience.frame, writer.shutdown()).await.map_err(|_| Cut::NotReading)?.or_else(gone_is_fine)
 }
 
-fn gone_is_fine(error: io::Error) -> Result<(), Cut> {
+pub(super) fn gone_is_fine(error: io::Error) -> Result<(), Cut> {
     match error.kind() {
         io::ErrorKind::NotConnected | io::ErrorKind::BrokenPipe => Ok(()),
         _ => Err(error.into()),
@@ -175,12 +176,40 @@ async fn write_frame(writer: &mut (impl AsyncWrite + Unpin), bytes: &[u8], patie
     Ok(timeout(patience.frame, write).await.map_err(|_| Cut::NotReading)??)
 }
 
+/// How a client begins.
+enum Opening {
+    /// It went again.
+    Nothing,
+    /// With the question of a line editor, which is no frame.
+    Question,
+    /// With a frame.
+    Frame(Vec<u8>),
+}
+
+async fn read_opening(reader: &mut (impl AsyncRead + Unpin), patience: Patience) -> Result<Opening, Cut> {
+    match first_byte(reader).await? {
+        None => Ok(Opening::Nothing),
+        Some(suggest::ASKS) => Ok(Opening::Question),
+        Some(first) => Ok(Opening::Frame(read_rest(first, reader, patience).await?)),
+    }
+}
+
 /// Reads a frame, none at a clean end. Waits for its first byte as long as it takes.
 async fn read_frame(reader: &mut (impl AsyncRead + Unpin), patience: Patience) -> Result<Option<Vec<u8>>, Cut> {
-    let mut prefix = [0; 4];
-    if reader.read(&mut prefix[..1]).await? == 0 {
-        return Ok(None);
+    match first_byte(reader).await? {
+        None => Ok(None),
+        Some(first) => Ok(Some(read_rest(first, reader, patience).await?)),
     }
+}
+
+async fn first_byte(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<u8>> {
+    let mut first = [0];
+    Ok((reader.read(&mut first).await? > 0).then_some(first[0]))
+}
+
+/// Reads what follows a frame's first byte.
+async fn read_rest(first: u8, reader: &mut (impl AsyncRead + Unpin), patience: Patience) -> Result<Vec<u8>, Cut> {
+    let mut prefix = [first, 0, 0, 0];
     let rest = async {
         reader.read_exact(&mut prefix[1..]).await?;
         let size = frame::announced(prefix, IPC_MESSAGE_BYTES_MAX)?;
@@ -190,7 +219,7 @@ async fn read_frame(reader: &mut (impl AsyncRead + Unpin), patience: Patience) -
         if bytes.len() < size {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
-        Ok(Some(bytes))
+        Ok(bytes)
     };
     timeout(patience.frame, rest).await.map_err(|_| Cut::HalfFrame)?
 }

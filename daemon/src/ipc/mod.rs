@@ -4,6 +4,7 @@
 mod connection;
 mod listener;
 mod peer_check;
+mod suggest;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 

@@ -8,8 +8,13 @@ use std::{
 };
 
 use caro_schema::{
+    body::history::Record,
     codec, frame,
-    ipc::{Answer, Call, Hello},
+    id::RecordId,
+    ipc::{
+        Answer, Call, Hello,
+        history::{Hit, Hits},
+    },
     limits::IPC_MESSAGE_BYTES_MAX,
     version,
 };
@@ -21,7 +26,7 @@ use tokio::{
 };
 
 use super::{
-    connection::{Cut, Patience, Terms},
+    connection::{self, Cut, Patience, Terms},
     *,
 };
 
@@ -253,4 +258,73 @@ async fn trap_36_connections_are_bounded() {
     };
     let closed = tokio::task::spawn_blocking(blocking).await.expect("no panic");
     assert!(matches!(closed, Ok(0)), "{closed:?}");
+}
+
+/// Knows three commands.
+struct Knows;
+
+impl Asked for Knows {
+    fn ask(self: Arc<Self>, request: Request) -> Answered {
+        let Request::Search { query, .. } = request else { panic!("only a search is asked") };
+        assert_eq!((&query.place.directory[..], query.unique), (&b"/tmp"[..], true));
+        let rows = [&b"Git status"[..], b"git status", b"git stash\0x", b"git stash"].into_iter();
+        let hit = |command: &[u8]| Hit { record: record(command), runs: 1, matched: Vec::new() };
+        let rows = rows.map(hit).collect();
+        Box::pin(async move { Ok(Reply::Hits(Hits { total: 4, of: 4, rows, complete: true })) })
+    }
+}
+
+fn record(command: &[u8]) -> Record {
+    Record {
+        id: RecordId([1; 16]),
+        command: command.to_vec().into(),
+        directory: Vec::new().into(),
+        host: String::new(),
+        user: String::new(),
+        shell: String::new(),
+        session: String::new(),
+        start_us: 1,
+        duration_us: None,
+        exit: None,
+        assistant: None,
+    }
+}
+
+/// What a line editor is answered.
+async fn suggested(question: &[u8]) -> (Vec<u8>, Result<(), Cut>) {
+    let (mut client, server) = tokio::io::duplex(64 * 1024);
+    let busy = Arc::new(Semaphore::new(1));
+    let patience = Patience { hello: SHORT, frame: SHORT };
+    let terms = Terms { asked: Arc::new(Knows), busy, patience };
+    let served = tokio::spawn(connection::serve(server, terms));
+    client.write_all(question).await.expect("read");
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).await.expect("answered");
+    (answer, served.await.expect("no panic"))
+}
+
+#[tokio::test]
+async fn a_line_editor_is_answered_with_what_goes_on_as_it_began() {
+    for (line, answer) in [
+        (&b"git st"[..], &b"git status\0"[..]),
+        (b"git sta", b"git status\0"),
+        (b"git stas", b"git stash\0"),
+        (b"Git", b"Git status\0"),
+        (b"git status", b"\0"),
+        (b"svn", b"\0"),
+        (b"", b"\0"),
+        (b"git\xff", b"\0"),
+    ] {
+        let question = [b"?/tmp\0", line, b"\0"].concat();
+        let (answered, ended) = suggested(&question).await;
+        assert_eq!(answered, answer, "{:?}", line.escape_ascii().to_string());
+        ended.expect("a clean end");
+    }
+}
+
+#[tokio::test]
+async fn trap_37_half_a_question_and_one_without_an_end_are_cut() {
+    assert!(matches!(suggested(b"?/tmp\0git").await, (answer, Err(Cut::HalfFrame)) if answer.is_empty()));
+    let endless = [&b"?"[..], &[b'x'; 20_000]].concat();
+    assert!(matches!(suggested(&endless).await, (answer, Err(Cut::Malformed)) if answer.is_empty()));
 }

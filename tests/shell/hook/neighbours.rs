@@ -193,10 +193,11 @@ fn rh085_fish_events_of_others() {
     require("fish", rows, Kind::Fish);
 }
 
-/// A file of the folder with the real ones.
-fn other(name: &str, test: &str) -> Option<PathBuf> {
-    let path =
-        env::var_os("CARO_TEST_OTHERS").map(|folder| PathBuf::from(folder).join(name)).filter(|path| path.is_file());
+/// A file of the folder with the real ones, or of Debian's package where there is one.
+pub(crate) fn other(name: &str, test: &str) -> Option<PathBuf> {
+    let given = env::var_os("CARO_TEST_OTHERS").map(|folder| PathBuf::from(folder).join(name));
+    let packaged = PathBuf::from("/usr/share").join(name.trim_end_matches(".zsh")).join(name);
+    let path = given.into_iter().chain([packaged]).find(|path| path.is_file());
     if path.is_none() {
         skip(test, &format!("{name} in the folder CARO_TEST_OTHERS"));
     }
