@@ -9,6 +9,7 @@ pub mod catalogue;
 pub mod clock;
 pub mod disk;
 pub mod fuzzing;
+pub mod hostile;
 pub mod machine;
 pub mod net;
 pub mod oracle;

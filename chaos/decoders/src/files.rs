@@ -169,8 +169,8 @@ fn import_seeds() -> Vec<Vec<u8>> {
 fn config_daemon(data: &[u8]) {
     let folder = scratch::empty("daemon");
     let path = scratch::file(&folder, "config.toml", data);
-    let Loaded { config: _, problems } = Loaded::read(&path, Some(&folder));
-    assert!(problems.iter().all(|problem| !problem.what.is_empty()));
+    let loaded = Loaded::read(&path, Some(&folder));
+    assert!(loaded.file.problems.iter().all(|problem| !problem.what.is_empty()));
 }
 
 fn config_seeds() -> Vec<Vec<u8>> {

@@ -20,12 +20,12 @@ use caro_schema::{
     relay::{Entry, list::DeviceList},
 };
 use chaos_tests::{
+    disk::Disk,
     fuzzing::{
         Target,
         account::record,
         input::{Input, raw, raw_or_edited, seeds_around},
     },
-    machine::Disk,
     world::World,
 };
 use serde_bytes::ByteBuf;

@@ -141,7 +141,7 @@ fn call_seeds() -> Vec<Vec<u8>> {
     let query = Query { text: "git pu".into(), ..Query::default() };
     let requests = [
         Request::Search { query: Box::new(query), window: Window { offset: 0, limit: 50 } },
-        Request::Import(Import { records: vec![account::record(1)] }),
+        Request::Import(Import::from(vec![account::record(1)])),
         Request::SyncNow { wait_ms: 5 },
         Request::SyncRename { name: "laptop".into() },
         Request::Stop,

@@ -120,7 +120,10 @@ fn stop_words(reason: StopReason) -> &'static str {
             "it shows an older history than before; whoever restored it should run caro-relay renew, then: caro sync on"
         }
         StopReason::Revoked => "this device was revoked; to join again: caro sync restore",
-        StopReason::NoAccount => "the account is gone there",
+        StopReason::NoAccount => {
+            "the account is gone there; nothing here is; ask whoever runs it, then: caro sync on; or use another relay: \
+             caro sync remote add"
+        }
         StopReason::TwoLogs => {
             "it showed this device another history than it showed to another one, which only a dishonest relay does; \
              proof is in `caro doctor --verify`; use another relay, or to go on regardless: caro sync on"
