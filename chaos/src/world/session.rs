@@ -97,7 +97,7 @@ impl Driver {
     }
 
     pub(super) fn heard(&mut self, now_ms: u64) {
-        self.backoff.succeeded();
+        self.backoff.succeeded(now_ms);
         if let Some(connection) = self.connection_mut() {
             (connection.heard_ms, connection.asked) = (now_ms, false);
         }

@@ -88,6 +88,7 @@ impl Driver {
             inbox,
             permits: Arc::new(Semaphore::new(MESSAGES_WAITING_MAX)),
             backoff: Backoff::default(),
+            started: Instant::now(),
             session: 0,
         };
         Self { commands, task: tokio::spawn(worker.run()) }
@@ -113,6 +114,8 @@ struct Worker {
     inbox: mpsc::UnboundedReceiver<Command>,
     permits: Arc<Semaphore>,
     backoff: Backoff,
+    /// What the pauses count from.
+    started: Instant,
     /// The number of the present session, or of the last one.
     session: u64,
 }
@@ -165,7 +168,7 @@ impl Worker {
                 arrived = next => match arrived {
                     Ok((Some(message), permit)) => {
                         (heard, asked) = (Instant::now(), false);
-                        self.backoff.succeeded();
+                        self.backoff.succeeded(self.now_ms());
                         if !matches!(message, ToDevice::Pong { .. })
                             && !(self.reports)(Report::Message(Box::new(message), permit))
                         {
@@ -209,6 +212,10 @@ impl Worker {
                 return End::Spent;
             }
         }
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Reports how a session ended. Gives the pause before the next, none when there is to be no next.
