@@ -11,7 +11,7 @@ pub mod trace;
 pub mod wait;
 
 pub use home::{Device, Home, has_ended, user};
-pub use programs::{have, skip};
+pub use programs::{have, program, skip};
 pub use relay::Relay;
 pub use terminal::Terminal;
 pub use trace::processes_started;

@@ -23,6 +23,7 @@ mod syntax;
 mod terminal;
 mod update;
 mod view;
+mod wires;
 
 use std::io::Read;
 

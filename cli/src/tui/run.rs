@@ -2,27 +2,22 @@
 //! out. The only file here, with those that it calls for the terminal, that does anything but compute.
 
 use std::{
-    collections::VecDeque,
-    fs::File,
-    io::Write,
     path::Path,
-    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
-    thread,
+    sync::mpsc::RecvTimeoutError,
     time::{Duration, Instant},
 };
 
 use caro_schema::ipc::history::Mode;
 use jiff::Zoned;
-use signal_hook::{consts::SIGWINCH, iterator::Signals};
 
 use super::{
     Options, Purpose, copy,
-    daemon_link::{self, Job},
+    daemon_link::Job,
     danger::danger,
     effect::{Chosen, Effect},
-    input::{Decoder, Input, Mouse},
+    input::{Input, Mouse},
     key::{Code, Key},
-    keyboard::{Heard, Keyboard},
+    keyboard::Heard,
     line::Line,
     list::List,
     message::Message,
@@ -31,13 +26,13 @@ use super::{
     terminal::{self, Screen},
     update::update,
     view,
+    wires::{Event, Wires},
 };
 use crate::{
     client::places,
     commands::place,
     config::{Config, Direction, Height, Theme},
-    error::{Failure, Outcome},
-    exit, output,
+    error::Outcome,
     query::{Parsed, folders},
 };
 
@@ -52,12 +47,6 @@ const TOGETHER: Duration = Duration::from_micros(500);
 
 /// How long typing without a pause may keep a frame waiting.
 const FRAME_WITHIN: Duration = Duration::from_millis(8);
-
-/// How long a terminal may take to say where its cursor is.
-const CURSOR_WITHIN: Duration = Duration::from_millis(500);
-
-/// How long the last deletions may take when the screen is closed already.
-const DELETED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Opens the screen and gives what was chosen, none when the person left.
 pub(crate) fn choose(options: &Options, purpose: Purpose) -> Outcome<Option<Chosen>> {
@@ -163,119 +152,6 @@ fn model(config: Config, options: &Options, purpose: Purpose, inline: bool, scre
 
 fn as_os(bytes: &[u8]) -> std::ffi::OsString {
     std::os::unix::ffi::OsStringExt::from_vec(bytes.to_vec())
-}
-
-/// Something happened outside.
-enum Event {
-    Heard(Heard),
-    /// The terminal has another size.
-    Resized,
-    Answer(Message),
-}
-
-/// What leads in and out.
-struct Wires {
-    events: Receiver<Event>,
-    to_daemon: Sender<Job>,
-    keyboard: Keyboard,
-    decoder: Decoder,
-    /// Read, and not yet looked at: what was typed while the terminal was asked where its cursor is.
-    typed: VecDeque<Input>,
-    /// The terminal is gone.
-    is_gone: bool,
-    /// Deletions that are under way.
-    deleting: usize,
-    /// Deletions that failed after the screen was closed.
-    not_deleted: Option<Failure>,
-}
-
-impl Wires {
-    fn connect(tty: &File) -> Outcome<Self> {
-        let (heard, events) = mpsc::channel();
-        let (to_daemon, jobs) = mpsc::channel();
-        let answers = heard.clone();
-        daemon_link::start(jobs, move |message| answers.send(Event::Answer(message)).is_ok());
-        watch_size(heard.clone());
-        let tty = tty.try_clone().map_err(|error| Failure::at("/dev/tty".as_ref(), &error))?;
-        let keyboard = Keyboard::start(tty, move |byte| heard.send(Event::Heard(byte)).is_ok());
-        Ok(Self {
-            events,
-            to_daemon,
-            keyboard,
-            decoder: Decoder::default(),
-            typed: VecDeque::new(),
-            is_gone: false,
-            deleting: 0,
-            not_deleted: None,
-        })
-    }
-
-    /// Asks the terminal where its cursor is. Keys that come meanwhile are kept.
-    fn cursor(&mut self, mut tty: &File) -> Option<(u16, u16)> {
-        tty.write_all(b"\x1b[6n").ok()?;
-        let deadline = Instant::now() + CURSOR_WITHIN;
-        while let Ok(event) = self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            if matches!(event, Event::Heard(_)) {
-                self.keyboard.arrived();
-            }
-            let byte = match event {
-                Event::Heard(Heard::Byte(byte)) => byte,
-                Event::Heard(Heard::Pause) => {
-                    self.typed.extend(self.decoder.give_up());
-                    self.keyboard.go_on(None);
-                    continue;
-                }
-                Event::Heard(Heard::Nothing) => {
-                    self.is_gone = true;
-                    return None;
-                }
-                // Nothing was asked yet, and the size is looked at afterwards.
-                Event::Answer(_) | Event::Resized => continue,
-            };
-            let input = self.decoder.push(byte);
-            self.keyboard.go_on(self.decoder.patience());
-            match input {
-                Some(Input::Cursor(column, row)) => return Some((column, row)),
-                Some(other) => self.typed.push_back(other),
-                None => {}
-            }
-        }
-        None
-    }
-
-    /// Waits for the deletions that were still to be carried out. The screen is closed already: what cannot be done is
-    /// said where the person is now.
-    fn finish_deletions(&mut self) {
-        let deadline = Instant::now() + DELETED_WITHIN;
-        while self.deleting > 0 {
-            match self.events.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(Event::Answer(Message::Deleted { outcome, .. })) => {
-                    self.deleting -= 1;
-                    self.not_deleted = outcome.err().or(self.not_deleted.take());
-                }
-                Ok(_) => {}
-                Err(_) => {
-                    self.not_deleted = Some(Failure::new(exit::UNAVAILABLE, "the daemon does not answer"));
-                    break;
-                }
-            }
-        }
-        if let Some(failure) = self.not_deleted.take() {
-            output::say(&output::visible::text(format!("caro: not deleted: {}", failure.message).as_bytes()));
-        }
-    }
-}
-
-/// Says when the terminal has another size. Without the thread the screen keeps its size.
-fn watch_size(heard: Sender<Event>) {
-    let Ok(mut signals) = Signals::new([SIGWINCH]) else { return };
-    thread::spawn(move || {
-        for _ in signals.forever() {
-            if heard.send(Event::Resized).is_err() {
-                return;
-            }
-        }
-    });
 }
 
 /// The screen while it runs.
