@@ -155,7 +155,7 @@ impl Scene {
     }
 
     /// Recording and searching are not the relay's business.
-    fn keeps_working(&mut self) {
+    pub(crate) fn keeps_working(&mut self) {
         self.type_line("echo still recorded");
         let found = self.desk.home.caro_ok(&["search", "--mode", "substring", "still recorded"]);
         assert!(found.contains("echo still recorded"), "{found}");
