@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::{
     scenario::{Body, Scenario},
-    scenarios::{encryption as enc, multi_relay, sync, transport},
+    scenarios::{adversarial, content, cross_platform, encryption as enc, long, multi_relay, sync, transport},
 };
 
 /// All scenarios.
@@ -43,18 +43,31 @@ pub const ALL: &[&Scenario] = &[
     &sync::S_CONC_04,
     &sync::S_CONV_01,
     &sync::S_CONV_02,
+    &sync::S_CONV_03,
     &sync::S_CONV_04,
     &sync::S_BLOB_01,
     &sync::S_BLOB_03,
+    &content::C_COLL_01,
+    &content::C_COLL_02,
+    &adversarial::A_PROTO_01,
+    &adversarial::A_PROTO_02,
+    &adversarial::A_PROTO_03,
+    &adversarial::A_RES_05,
+    &cross_platform::X_PLAT_01,
+    &cross_platform::X_PLAT_02,
+    &cross_platform::X_PLAT_03,
     &multi_relay::MR_1,
     &multi_relay::MR_2,
     &multi_relay::MR_4,
 ];
 
+/// Those that take long: with small numbers in the tests, with their own by `--long`.
+pub const LONG: &[&Scenario] = &[&long::LONG_1, &long::LONG_2];
+
 /// The page `docs/chaos.md`.
 pub fn page() -> String {
     let mut page = String::from(HEAD);
-    for scenario in ALL {
+    for scenario in ALL.iter().chain(LONG) {
         let tiers: Vec<String> = scenario.bodies.iter().map(tier_and_sabotage).collect();
         let Scenario { id, title, injection, outcome, bodies: _ } = scenario;
         let line = writeln!(page, "| {id} | {title} | {injection} | {outcome} | {} |", tiers.join("; "));

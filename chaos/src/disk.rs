@@ -69,6 +69,11 @@ impl Disk {
         self.blocks.values_mut().for_each(|records| records.retain(|record| record.id != *id));
     }
 
+    /// Changes every record of the history.
+    pub fn rewrite_records(&mut self, change: impl Fn(&mut Record)) {
+        self.blocks.values_mut().flatten().for_each(change);
+    }
+
     /// The history that is on it.
     pub fn history(&self) -> History {
         let mut history = History::new();

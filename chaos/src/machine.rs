@@ -11,6 +11,7 @@ use caro_core::{
     step::{RemoteNumber, Space, Step, Write},
     sync::State,
 };
+use caro_link::entropy::{Entropy, NoEntropy};
 use caro_schema::{body::history::Record, id::RecordId, relay::ToRelay};
 
 use crate::{clock::Clock, disk::Disk, sabotage::Sabotage, seed::Seed};
@@ -63,6 +64,10 @@ pub struct Machine {
     /// What this device may do; kept for starting again.
     pub(crate) rules: Rules,
     cut_at: Option<PowerCut>,
+    /// Draws that find no randomness.
+    dry: u32,
+    /// Whether cells that wait for something are kept.
+    keeps_waiting: bool,
     /// The next so many transactions find no room.
     refusals: u32,
     /// What the disk did not take, and the record of the spool that it holds.
@@ -91,6 +96,8 @@ impl Machine {
             entropy,
             rules,
             cut_at: None,
+            dry: 0,
+            keeps_waiting: true,
             refusals: 0,
             stuck: None,
             lied: None,
@@ -134,7 +141,8 @@ impl Machine {
         if self.stuck.is_some() {
             return Fate::Stuck;
         }
-        let mut env = Env { now_ms: self.clock.read(now_ms), entropy: &mut self.entropy };
+        let mut source = Source { seed: &mut self.entropy, dry: &mut self.dry, weak: self.sabotage };
+        let mut env = Env { now_ms: self.clock.read(now_ms), entropy: &mut source };
         match choose(&mut self.device, &mut self.history, &self.disk, &mut env) {
             Ok(step) => self.carry_out(step, None),
             Err(_) => {
@@ -186,6 +194,9 @@ impl Machine {
     }
 
     fn commit_and_send(&mut self, mut step: Step) -> Fate {
+        if !self.keeps_waiting {
+            step.writes.retain(|write| !matches!(write, Write::Row(Space::Quarantine, _, Some(_))));
+        }
         self.disk.commit(std::mem::take(&mut step.writes));
         self.enqueue(step);
         self.truth_comes_out()
@@ -254,6 +265,25 @@ impl Machine {
         self.history = self.disk.history();
     }
 
+    /// The next so many draws find no randomness.
+    pub fn dry_up(&mut self, draws: u32) {
+        self.dry = draws;
+    }
+
+    /// Cells that wait for something are thrown away from now on.
+    pub(crate) fn throw_away_what_waits(&mut self) {
+        self.keeps_waiting = false;
+    }
+
+    /// Paths and line ends of the whole history are written another system's way.
+    pub(crate) fn rewrite_paths(&mut self) {
+        self.disk.rewrite_records(|record| {
+            record.directory.iter_mut().filter(|byte| **byte == b'\\').for_each(|byte| *byte = b'/');
+            record.command = String::from_utf8_lossy(&record.command).replace("\r\n", "\n").into_bytes().into();
+        });
+        self.history = self.disk.history();
+    }
+
     /// When it has something to do by itself, in the world's time.
     pub(crate) fn wake_at_ms(&self) -> Option<u64> {
         self.device.wake_at_ms().map(|due| self.clock.when(due))
@@ -272,6 +302,24 @@ impl Machine {
             self.history.newest().map(|record| String::from_utf8_lossy(&record.command).into_owned()).collect();
         commands.sort();
         commands
+    }
+}
+
+/// A device's random generator, which can be out of order.
+struct Source<'a> {
+    seed: &'a mut Seed,
+    dry: &'a mut u32,
+    weak: Option<Sabotage>,
+}
+
+impl Entropy for Source<'_> {
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), NoEntropy> {
+        if *self.dry == 0 {
+            return self.seed.fill(bytes);
+        }
+        *self.dry -= 1;
+        bytes.fill(0);
+        if self.weak == Some(Sabotage::WeakRngFallback) { Ok(()) } else { Err(NoEntropy) }
     }
 }
 

@@ -1,11 +1,22 @@
 //! Runs scenarios and prints a table: `cargo run -p chaos-tests -- --all -n 50`.
 
-use std::{process::ExitCode, time::Instant};
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Instant,
+};
 
 use chaos_tests::{
-    catalogue::{ALL, page},
+    catalogue::{ALL, LONG, page},
+    report::{Line, Results},
     sabotage::Sabotage,
-    scenario::{Body, Scenario, Verdict},
+    scenario::{Body, Scenario, Verdict, take_timeline},
+    whole,
 };
 use clap::Parser;
 
@@ -15,6 +26,9 @@ struct Arguments {
     /// Every scenario
     #[arg(long)]
     all: bool,
+    /// The scenarios that take long, once each
+    #[arg(long)]
+    long: bool,
     /// Only the scenarios whose id begins with this (can be repeated)
     #[arg(long)]
     id: Vec<String>,
@@ -27,6 +41,9 @@ struct Arguments {
     /// The first seed
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Lives of a whole account, one for each of so many seeds
+    #[arg(long)]
+    seeds: Option<u64>,
     /// Small numbers in the place of large ones, as the tests do
     #[arg(long)]
     brief: bool,
@@ -36,19 +53,15 @@ struct Arguments {
     /// Leave this one protection out
     #[arg(long)]
     without: Option<String>,
+    /// Where to keep what led to failures, and a JUnit file
+    #[arg(long, value_name = "FOLDER", default_value = "chaos-results")]
+    results: PathBuf,
     /// Print the page of all scenarios
     #[arg(long)]
     page: bool,
 }
 
-/// What has come out so far.
-#[derive(Default)]
-struct Tally {
-    wrong: u32,
-    skipped: u32,
-}
-
-#[allow(clippy::print_stdout)] // the table is what this program is for
+#[allow(clippy::print_stdout, clippy::print_stderr)] // the table is what this program is for
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if arguments.page {
@@ -57,23 +70,36 @@ fn main() -> ExitCode {
     }
     // What fails says so in the table; the panics' own words would only be in its way.
     std::panic::set_hook(Box::new(|_| {}));
-    let mut tally = Tally::default();
+    if let Some(count) = arguments.seeds {
+        return lives(&arguments, count);
+    }
+    let mut lines = Vec::new();
     println!("id         tier    runs  failed   seconds  title");
-    for scenario in ALL.iter().filter(|scenario| arguments.wants(scenario)) {
+    for scenario in arguments.scenarios() {
         for body in scenario.bodies.iter().filter(|body| arguments.wants_tier(body)) {
             for twin in arguments.twins(body) {
-                run(scenario, body, twin, &arguments, &mut tally);
+                lines.push(run(scenario, body, twin, &arguments));
             }
         }
     }
-    println!("{} not as they should be, {} skipped", tally.wrong, tally.skipped);
+    let wrong = lines.iter().filter(|line| !line.right).count();
+    let skipped = lines.iter().filter(|line| line.needs.is_some()).count();
+    println!("{} bodies, {wrong} not as they should be, {skipped} skipped", lines.len());
+    if wrong > 0
+        && let Err(error) = Results::new(&arguments.results).and_then(|results| results.junit(&lines))
+    {
+        eprintln!("the results could not be kept: {error}");
+    }
     let may_skip = std::env::var_os("CHAOS_ALLOW_SKIP").is_some_and(|value| value == "1");
-    if tally.wrong == 0 && (tally.skipped == 0 || may_skip) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if wrong == 0 && !lines.is_empty() && (skipped == 0 || may_skip) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 impl Arguments {
-    fn wants(&self, scenario: &Scenario) -> bool {
-        self.all || self.id.iter().any(|id| scenario.id.starts_with(id.as_str()))
+    fn scenarios(&self) -> Vec<&'static Scenario> {
+        let named = |scenario: &&&Scenario| self.id.iter().any(|id| scenario.id.starts_with(id.as_str()));
+        let usual = ALL.iter().filter(|scenario| self.all || named(scenario));
+        let long = LONG.iter().filter(|scenario| self.long || named(scenario));
+        usual.chain(long).copied().collect()
     }
 
     fn wants_tier(&self, body: &Body) -> bool {
@@ -88,40 +114,91 @@ impl Arguments {
             (None, false) => vec![None],
         }
     }
+
+    /// What takes long runs once, unless somebody asks for it by its id.
+    fn runs_of(&self, scenario: &Scenario) -> u64 {
+        let once = LONG.iter().any(|long| long.id == scenario.id) && self.id.is_empty();
+        if once { 1 } else { self.iterations }
+    }
 }
 
 /// Runs one body with all seeds.
 #[allow(clippy::print_stdout)]
-fn run(scenario: &Scenario, body: &Body, twin: Option<Sabotage>, arguments: &Arguments, tally: &mut Tally) {
+fn run(scenario: &'static Scenario, body: &Body, twin: Option<Sabotage>, arguments: &Arguments) -> Line {
     let begun = Instant::now();
-    let mut failed = Vec::new();
-    let mut needs = None;
-    for seed in arguments.seed..arguments.seed + arguments.iterations {
+    let runs = arguments.runs_of(scenario);
+    let (mut failed, mut needs) = (Vec::new(), None);
+    for seed in arguments.seed..arguments.seed + runs {
         let verdict =
             if arguments.brief { scenario.check_briefly(body, seed, twin) } else { scenario.check(body, seed, twin) };
         match verdict {
             Ok(()) => {}
-            Err(Verdict::Failed(said)) => failed.push(said),
+            Err(Verdict::Failed(said)) => {
+                if twin.is_none() && failed.len() < 3 {
+                    keep(arguments, &format!("{}-{}-{seed}", scenario.id, body.tier), &said);
+                }
+                failed.push(said);
+            }
             Err(Verdict::Skipped(what)) => needs = Some(what),
         }
     }
-    let title = twin.map_or(scenario.title.to_owned(), |twin| format!("{} without {}", scenario.title, twin.name()));
+    let without = twin.map(|twin| format!(" without {}", twin.name())).unwrap_or_default();
     let (id, tier, seconds) = (scenario.id, body.tier.to_string(), begun.elapsed().as_secs_f64());
-    if let Some(needs) = needs {
-        println!("{id:<10} {tier:<5} SKIPPED, needs {needs}: {title}");
-        tally.skipped += 1;
-        return;
-    }
-    println!("{id:<10} {tier:<5} {:>6} {:>7} {seconds:>9.1}  {title}", arguments.iterations, failed.len());
-    let wrong = match twin {
+    match &needs {
+        Some(needs) => println!("{id:<10} {tier:<5} SKIPPED, needs {needs}: {}{without}", scenario.title),
         None => {
-            for said in failed.iter().take(3) {
-                println!("    {said}");
-            }
-            !failed.is_empty()
+            println!("{id:<10} {tier:<5} {runs:>6} {:>7} {seconds:>9.1}  {}{without}", failed.len(), scenario.title)
         }
-        // Under its sabotage a scenario must fail.
-        Some(_) => failed.is_empty(),
-    };
-    tally.wrong += u32::from(wrong);
+    }
+    if twin.is_none() {
+        for said in failed.iter().take(3) {
+            println!("    {said}");
+        }
+    }
+    // Under its sabotage a scenario must fail.
+    let right = needs.is_some() || failed.is_empty() == twin.is_none();
+    Line { id, place: format!("{tier}{without}"), runs, failed, needs, seconds, right }
+}
+
+/// Keeps what led to a failure, and says where.
+#[allow(clippy::print_stdout)]
+fn keep(arguments: &Arguments, name: &str, said: &str) {
+    let kept = Results::new(&arguments.results).and_then(|results| results.keep(name, said, take_timeline()));
+    match kept {
+        Ok(file) => println!("    what led to it: {}", file.display()),
+        Err(error) => println!("    what led to it could not be kept: {error}"),
+    }
+}
+
+/// Whole lives, on all processors.
+#[allow(clippy::print_stdout)]
+fn lives(arguments: &Arguments, count: u64) -> ExitCode {
+    let begun = Instant::now();
+    let twin = arguments.without.as_ref().and_then(|name| {
+        let known = ALL.iter().flat_map(|scenario| scenario.bodies).flat_map(|body| body.broken_by);
+        known.copied().find(|sabotage| sabotage.name() == *name)
+    });
+    let (next, failed) = (AtomicU64::new(arguments.seed), Mutex::new(Vec::new()));
+    let end = arguments.seed + count;
+    let workers = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    thread::scope(|scope| {
+        for _ in 0..workers.min(usize::try_from(count).unwrap_or(workers)) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end {
+                        return;
+                    }
+                    if let Err(said) = whole::live(seed, twin) {
+                        println!("seed {seed}: {said}");
+                        keep(arguments, &format!("life-{seed}"), &said);
+                        failed.lock().unwrap_or_else(PoisonError::into_inner).push(seed);
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner).len();
+    println!("{count} lives of a whole account, {failed} failed, {:.1} s", begun.elapsed().as_secs_f64());
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

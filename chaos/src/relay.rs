@@ -20,7 +20,7 @@ use caro_relay::{
 };
 use caro_schema::{
     id::{CellId, Generation, Handle, Hash, RelayKey},
-    relay::{Accepted, Entry, ToDevice, ToRelay},
+    relay::{Accepted, Entry, ToDevice, ToRelay, list::DeviceList},
 };
 
 use crate::{sabotage::Sabotage, shelf::Shelf};
@@ -272,6 +272,12 @@ impl Relay {
         let changed = log.commit(changes).expect("a log in memory");
         assert_eq!(changed.len(), 2);
         self.replace(log);
+    }
+
+    /// The device list of an account.
+    pub(crate) fn list(&mut self, handle: &Handle) -> DeviceList {
+        let account = self.log.account(handle).expect("a log in memory").expect("an account");
+        DeviceList::decode(&account.list.list).expect("it was verified")
     }
 
     /// What the log of an account holds, in the order of its cursors.

@@ -165,7 +165,7 @@ impl Scenario {
     }
 }
 
-fn words(cause: &(dyn Any + Send)) -> &str {
+pub(crate) fn words(cause: &(dyn Any + Send)) -> &str {
     cause.downcast_ref::<String>().map(String::as_str).or(cause.downcast_ref::<&str>().copied()).unwrap_or("panicked")
 }
 

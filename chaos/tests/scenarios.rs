@@ -4,7 +4,7 @@
 //! Tests are named by module, group and id, so that a filter by any of them works.
 
 use chaos_tests::{
-    catalogue::ALL,
+    catalogue::{ALL, LONG},
     scenario::{Scenario, Verdict},
 };
 
@@ -15,7 +15,8 @@ const SEEDS: u64 = 1;
 const TWIN_SEEDS: u64 = 8;
 
 fn check(id: &str) {
-    let scenario: &Scenario = ALL.iter().find(|scenario| scenario.id == id).expect("it is in the catalogue");
+    let scenario: &Scenario =
+        ALL.iter().chain(LONG).find(|scenario| scenario.id == id).expect("it is in the catalogue");
     for body in scenario.bodies.iter().filter(|body| body.tier.is_virtual()) {
         for seed in 1..=SEEDS {
             if let Err(Verdict::Failed(said) | Verdict::Skipped(said)) = scenario.check_briefly(body, seed, None) {
@@ -42,7 +43,7 @@ macro_rules! scenarios {
         fn every_scenario_that_needs_no_program_is_a_test() {
             let tested: std::collections::BTreeSet<&str> = [$($($($id,)*)*)*].into();
             let of_ours = |scenario: &&&Scenario| scenario.bodies.iter().any(|body| body.tier.is_virtual());
-            let all: std::collections::BTreeSet<&str> = ALL.iter().filter(of_ours).map(|scenario| scenario.id).collect();
+            let all: std::collections::BTreeSet<&str> = ALL.iter().chain(LONG).filter(of_ours).map(|scenario| scenario.id).collect();
             assert_eq!(tested, all);
         }
     };
@@ -105,11 +106,41 @@ scenarios! {
         conv {
             s_conv_01_reconciliation => "S-CONV-01",
             s_conv_02_stale_cursor => "S-CONV-02",
+            s_conv_03_divergence => "S-CONV-03",
             s_conv_04_selective_pull => "S-CONV-04",
         }
         blob {
             s_blob_01_large_set => "S-BLOB-01",
             s_blob_03_partial => "S-BLOB-03",
+        }
+    }
+    content {
+        coll {
+            c_coll_01_partial => "C-COLL-01",
+            c_coll_02_corrupt => "C-COLL-02",
+        }
+    }
+    adversarial {
+        proto {
+            a_proto_01_malformed => "A-PROTO-01",
+            a_proto_02_replay => "A-PROTO-02",
+            a_proto_03_out_of_order => "A-PROTO-03",
+        }
+        res {
+            a_res_05_storm => "A-RES-05",
+        }
+    }
+    long {
+        runs {
+            long_1_thirty_days => "LONG-1",
+            long_2_burst => "LONG-2",
+        }
+    }
+    cross_platform {
+        plat {
+            x_plat_01_two_systems => "X-PLAT-01",
+            x_plat_02_sleep => "X-PLAT-02",
+            x_plat_03_three_systems => "X-PLAT-03",
         }
     }
     multi_relay {

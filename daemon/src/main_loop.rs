@@ -288,6 +288,7 @@ impl MainLoop {
     /// Lets the device do what has become due.
     fn run_timer(&mut self) {
         let now_ms = Moment::now().now_ms();
+        self.state.device.note_clock(now_ms);
         let is_due = self.state.device.wake_at_ms().is_some_and(|at_ms| at_ms <= now_ms);
         if is_due
             && self.timer_not_before <= Instant::now()

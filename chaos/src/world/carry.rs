@@ -156,7 +156,7 @@ impl World {
     }
 
     /// What follows from one message on a device.
-    fn hear(&mut self, at: usize, relay: usize, message: ToDevice) {
+    pub(super) fn hear(&mut self, at: usize, relay: usize, message: ToDevice) {
         let Some(number) = self.remote(at, relay) else { return };
         let mut own_end = None;
         match &message {

@@ -4,11 +4,16 @@ use caro_core::step::{RemoteNumber, Write};
 use caro_link::proof;
 use caro_relay::{log::memory::MemoryLog, protocol::SessionId};
 use caro_schema::{
+    codec,
     id::{Generation, Hash},
-    relay::{Entry, ToRelay},
+    ipc::sync::{RemoteState, StopReason},
+    relay::{
+        Entry, ErrorCode, ToDevice, ToRelay,
+        list::{DeviceList, SignedList},
+    },
 };
 
-use super::World;
+use super::{World, join};
 use crate::net::{Link, Passes};
 
 impl World {
@@ -124,6 +129,7 @@ impl World {
         change(&mut cells);
         let handle = self.handle(relay);
         self.relays[relay].rewrite(&handle, cells);
+        self.relay_is_gone(relay);
     }
 }
 
@@ -202,5 +208,67 @@ impl World {
     /// Whether a device waits for a person before it speaks to a relay again.
     pub fn is_stopped_at(&self, at: usize, relay: usize) -> bool {
         self.remote(at, relay).is_some_and(|number| self.machines[at].is_stopped(number))
+    }
+}
+
+impl World {
+    /// Why a device says nothing to the first relay, as its status tells.
+    pub fn stop_reason(&self, at: usize) -> Option<StopReason> {
+        let account = self.machines[at].device.account()?;
+        match account.status(|_| None).remotes.first()?.state {
+            RemoteState::Stopped { reason } => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Bytes from a session that no device of the world has.
+    pub fn say(&mut self, relay: usize, session: SessionId, bytes: &[u8]) {
+        match codec::decode::<ToRelay>(bytes) {
+            Ok(message) => self.relays[relay].message(session, message, self.now_ms),
+            Err(_) => self.relays[relay].garbage(session),
+        }
+        assert!(self.relays[relay].work(self.now_ms));
+    }
+
+    /// What a relay has said in such a session.
+    pub fn heard(&mut self, relay: usize, session: SessionId) -> Vec<ToDevice> {
+        self.relays[relay].outgoing.get_mut(&session).map(|queue| queue.drain(..).collect()).unwrap_or_default()
+    }
+
+    /// Such a session is gone.
+    pub fn forget_stranger(&mut self, relay: usize, session: SessionId) {
+        self.relays[relay].depart(session);
+    }
+
+    /// A device hears this from the first relay, whoever said it.
+    pub fn tell(&mut self, at: usize, message: &ToDevice) {
+        let honest = self.relays[0].acknowledged.clone();
+        self.hear(at, 0, message.clone());
+        // What nobody real said is no promise of the relay.
+        self.relays[0].acknowledged = honest;
+    }
+
+    /// What an owner says to the first relay in a session of the account's key, and what was refused of it.
+    pub fn say_as_owner(&mut self, message: &ToRelay) -> Vec<ErrorCode> {
+        let handshake = self.next_handshake();
+        let owner = join::root().relay_account(&self.relays[0].key());
+        let attach = ToRelay::Attach { account: Hash(owner.public()), proof: proof::sign_attach(&owner, &handshake) };
+        let session = self.relays[0].arrive([8; 32], handshake, self.now_ms);
+        for said in [&attach, message] {
+            self.say(0, session, &codec::encode(said));
+        }
+        let heard = self.heard(0, session);
+        self.forget_stranger(0, session);
+        heard
+            .into_iter()
+            .filter_map(|said| if let ToDevice::Error { code, .. } = said { Some(code) } else { None })
+            .collect()
+    }
+
+    /// The account's device list at the first relay, changed and signed by its owner.
+    pub fn list_with_a_gap(&mut self, change: impl FnOnce(DeviceList) -> DeviceList) -> SignedList {
+        let handle = self.handle(0);
+        let owner = join::root().relay_account(&self.relays[0].key());
+        proof::sign_list(&owner, &change(self.relays[0].list(&handle)))
     }
 }

@@ -115,7 +115,7 @@ fn beginning(devices: usize, relays: usize) -> Beginning {
 }
 
 /// The one phrase of all simulated accounts.
-fn root() -> RootKey {
+pub(super) fn root() -> RootKey {
     RootKey::derive(&Phrase::from_entropy(&[0x5a; 32])).expect("memory")
 }
 

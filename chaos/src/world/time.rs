@@ -159,6 +159,7 @@ impl World {
         if machine.is_stuck() {
             return self.unstick(at);
         }
+        machine.device.note_clock(machine.clock.read(now_ms));
         if machine.device.wake_at_ms().is_none_or(|due| due > machine.clock.read(now_ms)) {
             return false;
         }

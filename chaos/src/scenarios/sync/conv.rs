@@ -1,11 +1,13 @@
 //! Sides that come together again.
 
+use caro_core::step::Space;
 use caro_schema::{
     id::Generation,
-    ipc::sync::{RemoteState, StopReason},
+    ipc::sync::{StopReason, Warning},
 };
 
 use crate::{
+    net::Loss,
     oracle,
     sabotage::Sabotage,
     scenario::{Body, Run, Scenario, Tier},
@@ -107,7 +109,7 @@ fn stale_cursors(run: &mut Run) {
     world.restore_relay(0, backup.backup());
     world.settle();
     for at in 0..3 {
-        assert_eq!(stop_reason(&world, at), Some(StopReason::RolledBack), "device {at}");
+        assert_eq!(world.stop_reason(at), Some(StopReason::RolledBack), "device {at}");
         world.record(at, &format!("canary meanwhile {at}"));
     }
     world.pass(1_000);
@@ -126,20 +128,11 @@ fn stale_cursors(run: &mut Run) {
     let end = world.held().len() as u64;
     world.move_cursor(2, end + 5);
     world.settle();
-    assert_eq!(stop_reason(&world, 2), Some(StopReason::RolledBack));
+    assert_eq!(world.stop_reason(2), Some(StopReason::RolledBack));
     world.restore_relay(0, renewed.renewed(Generation([78; 16])));
     world.resume(2);
     world.settle();
     oracle::check(&world);
-}
-
-/// Why a device says nothing to the first relay, as its status tells.
-fn stop_reason(world: &World, at: usize) -> Option<StopReason> {
-    let account = world.machines[at].device.account()?;
-    match account.status(|_| None).remotes.first()?.state {
-        RemoteState::Stopped { reason } => Some(reason),
-        _ => None,
-    }
 }
 
 /// S-CONV-04.
@@ -197,4 +190,140 @@ fn clean_sync(run: &mut Run) {
     let missing = world.held().len() as u64 - held + 50;
     let pulled = world.traffic[1].entries - before;
     assert!(pulled <= missing, "pulled {pulled}, and {missing} were missing");
+}
+
+/// S-CONV-03.
+pub const S_CONV_03: Scenario = Scenario {
+    id: "S-CONV-03",
+    title: "Version vector divergence",
+    injection: "Remove applied rows, drop a parent op, fork a device by copying its data directory. Also: A 200 ms, B 20 % \
+                loss, 5 min active",
+    outcome: "Missing ancestors fetched parent-first; fork detected and the copy re-enrolled; VV identical; all ops on both",
+    bodies: &[Body {
+        tier: Tier::Sim,
+        broken_by: &[Sabotage::AdvanceCursorBeforeApply, Sabotage::SkipUndecryptable, Sabotage::IgnoreFork],
+        run: diverged,
+    }],
+};
+
+fn diverged(run: &mut Run) {
+    removed_rows(run);
+    dropped_parent(run);
+    forked(run);
+    active_over_bad_links(run);
+}
+
+/// Rows that were applied and are gone are found by looking; the others have them, and nothing that depends on them stops.
+fn removed_rows(run: &Run) {
+    let mut world = run.world(2);
+    for n in 0..20 {
+        world.record(n % 2, &format!("canary {n}"));
+        world.pass(25);
+    }
+    world.settle();
+    let author = world.machines[0].device.account().expect("a member").device_id();
+    let rows: Vec<Vec<u8>> = world.machines[1]
+        .disk
+        .space(Space::Op)
+        .map(|(key, _)| key.clone())
+        .filter(|key| key.starts_with(&author.0))
+        .collect();
+    for key in rows.iter().take(3) {
+        assert!(world.machines[1].disk.lose(Space::Op, key).is_some());
+    }
+    world.crash_device(1);
+    let verified = world.machines[1].device.verify(&world.machines[1].disk).expect("a disk that can be read");
+    assert!(verified.wrong_total >= 3, "{verified:?}");
+    for n in 0..5 {
+        world.record(n % 2, &format!("canary after the damage {n}"));
+        world.pass(25);
+    }
+    world.settle();
+    oracle::check(&world);
+}
+
+/// An op that others follow comes last: what follows it waits, and is applied after it.
+fn dropped_parent(run: &Run) {
+    let mut world = run.world(3);
+    world.unplug(2);
+    for n in 0..10 {
+        world.record(n % 2, &format!("canary {n}"));
+        world.pass(40);
+    }
+    world.settle();
+    world.shuffle_log(0, |cells| {
+        let parent = cells.remove(cells.len() - 9);
+        cells.push(parent);
+    });
+    let reordered = world.relays[0].backup().renewed(Generation([94; 16]));
+    world.restore_relay(0, reordered);
+    if run.lacks(Sabotage::SkipUndecryptable) {
+        world.machines[2].throw_away_what_waits();
+    }
+    if run.lacks(Sabotage::AdvanceCursorBeforeApply) {
+        world.machines[2].cut_power(crate::machine::PowerCut::BeforeCommit);
+    }
+    world.heal(2);
+    world.settle();
+    oracle::assert_no_data_loss(&world);
+    oracle::assert_no_corruption(&world);
+    oracle::assert_version_vectors_converged(&world);
+    oracle::assert_state_converged(&world);
+}
+
+/// A copied home: nothing that either of the two wrote is lost, everybody is told, and the copy becomes a device of its own.
+fn forked(run: &Run) {
+    let mut world = run.world(2);
+    for n in 0..6 {
+        world.record(n % 2, &format!("canary {n}"));
+        world.pass(25);
+    }
+    world.settle();
+    let copy = world.copy_home(0);
+    world.unplug(0);
+    world.unplug(copy);
+    for n in 0..4 {
+        world.record(0, &format!("canary of the first {n}"));
+        world.record(copy, &format!("canary of the copy {n}"));
+        world.pass(25);
+    }
+    if run.lacks(Sabotage::IgnoreFork) {
+        // Who does not look keeps the one that came first.
+        world.machines[copy].disk.drop_queues();
+        world.crash_device(copy);
+    }
+    world.heal(0);
+    world.heal(copy);
+    // They have one place at the relay and take turns there.
+    world.pass(300_000);
+    let warnings = |at: usize| world.machines[at].device.account().expect("a member").status(|_| None).warnings;
+    assert!(
+        warnings(0).contains(&Warning::Cloned) || warnings(copy).contains(&Warning::Cloned),
+        "the copy was not told"
+    );
+    assert!(warnings(1).iter().any(|warning| matches!(warning, Warning::OtherCloned { .. })), "the other was not told");
+    world.rejoin(copy);
+    world.pass(120_000);
+    world.settle();
+    let own = |at: usize| world.machines[at].device.account().expect("a member").device_id();
+    assert!(own(copy) != own(0));
+    oracle::assert_no_data_loss(&world);
+    oracle::assert_no_corruption(&world);
+    oracle::assert_version_vectors_converged(&world);
+    oracle::assert_state_converged(&world);
+}
+
+fn active_over_bad_links(run: &Run) {
+    let mut world = run.world(2);
+    world.link(0).both(|way| way.delay_ms = 200);
+    world.link(1).both(|way| way.loss = Loss::Random(20));
+    let seconds = run.sized(300, 60);
+    for second in 0..seconds {
+        for at in 0..2 {
+            world.record(at, &format!("canary active {second} {at}"));
+        }
+        world.pass(1_000);
+    }
+    world.settle();
+    oracle::check(&world);
 }

@@ -37,6 +37,12 @@ pub(super) struct Attested {
     at_ms: u64,
 }
 
+impl Attested {
+    pub(super) fn note_clock_set_back(&mut self, now_ms: u64) {
+        self.at_ms = self.at_ms.min(now_ms);
+    }
+}
+
 /// Two places in the log of one account, both signed by the relay, that cannot both be true.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {

@@ -181,6 +181,14 @@ impl Device {
         self.account.as_ref().map(|account| account.verify(rows)).unwrap_or_else(|| Ok(Verified::default()))
     }
 
+    /// Looks at the clock, which may have been set back since something was put off: what is now further away than
+    /// anything is ever put off is due at once, or it would wait for the clock to catch up.
+    pub fn note_clock(&mut self, now_ms: u64) {
+        if let Some(account) = &mut self.account {
+            account.note_clock_set_back(now_ms);
+        }
+    }
+
     /// When [`Self::handle_timer`] has something to do, in milliseconds since 1970.
     pub fn wake_at_ms(&self) -> Option<u64> {
         self.account.as_ref().and_then(|account| account.wake_at_ms(&self.rules))
@@ -264,7 +272,10 @@ impl Account {
             self.restored.insert(number);
             self.begin_offering_again(number);
         }
-        if caught_up {
+        if caught_up && self.reads_again(number) {
+            let pull = self.remote_mut(number).map(crate::sync::Remote::read_again);
+            step.sends.extend(pull.map(|message| (number, message)));
+        } else if caught_up {
             step.extend(self.offer_again(number, rows, env)?);
         }
         if self.note_in_step(number, env.now_ms) || save {

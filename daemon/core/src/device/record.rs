@@ -123,6 +123,15 @@ impl Account {
         known.is_none().then(|| Write::Row(Space::State, state::pending_key(&id), Some(Vec::new())))
     }
 
+    pub(super) fn note_clock_set_back(&mut self, now_ms: u64) {
+        let latest_ms = now_ms.saturating_add(RUNNING_MS);
+        for pending in self.pending.values_mut().filter(|pending| pending.due_ms > latest_ms) {
+            pending.due_ms = now_ms;
+        }
+        self.note_forwards_set_back(now_ms);
+        self.attested.note_clock_set_back(now_ms);
+    }
+
     pub(super) fn wake_at_ms(&self, rules: &Rules) -> Option<u64> {
         if self.backfill.is_some() || self.is_compaction_due(rules) {
             return Some(0);

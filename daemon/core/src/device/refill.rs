@@ -122,6 +122,13 @@ impl Account {
         self.forwards.iter().filter(|(number, _)| live(number)).map(|(_, due_ms)| *due_ms).min()
     }
 
+    pub(super) fn note_forwards_set_back(&mut self, now_ms: u64) {
+        let latest_ms = now_ms.saturating_add(FORWARD_MS);
+        for due_ms in self.forwards.values_mut() {
+            *due_ms = (*due_ms).min(latest_ms);
+        }
+    }
+
     /// Brings to one relay what others wrote and it was not seen to have.
     pub(super) fn forward(&mut self, rows: &dyn Rows, env: &mut Env<'_>) -> Result<Step, DeviceError> {
         let live = |number: &RemoteNumber| self.remote(*number).is_some_and(|remote| remote.state() == State::Live);
