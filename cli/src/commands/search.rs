@@ -93,7 +93,7 @@ enum OrderName {
 /// The text to look for and the filter that both the words and the options make. Says what of the words it does not
 /// understand, and goes on without that.
 pub(super) fn understood(words: &[String], mode: Mode, place: &Place, options: Filter) -> (String, Filter) {
-    let parsed = query::parse(&query::joined(words), mode, place, &Zoned::now());
+    let parsed = query::parse(&words.join(" "), mode, place, &Zoned::now());
     for problem in &parsed.problems {
         say(problem);
     }

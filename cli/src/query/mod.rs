@@ -112,17 +112,6 @@ impl Parsed {
     }
 }
 
-/// One text out of several words of a command line, so that a value with blanks in it stays one value.
-pub(crate) fn joined(words: &[String]) -> String {
-    let quoted = |word: &String| match tokens::name_of(word) {
-        Some(name) if word.contains(char::is_whitespace) && !word.contains('"') => {
-            format!("{name}:\"{}\"", &word[name.len() + 1..])
-        }
-        _ => word.clone(),
-    };
-    words.iter().map(quoted).collect::<Vec<_>>().join(" ")
-}
-
 /// The text without the filters, and where each byte of it was.
 #[derive(Default)]
 struct Rest {

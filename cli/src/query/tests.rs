@@ -168,13 +168,6 @@ fn what_is_typed_takes_the_place_of_what_was_chosen() {
     assert_eq!(fuzzy("cargo").over(chosen.clone()), chosen);
 }
 
-#[test]
-fn words_of_a_command_line_stay_together() {
-    let words = |words: &[&str]| joined(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
-    assert_eq!(words(&["cargo", "under:/my files", "x y"]), "cargo under:\"/my files\" x y");
-    assert_eq!(fuzzy(&words(&["after:2 hours ago"])).problems, Vec::<String>::new());
-}
-
 proptest::proptest! {
     /// Whatever is typed: no panic, spans within the text and apart, and text is never lost without a span.
     #[test]

@@ -64,7 +64,7 @@ impl Name {
 }
 
 /// The name that a word begins with, if it is a filter's.
-pub(super) fn name_of(word: &str) -> Option<&'static str> {
+fn name_of(word: &str) -> Option<&'static str> {
     let (name, _) = word.split_once(':')?;
     NAMES.iter().find(|(known, _)| *known == name).map(|(known, _)| *known)
 }
