@@ -1,6 +1,6 @@
 //! `caro export`: everything in readable form, or in a shell's own. Asks the daemon for a window at a time and writes it, so
-//! that a million commands need no memory. The windows go by time, not by number: what is recorded or deleted meanwhile
-//! shifts none of them.
+//! that a million commands need no memory. The windows go by time ([`each`]), not by number: what is recorded or deleted
+//! meanwhile shifts none of them.
 
 use std::{
     collections::BTreeMap,
@@ -24,7 +24,7 @@ use crate::{
     error::{Failure, Outcome},
     exit,
     export::{Cannot, Database, Format, target::Target},
-    output::{Out, say, time},
+    output::{Out, say},
 };
 
 /// Write the history to a file, for keeping, for other programs, or for another shell
@@ -175,34 +175,79 @@ impl Sink {
     }
 }
 
-/// Every record that matches, the oldest first.
-fn each(mut client: Client, mut query: Query, take: &mut dyn FnMut(&Record) -> Outcome) -> Outcome {
-    // What starts from now on is another history.
-    query.filter.until_us.get_or_insert(time::now_us().saturating_add(1));
-    let mut taken_at_since = 0;
-    let mut connections_left = CONNECTIONS_MAX;
-    loop {
-        let window = Window { offset: taken_at_since, limit: WINDOW_ROWS };
-        let hits = match rows::search(&mut client, query.clone(), window) {
-            // The daemon was replaced by a newer one in the middle: the same window from that one.
-            Err(Failure { code: exit::UNAVAILABLE | exit::TRY_LATER, .. }) if connections_left > 0 => {
-                connections_left -= 1;
-                client = Client::open()?;
-                settle(&mut client)?;
-                continue;
+/// Asks for records, over a new connection where the daemon was replaced by a newer one in the middle.
+struct Reader {
+    client: Client,
+    connections_left: u32,
+}
+
+impl Reader {
+    fn window(&mut self, query: &Query, offset: u64, limit: u32) -> Outcome<Hits> {
+        loop {
+            let window = Window { offset, limit };
+            let hits = match rows::search(&mut self.client, query.clone(), window) {
+                Err(Failure { code: exit::UNAVAILABLE | exit::TRY_LATER, .. }) if self.connections_left > 0 => {
+                    self.connections_left -= 1;
+                    self.client = Client::open()?;
+                    settle(&mut self.client)?;
+                    continue;
+                }
+                hits => hits?,
+            };
+            if !hits.complete {
+                return Err(Failure::new(exit::TRY_LATER, "the daemon is still reading its history")
+                    .hint("an export of a part would look like all of it; try again in a few seconds"));
             }
-            hits => hits?,
-        };
-        let Hits { rows, complete, .. } = hits;
-        if !complete {
-            return Err(Failure::new(exit::TRY_LATER, "the daemon is still reading its history")
-                .hint("an export of a part would look like all of it; try again in a few seconds"));
+            return Ok(hits);
         }
-        let Some(last) = rows.last().map(|hit| hit.record.start_us) else { return Ok(()) };
+    }
+
+    /// When the first and the last of what matches began, and how many there are.
+    fn ends(&mut self, query: &Query) -> Outcome<Option<(i64, i64, u64)>> {
+        let mut end = |order| -> Outcome<(Option<i64>, u64)> {
+            let hits = self.window(&Query { order, ..query.clone() }, 0, 1)?;
+            Ok((hits.rows.first().map(|hit| hit.record.start_us), hits.total))
+        };
+        let ((first, total), (last, _)) = (end(Order::Oldest)?, end(Order::Newest)?);
+        Ok(first.zip(last).map(|(first, last)| (first, last, total)))
+    }
+}
+
+/// Every record that matches, the oldest first. Goes through time in slices of about a window: the daemon then sorts no
+/// more than that for each, and a million records take no longer than a thousand times a thousand.
+fn each(client: Client, mut query: Query, take: &mut dyn FnMut(&Record) -> Outcome) -> Outcome {
+    let mut reader = Reader { client, connections_left: CONNECTIONS_MAX };
+    let Some((first, last, total)) = reader.ends(&query)? else { return Ok(()) };
+    // What is recorded from now on is another history.
+    let end = last.saturating_add(1);
+    let slices = i64::try_from(total / u64::from(WINDOW_ROWS)).unwrap_or(i64::MAX).saturating_add(1);
+    // Where each command counts once, a slice would not know of its runs in the others.
+    let mut span = if query.unique { i64::MAX } else { (end.saturating_sub(first) / slices).max(1) };
+    let (mut since, mut taken_at_since) = (first, 0);
+    loop {
+        let until = since.saturating_add(span).min(end);
+        query.filter.since_us = Some(since);
+        query.filter.until_us = (until < i64::MAX).then_some(until);
+        let Hits { rows, total, .. } = reader.window(&query, taken_at_since, WINDOW_ROWS)?;
         rows.iter().try_for_each(|hit| take(&hit.record))?;
-        let same = rows.iter().rev().take_while(|hit| hit.record.start_us == last).count() as u64;
-        let goes_on = query.filter.since_us == Some(last);
-        taken_at_since = if goes_on { taken_at_since + same } else { same };
-        query.filter.since_us = Some(last);
+        let taken = rows.len() as u64;
+        let reached = rows.last().map(|hit| hit.record.start_us);
+        match reached.filter(|_| taken_at_since + taken < total) {
+            Some(reached) => {
+                let same = rows.iter().rev().take_while(|hit| hit.record.start_us == reached).count() as u64;
+                taken_at_since = if reached == since { taken_at_since + same } else { same };
+                since = reached;
+                if !query.unique {
+                    span = (span / i64::try_from(total / taken).unwrap_or(i64::MAX)).max(1);
+                }
+            }
+            None if until >= end => return Ok(()),
+            None => {
+                (since, taken_at_since) = (until, 0);
+                if taken < u64::from(WINDOW_ROWS) / 2 {
+                    span = span.saturating_mul(2);
+                }
+            }
+        }
     }
 }

@@ -140,20 +140,36 @@ fn an_export_holds_what_is_asked_for() {
     assert!(home.ok(&["export", "csv", "--host", "nobody"]).starts_with("id,start,"));
 }
 
-#[test]
-fn thousands_of_commands_of_one_moment_are_exported_once_each() {
+/// Imports so many commands, begun at these times, exports them again, and looks that each is there once and in order.
+fn goes_out_in_order(count: u32, start_us: impl Fn(u32) -> i64) {
     let home = Home::new();
     let line = |number: u32| {
-        let start_us = 1_700_000_000_000_000 + i64::from(number / 12_000);
+        let start_us = start_us(number);
         format!("{{\"id\":\"{number:032x}\",\"command\":\"echo {number}\",\"start_us\":{start_us}}}\n")
     };
-    let file = home.write("many.jsonl", (0..25_000).map(line).collect::<String>().as_bytes());
+    let file = home.write("many.jsonl", (0..count).map(line).collect::<String>().as_bytes());
     home.ok(&["import", "caro", &file]);
-    let mut exported: Vec<String> = home.ok(&["export", "nu"]).lines().map(str::to_owned).collect();
-    assert_eq!(exported.len(), 25_000);
-    exported.sort();
-    exported.dedup();
-    assert_eq!(exported.len(), 25_000);
+    let mut expected: Vec<(i64, u32)> = (0..count).map(|number| (start_us(number), number)).collect();
+    expected.sort_unstable();
+    let expected: String = expected.iter().map(|(_, number)| format!("echo {number}\n")).collect();
+    for arguments in [&["export", "nu"][..], &["export", "nu", "--unique"]] {
+        assert!(home.ok(arguments) == expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn thousands_of_commands_of_one_moment_are_exported_once_each() {
+    goes_out_in_order(25_000, |number| 1_700_000_000_000_000 + i64::from(number / 12_000));
+}
+
+#[test]
+fn commands_of_any_time_are_exported_once_each() {
+    // Two far away from all others, one of them in the future, and bursts with years between them.
+    goes_out_in_order(12_000, |number| match number {
+        0 => -1_000_000_000_000_000,
+        1 => 7_000_000_000_000_000,
+        number => i64::from(number % 5) * 100_000_000_000_000 + i64::from(number * 7919 % 10_007),
+    });
 }
 
 /// What a shell prints that runs this in the home's folder; none where it is not installed.
