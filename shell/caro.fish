@@ -24,7 +24,7 @@ end
 # fish has no clock builtin: the time since boot can be read without a process, where there is such a file. Elsewhere the
 # record file's own time says when the start was written, where there is a builtin to ask for it.
 set -g __caro_uptime /proc/uptime
-builtin test -r $__caro_uptime; or set -g __caro_uptime
+builtin test -r $__caro_uptime; or set -g __caro_uptime /dev/null
 
 # Chooses the file, which belongs to this run alone, and makes it with a header. Read by nobody but its owner from the
 # start; one that the daemon has moved away comes back as the umask says, in a folder that is closed to others.
@@ -88,8 +88,7 @@ function __caro_preexec --on-event fish_preexec
     end
     builtin test -w "$__caro_file"; or __caro_look_again; or return
     set -g __caro_running 1
-    set -l uptime
-    builtin test -z "$__caro_uptime"; or builtin read uptime <$__caro_uptime
+    builtin read -l uptime <$__caro_uptime
     builtin printf '\0S\0b%s\0d%s\0c%s\0\0' "$uptime" "$PWD" "$argv[1]" 2>/dev/null >>$__caro_file
     or __caro_rest
 end
@@ -100,8 +99,9 @@ function __caro_postexec --on-event fish_postexec
     builtin test $__caro_running = 1; or return
     set -g __caro_running 0
     builtin test -w "$__caro_file"; or __caro_look_again; or return
-    set -l modified
-    builtin test -n "$__caro_uptime"; or set modified (builtin path mtime -- $__caro_file 2>/dev/null)
+    builtin test $__caro_uptime = /dev/null
+    and set -l modified (builtin path mtime -- $__caro_file 2>/dev/null)
+    or set -l modified
     builtin printf '\0E\0n%s\0x%s\0p%s\0m%s\0\0' "$milliseconds" $statuses[1] "$statuses[2..-1]" "$modified" \
         2>/dev/null >>$__caro_file
     or __caro_rest
