@@ -51,8 +51,8 @@ pub(crate) struct Export {
     filters: Filters,
 }
 
-/// Rows of one window. The daemon cuts a window that would be too large for one message, so this is only a wish.
-const WINDOW_ROWS: u32 = 5000;
+/// Rows of one window: as many as the daemon gives, which looks through all of history for each.
+const WINDOW_ROWS: u32 = 10_000;
 
 /// How often the connection may be lost in one export. More is no accident.
 const CONNECTIONS_MAX: u32 = 5;
@@ -202,52 +202,26 @@ impl Reader {
         }
     }
 
-    /// When the first and the last of what matches began, and how many there are.
-    fn ends(&mut self, query: &Query) -> Outcome<Option<(i64, i64, u64)>> {
-        let mut end = |order| -> Outcome<(Option<i64>, u64)> {
-            let hits = self.window(&Query { order, ..query.clone() }, 0, 1)?;
-            Ok((hits.rows.first().map(|hit| hit.record.start_us), hits.total))
-        };
-        let ((first, total), (last, _)) = (end(Order::Oldest)?, end(Order::Newest)?);
-        Ok(first.zip(last).map(|(first, last)| (first, last, total)))
+    /// When the last of what matches began.
+    fn last(&mut self, query: &Query) -> Outcome<Option<i64>> {
+        let hits = self.window(&Query { order: Order::Newest, ..query.clone() }, 0, 1)?;
+        Ok(hits.rows.first().map(|hit| hit.record.start_us))
     }
 }
 
-/// Every record that matches, the oldest first. Goes through time in slices of about a window: the daemon then sorts no
-/// more than that for each, and a million records take no longer than a thousand times a thousand.
+/// Every record that matches, the oldest first. What is recorded from now on is another history.
 fn each(client: Client, mut query: Query, take: &mut dyn FnMut(&Record) -> Outcome) -> Outcome {
     let mut reader = Reader { client, connections_left: CONNECTIONS_MAX };
-    let Some((first, last, total)) = reader.ends(&query)? else { return Ok(()) };
-    // What is recorded from now on is another history.
-    let end = last.saturating_add(1);
-    let slices = i64::try_from(total / u64::from(WINDOW_ROWS)).unwrap_or(i64::MAX).saturating_add(1);
-    // Where each command counts once, a slice would not know of its runs in the others.
-    let mut span = if query.unique { i64::MAX } else { (end.saturating_sub(first) / slices).max(1) };
-    let (mut since, mut taken_at_since) = (first, 0);
+    let Some(last) = reader.last(&query)? else { return Ok(()) };
+    query.filter.until_us = last.checked_add(1);
+    let mut taken_at_since = 0;
     loop {
-        let until = since.saturating_add(span).min(end);
-        query.filter.since_us = Some(since);
-        query.filter.until_us = (until < i64::MAX).then_some(until);
-        let Hits { rows, total, .. } = reader.window(&query, taken_at_since, WINDOW_ROWS)?;
+        let Hits { rows, .. } = reader.window(&query, taken_at_since, WINDOW_ROWS)?;
+        let Some(reached) = rows.last().map(|hit| hit.record.start_us) else { return Ok(()) };
         rows.iter().try_for_each(|hit| take(&hit.record))?;
-        let taken = rows.len() as u64;
-        let reached = rows.last().map(|hit| hit.record.start_us);
-        match reached.filter(|_| taken_at_since + taken < total) {
-            Some(reached) => {
-                let same = rows.iter().rev().take_while(|hit| hit.record.start_us == reached).count() as u64;
-                taken_at_since = if reached == since { taken_at_since + same } else { same };
-                since = reached;
-                if !query.unique {
-                    span = (span / i64::try_from(total / taken).unwrap_or(i64::MAX)).max(1);
-                }
-            }
-            None if until >= end => return Ok(()),
-            None => {
-                (since, taken_at_since) = (until, 0);
-                if taken < u64::from(WINDOW_ROWS) / 2 {
-                    span = span.saturating_mul(2);
-                }
-            }
-        }
+        let same = rows.iter().rev().take_while(|hit| hit.record.start_us == reached).count() as u64;
+        let goes_on = query.filter.since_us == Some(reached);
+        taken_at_since = if goes_on { taken_at_since + same } else { same };
+        query.filter.since_us = Some(reached);
     }
 }
