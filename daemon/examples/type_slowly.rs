@@ -119,13 +119,16 @@ impl Typist {
         }
     }
 
-    fn hear(&mut self, message: ToDevice) {
+    /// Whether the session goes on.
+    fn hear(&mut self, message: ToDevice) -> bool {
+        let mut goes_on = true;
         self.decide(|device, history, disk, env| {
             let (step, closed) = device.handle_message(RELAY, message, history, disk, env).expect("a sound disk");
-            assert!(closed.is_none(), "the relay wants no more of this device");
+            goes_on = closed.is_none();
             step
         });
         self.do_what_is_due();
+        goes_on
     }
 
     /// Everything that can be sent now.
@@ -204,21 +207,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let joined = joining.finish();
     typist.decide(|device, history, _, env| device.adopt(joined, history, env).expect("randomness"));
     typist.do_what_is_due();
-    while !typist.is_done() {
-        // A session carries only so much; then there is another.
-        carry(&mut typist, &address, relay_key).await?;
-    }
+    // A session carries only so much; then there is another.
+    while !carry(&mut typist, &address, relay_key).await? {}
     writeln!(std::io::stdout(), "{}", phrase.words().join(" "))?;
     Ok(())
 }
 
-/// One session with the relay.
-async fn carry(typist: &mut Typist, address: &Address, relay_key: RelayKey) -> Result<(), Box<dyn Error>> {
+/// One session with the relay. Whether everything was done in it.
+async fn carry(typist: &mut Typist, address: &Address, relay_key: RelayKey) -> Result<bool, Box<dyn Error>> {
     let account = typist.device.account().ok_or("it joined")?;
     let static_key = Arc::new(account.vault().device().relay_static(&relay_key));
     let dialer = Dialer { address: address.clone(), relay_key: Some(relay_key), static_key };
     let mut session = dialer.open().await.map_err(|error| error.to_string())?;
-    send(&mut session, typist.device.handle_connected(RELAY)).await?;
+    let hello = typist.device.handle_connected(RELAY).ok_or("a person has to decide")?;
+    send(&mut session, [hello]).await?;
     while !session.is_spent() && !typist.is_done() {
         if typist.may_type() {
             typist.type_some();
@@ -229,12 +231,15 @@ async fn carry(typist: &mut Typist, address: &Address, relay_key: RelayKey) -> R
         let patience = if typist.may_type() { Duration::ZERO } else { Duration::from_secs(30) };
         if let Ok(message) = timeout(patience, session.receive()).await {
             let message = message.map_err(|error| error.to_string())?;
-            typist.hear(message.ok_or("the relay closed the connection")?);
+            if !typist.hear(message.ok_or("the relay closed the connection")?) {
+                break;
+            }
         }
     }
+    let is_done = typist.is_done();
     session.close().await;
     typist.device.handle_disconnected(RELAY);
-    Ok(())
+    Ok(is_done)
 }
 
 async fn send(session: &mut Session, messages: impl IntoIterator<Item = ToRelay>) -> Result<(), String> {

@@ -203,6 +203,8 @@ pub(crate) fn on(state: &mut State) -> Result<Reply, Fault> {
     }
     state.decide(|device, _, _| Ok((device.set_enabled(true), ())))?;
     state.start_remotes();
+    // Also what a relay asked to be left alone for: a person asks now.
+    state.links.try_now();
     Ok(Reply::Sync(state.sync_status()))
 }
 

@@ -65,6 +65,10 @@ pub struct Account {
     pub(super) attested: Attested,
     /// Proofs that a relay showed two logs, found since the start.
     pub(super) evidence: Vec<Evidence>,
+    /// Relays of whose logs something found no room since they were last read from the beginning.
+    pub(super) left_behind: BTreeSet<RemoteNumber>,
+    /// How many ops were known when a log was last read from the beginning for that.
+    pub(super) read_again_at: BTreeMap<RemoteNumber, u64>,
     /// When each remote is sent what others wrote and it was not seen to have, in milliseconds since 1970.
     pub(super) forwards: BTreeMap<RemoteNumber, u64>,
 }
@@ -142,6 +146,8 @@ impl Account {
             compacted: 0,
             attested: Attested::default(),
             evidence: Vec::new(),
+            left_behind: BTreeSet::new(),
+            read_again_at: BTreeMap::new(),
             forwards: BTreeMap::new(),
         }
     }
@@ -342,6 +348,20 @@ impl Account {
     /// All remotes.
     pub fn remotes(&self) -> impl Iterator<Item = &Remote> {
         self.remotes.values()
+    }
+
+    pub(super) fn note_left_behind(&mut self, number: RemoteNumber) {
+        self.left_behind.insert(number);
+    }
+
+    /// A log was read to its end. Says whether to read it from the beginning again: something found no room, and it got
+    /// on since the last time that this was done.
+    pub(super) fn reads_again(&mut self, number: RemoteNumber) -> bool {
+        if !self.left_behind.remove(&number) {
+            return false;
+        }
+        let total = self.log.vector().total();
+        self.read_again_at.insert(number, total).is_none_or(|before| before < total)
     }
 
     /// Proofs that a relay showed two devices two logs.

@@ -26,7 +26,7 @@ use caro_schema::{
 use super::{Account, DeviceError, Env, account::with_ids, members::Accepted, overlay::Overlay, state};
 use crate::{
     history::History,
-    oplog::{Placement, Stored, row_key},
+    oplog::{Held, Placement, Stored, row_key},
     step::{Notice, RemoteNumber, Rows, Space, Step},
     vault::{
         open::{OpenError, open_any},
@@ -77,12 +77,12 @@ impl Account {
                         if let Some(list) = list_of(&op.1, op.0.body.as_ref()) {
                             self.snapshots.expect(list, &op.1);
                         }
-                        self.waiting.hold_for_op(need, id)
+                        self.waiting.hold_for_op(need, id) == Held::Kept
                     }
                     // The author's certificate has not come.
-                    _ => self.waiting.hold_for_key(id),
+                    _ => self.waiting.hold_for_key(id, cell.len()),
                 },
-                _ => self.waiting.hold_for_key(id),
+                _ => self.waiting.hold_for_key(id, cell.len()),
             };
             self.refused += u64::from(!held);
         }
@@ -204,10 +204,16 @@ impl Account {
                     batch.todo.push_front((arrived.cell_id, arrived.cell));
                     return Ok(());
                 }
-                if self.waiting.hold_for_op(need, arrived.cell_id) {
+                let held = self.waiting.hold_for_op(need, arrived.cell_id);
+                if held != Held::Kept {
+                    // What finds no room is read again when there is some.
+                    self.note_left_behind(batch.from);
+                }
+                if let Held::InsteadOf(evicted) = held {
+                    batch.rows.unset(Space::Quarantine, evicted.0.to_vec());
+                }
+                if held != Held::Refused {
                     batch.hold(arrived.cell_id, arrived.cell);
-                } else {
-                    self.refused += 1;
                 }
                 Ok(())
             }
@@ -343,7 +349,7 @@ impl Account {
     }
 
     fn hold_for_key(&mut self, id: CellId, cell: Vec<u8>, batch: &mut Batch<'_>) {
-        if self.waiting.hold_for_key(id) {
+        if self.waiting.hold_for_key(id, cell.len()) {
             batch.hold(id, cell);
         } else {
             self.refused += 1;

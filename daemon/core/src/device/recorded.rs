@@ -102,7 +102,9 @@ fn keep_new_untimed(lines: &mut Vec<(Record, u32)>, history: &History, outcome: 
     let Some(shell) = lines.first().map(|(record, _)| kind(&record.shell).to_owned()) else { return };
     let texts: HashSet<&[u8]> = lines.iter().map(|(record, _)| &record.command[..]).collect();
     let is_hooked = |session: &str, other: &str| {
-        !session.is_empty() && tool(session).is_empty() && (shell.is_empty() || other.is_empty() || kind(other) == shell)
+        !session.is_empty()
+            && tool(session).is_empty()
+            && (shell.is_empty() || other.is_empty() || kind(other) == shell)
     };
     let runs = history.runs_of(texts.into_iter(), |words| is_hooked(words.session, words.shell));
     let recorded: Vec<u32> =

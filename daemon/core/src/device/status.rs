@@ -31,6 +31,7 @@ impl Account {
             refused: self.refused,
             kept_here: self.kept_here,
             warnings: self.warnings(),
+            exchanged: false,
         }
     }
 
@@ -39,7 +40,8 @@ impl Account {
             (_, State::Stopped(reason), _) => RemoteState::Stopped { reason },
             (false, _, _) => RemoteState::Off,
             (true, State::CatchingUp | State::Live, _) => RemoteState::Connected,
-            (true, State::Down, Some(Attempt { reason: Some(reason), retry_ms })) => {
+            // A relay that opens sessions and then says nothing is one that cannot be reached, and not one that is being reached.
+            (true, State::Opening | State::Down, Some(Attempt { reason: Some(reason), retry_ms })) => {
                 let reason = remote.refusal.and_then(in_words).map_or(reason, str::to_owned);
                 RemoteState::Waiting { reason, retry_ms }
             }

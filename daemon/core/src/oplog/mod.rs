@@ -14,7 +14,7 @@ pub use bloom::Bloom;
 pub use log::{OpLog, Placement, Run};
 pub use stored::Stored;
 pub use vector::{Tip, Vector};
-pub use waiting::{Need, Waiting};
+pub use waiting::{Held, Need, Waiting};
 
 use caro_schema::id::DeviceId;
 

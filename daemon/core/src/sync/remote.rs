@@ -239,6 +239,15 @@ impl Remote {
         Ok(Some(ToRelay::Push { cells: cells.into_iter().map(Into::into).collect() }))
     }
 
+    /// Reads the log from its beginning once more. Gives what to send.
+    pub fn read_again(&mut self) -> ToRelay {
+        self.record.cursor = 0;
+        self.record.head = Hash([0; 32]);
+        self.heads = Heads::default();
+        self.state = State::CatchingUp;
+        ToRelay::Pull { after: 0 }
+    }
+
     /// Remembers a row of ids that is in the store.
     pub fn load_purge(&mut self, after: u64) {
         self.purges.add(after);

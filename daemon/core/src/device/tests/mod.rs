@@ -416,3 +416,27 @@ proptest! {
         prop_assert_eq!(world.machines[2].commands(), left);
     }
 }
+
+#[test]
+fn trap_51_a_relay_that_orders_everything_backwards_is_read_again_until_all_is_there() {
+    use caro_schema::limits::ORPHANS_PER_AUTHOR_MAX;
+
+    let mut world = World::joined(2);
+    world.set_compaction(u64::MAX);
+    world.machines[1].online = false;
+    let count = ORPHANS_PER_AUTHOR_MAX + 500;
+    for n in 0..count {
+        world.now_ms += 1_000;
+        world.record(0, &format!("command {n}"));
+        world.now_ms += 100;
+        let now_ms = world.now_ms;
+        world.machines[0].decide(now_ms, |device, history, disk, env| device.handle_timer(history, disk, env).unwrap());
+    }
+    world.settle();
+    let known = world.relay.cells.len() - count;
+    world.relay.cells[known..].reverse();
+    world.machines[1].online = true;
+    world.settle();
+    assert_eq!(world.machines[1].history.len(), count);
+    assert_eq!(world.machines[1].disk.count(Space::Quarantine), 0);
+}

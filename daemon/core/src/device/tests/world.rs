@@ -95,6 +95,7 @@ pub(super) struct Machine {
     pub(super) history: History,
     pub(super) disk: Disk,
     pub(super) online: bool,
+    rules: Rules,
     session: Option<Session>,
     entropy: Seeded,
 }
@@ -138,12 +139,12 @@ impl Machine {
         let device = Device::load(&disk, rules()).unwrap();
         let mut history = History::new();
         history.set_complete();
-        Self { device, history, disk, online: true, session: None, entropy: Seeded(seed << 32) }
+        Self { device, history, disk, online: true, rules: rules(), session: None, entropy: Seeded(seed << 32) }
     }
 
     /// Everything in memory is lost; the disk is as it was at the last commit.
     pub(super) fn crash(&mut self) {
-        self.device = Device::load(&self.disk, rules()).unwrap();
+        self.device = Device::load(&self.disk, self.rules.clone()).unwrap();
         self.history = loaded(&self.disk);
         self.session = None;
     }
@@ -258,12 +259,13 @@ impl Relay {
 
     /// Sends what a session has not been sent, in pages of a few.
     fn feed(&self, session: &mut Session, even_if_empty: bool) {
-        const PAGE: usize = 7;
+        // Small, so that there are many; but each is signed over the whole chain.
+        let page = if self.cells.len() < 2_000 { 7 } else { 1_000 };
         let Some(after) = session.pulled else { return };
         let (mut after, mut first) = (after as usize, even_if_empty);
         while after < self.cells.len() || first {
             first = false;
-            let to = (after + PAGE).min(self.cells.len());
+            let to = (after + page).min(self.cells.len());
             let entry = |cell: &Vec<u8>| match proof::cell_id(cell) {
                 id if self.gone.contains(&id) => Entry::Gone(id),
                 id if session.own.contains(&id) => Entry::Own(id),
@@ -305,6 +307,14 @@ impl World {
         }
         world.settle();
         world
+    }
+
+    /// After how many ops snapshots are made from now on.
+    pub(super) fn set_compaction(&mut self, after: u64) {
+        for machine in &mut self.machines {
+            machine.rules.compact_after = after;
+            machine.crash();
+        }
     }
 
     /// The first one makes the account, the others come into it.
