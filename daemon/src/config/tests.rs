@@ -1,3 +1,5 @@
+//! The file as the daemon reads it: every key, every way of being wrong, and the change while it runs.
+
 use super::*;
 
 fn parse_over(before: &Config, text: &str) -> Loaded {

@@ -103,11 +103,13 @@ pub(super) fn fit(text: &str, columns: usize, unicode: bool) -> String {
     cut + sign + &" ".repeat(columns.saturating_sub(used + 1))
 }
 
+/// What tests draw on.
+#[cfg(test)]
+pub(super) const PLAIN: Canvas = Canvas { width: 60, colour: false, unicode: true };
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    pub(in super::super) const PLAIN: Canvas = Canvas { width: 60, colour: false, unicode: true };
 
     #[test]
     fn a_bar_is_as_long_as_its_part() {
@@ -147,6 +149,3 @@ mod tests {
         assert!(!of(&[]) && !of(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")]));
     }
 }
-
-#[cfg(test)]
-pub(super) use tests::PLAIN;

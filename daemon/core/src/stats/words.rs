@@ -232,9 +232,8 @@ impl Wrapper {
 }
 
 /// Words of the shells in front of a command.
-const KEYWORDS: [&str; 16] = [
-    "if", "then", "else", "elif", "do", "while", "until", "!", "{", "}", "time", "and", "or", "not", "begin", "coproc",
-];
+const KEYWORDS: [&str; 15] =
+    ["if", "then", "else", "elif", "do", "while", "until", "!", "{", "}", "and", "or", "not", "begin", "coproc"];
 
 /// Words of the shells after which no command follows at once, or none at all.
 const OPENERS: [&str; 12] =

@@ -1,3 +1,5 @@
+//! Each pattern alone: what it must find and must not, and what masks and odd bytes do.
+
 use super::{
     template::{Seed, fill},
     *,
