@@ -219,8 +219,9 @@ impl State {
             waiter.until <= now || (is_taken_in && account.is_none_or(is_there))
         };
         let due: Vec<Waiter> = self.waiters.extract_if(.., is_over).collect();
-        for Waiter { reply, .. } in due {
-            answer(reply, Ok(Reply::Sync(self.sync_status())));
+        for Waiter { reply, goal, .. } in due {
+            let exchanged = self.device.account().is_some_and(|account| goal.is_met(account));
+            answer(reply, Ok(Reply::Sync(SyncStatus { exchanged, ..self.sync_status() })));
         }
     }
 }
@@ -239,10 +240,18 @@ impl Goal {
         {
             *self = Self::Exchanged { marks: account.remotes().map(|remote| (remote.number, remote.mark())).collect() };
         }
+        self.holds(account, |remote, mark| matches!(remote.state(), Course::Stopped(_)) || remote.is_past(mark))
+    }
+
+    /// Whether what was known is on both sides.
+    fn is_met(&self, account: &Account) -> bool {
+        account.is_enabled() && self.holds(account, Remote::is_past)
+    }
+
+    fn holds(&self, account: &Account, is_there: impl Fn(&Remote, &Mark) -> bool) -> bool {
         let Self::Exchanged { marks } = self else { return false };
-        let is_done = |remote: &Remote, mark| matches!(remote.state(), Course::Stopped(_)) || remote.is_past(mark);
         // A remote that was removed meanwhile is waited for no longer.
-        marks.iter().all(|(number, mark)| account.remote(*number).is_none_or(|remote| is_done(remote, mark)))
+        marks.iter().all(|(number, mark)| account.remote(*number).is_none_or(|remote| is_there(remote, mark)))
     }
 }
 

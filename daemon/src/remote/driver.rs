@@ -116,17 +116,9 @@ struct Worker {
     backoff: Backoff,
     /// What the pauses count from.
     started: Instant,
-    /// When the last sessions began that made the pauses small again.
-    greetings: Vec<Instant>,
     /// The number of the present session, or of the last one.
     session: u64,
 }
-
-/// Sessions in [`GREETINGS_WITHIN`] after which pauses are small again. A relay that is restarted a few times is met at
-/// once each time; one that hangs up on everybody is met ever more seldom.
-const GREETINGS_MAX: usize = 6;
-
-const GREETINGS_WITHIN: Duration = Duration::from_secs(60);
 
 /// Why a session ended.
 enum End {
@@ -164,7 +156,6 @@ impl Worker {
         let born = Instant::now();
         let mut heard = born;
         let mut asked = false;
-        let mut greeted = false;
         loop {
             let patience = if asked { GONE_AFTER } else { ASK_AFTER };
             let permits = self.permits.clone();
@@ -225,16 +216,6 @@ impl Worker {
 
     fn now_ms(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// A relay has answered. Pauses start small again, but not for one that only ever greets and hangs up.
-    fn note_greeting(&mut self) {
-        let now = Instant::now();
-        self.greetings.retain(|greeting| now.duration_since(*greeting) < GREETINGS_WITHIN);
-        if self.greetings.len() < GREETINGS_MAX {
-            self.greetings.push(now);
-            self.backoff.succeeded();
-        }
     }
 
     /// Reports how a session ended. Gives the pause before the next, none when there is to be no next.

@@ -74,11 +74,10 @@ impl Links {
         }
     }
 
-    /// From now on messages are for this session.
+    /// From now on messages are for this session. Until the relay has said something, it is known how the last one went.
     pub fn connected(&mut self, number: RemoteNumber, session: u64) {
         if let Some(link) = self.links.get_mut(&number) {
             link.session = session;
-            link.attempt = Attempt::default();
         }
     }
 

@@ -66,6 +66,9 @@ pub struct SyncStatus {
     pub kept_here: u64,
     /// What the person should know, in order of weight.
     pub warnings: Vec<Warning>,
+    /// In answer to a wish to sync now: that what was known here and there at that moment is on both sides. More may be on
+    /// its way by now.
+    pub exchanged: bool,
 }
 
 /// One relay.

@@ -192,7 +192,18 @@ pub(super) fn device_line(device: &Device, zone: &TimeZone) -> String {
 
 /// For scripts.
 pub(super) fn json(status: &SyncStatus, devices: &[Device]) -> Value {
-    let SyncStatus { joined, enabled, account, device_name, remotes, waiting, refused, kept_here, warnings } = status;
+    let SyncStatus {
+        joined,
+        enabled,
+        account,
+        device_name,
+        remotes,
+        waiting,
+        refused,
+        kept_here,
+        warnings,
+        exchanged: _,
+    } = status;
     json!({
         "joined": joined, "enabled": enabled, "account": account, "device_name": device_name,
         "remotes": remotes.iter().map(remote_json).collect::<Vec<_>>(),

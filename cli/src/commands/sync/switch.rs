@@ -61,12 +61,10 @@ impl Now {
     }
 }
 
-/// Whether everything is on both sides.
+/// Whether everything that was known when this was asked is on both sides. What was typed since may still be on its way.
 fn is_done(status: &SyncStatus) -> bool {
-    let in_step = |remote: &RemoteStatus| {
-        remote.state == RemoteState::Connected && remote.pending_up == 0 && remote.pending_down == 0
-    };
-    status.enabled && !status.remotes.is_empty() && status.remotes.iter().all(in_step)
+    let is_connected = |remote: &RemoteStatus| remote.state == RemoteState::Connected;
+    status.enabled && status.exchanged && !status.remotes.is_empty() && status.remotes.iter().all(is_connected)
 }
 
 fn not_done() -> Failure {
@@ -105,26 +103,27 @@ fn ask(request: Request, patience: Duration, json: bool) -> Outcome<SyncStatus> 
 mod tests {
     use super::*;
 
-    fn status(state: RemoteState, pending_up: u64) -> SyncStatus {
+    fn status(state: RemoteState, exchanged: bool) -> SyncStatus {
         let remote = RemoteStatus {
             address: "wss://desk:7490/".into(),
             state,
-            pending_up,
+            pending_up: 1,
             pending_down: 0,
             last_sync_ms: 0,
             others_online: 0,
             quota_bytes: 0,
             used_bytes: 0,
         };
-        SyncStatus { joined: true, enabled: true, remotes: vec![remote], ..SyncStatus::default() }
+        SyncStatus { joined: true, enabled: true, remotes: vec![remote], exchanged, ..SyncStatus::default() }
     }
 
     #[test]
     fn only_what_is_on_both_sides_is_done() {
-        assert!(is_done(&status(RemoteState::Connected, 0)));
-        assert!(!is_done(&status(RemoteState::Connected, 1)));
-        assert!(!is_done(&status(RemoteState::Waiting { reason: "away".into(), retry_ms: 0 }, 0)));
-        assert!(!is_done(&status(RemoteState::Off, 0)));
-        assert!(!is_done(&SyncStatus { enabled: false, ..status(RemoteState::Connected, 0) }));
+        // Also while more is typed: what is on its way then was not asked for.
+        assert!(is_done(&status(RemoteState::Connected, true)));
+        assert!(!is_done(&status(RemoteState::Connected, false)));
+        assert!(!is_done(&status(RemoteState::Waiting { reason: "away".into(), retry_ms: 0 }, true)));
+        assert!(!is_done(&status(RemoteState::Off, true)));
+        assert!(!is_done(&SyncStatus { enabled: false, ..status(RemoteState::Connected, true) }));
     }
 }
