@@ -127,6 +127,11 @@ impl Machine {
         self.refusals = count;
     }
 
+    /// Whether somebody who asks it for something now is answered: it is awake, and its disk takes what is decided.
+    pub fn takes_writes(&self) -> bool {
+        !self.asleep && self.stuck.is_none() && self.refusals == 0
+    }
+
     /// Whether a decision waits for room on the disk.
     pub fn is_stuck(&self) -> bool {
         self.stuck.is_some()
@@ -155,7 +160,13 @@ impl Machine {
     /// Tries again what the disk did not take.
     pub(crate) fn unstick(&mut self) -> Fate {
         match self.stuck.take() {
-            Some((step, record)) => self.carry_out(step, record),
+            Some((step, record)) => {
+                let fate = self.carry_out(step, record.clone());
+                if fate == Fate::Lost {
+                    record.into_iter().for_each(|record| self.spool.push_front(record));
+                }
+                fate
+            }
             None => Fate::Done,
         }
     }

@@ -27,6 +27,7 @@ pub fn live(seed: u64, sabotage: Option<Sabotage>) -> Result<(), String> {
         let mut life = Life::new(seed, sabotage);
         life.live();
         life.mend();
+        life.world.note_state();
         oracle::check(&life.world);
     });
     let twin = sabotage.map(|missing| format!(" --without {}", missing.name())).unwrap_or_default();
@@ -63,17 +64,17 @@ impl Life {
     }
 
     fn live(&mut self) {
-        for _ in 0..30 + self.dice.below(70) {
+        for _ in 0..15 + self.dice.below(40) {
             match self.dice.below(100) {
                 0..50 => self.type_something(),
                 50..55 => self.delete_something(),
                 55..90 => self.break_something(),
                 _ => self.mend_something(),
             }
-            let pause_ms = match self.dice.below(20) {
-                0 => self.dice.below(86_400_000),
+            let pause_ms = match self.dice.below(40) {
+                0 => return_after_days(&mut self.world, &mut self.dice),
                 1..4 => self.dice.below(120_000),
-                4..10 => self.dice.below(2_000),
+                4..16 => self.dice.below(2_000),
                 _ => self.dice.below(60),
             };
             self.world.pass(pause_ms);
@@ -90,7 +91,7 @@ impl Life {
 
     fn type_something(&mut self) {
         let at = self.device();
-        if self.dice.percent(3) {
+        if self.dice.percent(3) && self.world.machines[at].takes_writes() {
             let first_us = self.world.now_ms as i64 * 1000;
             let records = (0..1 + self.dice.below(30)).map(|n| {
                 self.typed += 1;
@@ -197,6 +198,20 @@ impl Life {
         world.pass(60_000);
         world.settle();
     }
+}
+
+/// Everybody switches off and is away for days. Gives a pause for after that.
+fn return_after_days(world: &mut World, dice: &mut Seed) -> u64 {
+    for at in 0..world.machines.len() {
+        world.sleep(at);
+    }
+    world.pass(dice.below(30 * 86_400_000));
+    for at in 0..world.machines.len() {
+        if dice.percent(80) {
+            world.wake(at);
+        }
+    }
+    dice.below(40_000)
 }
 
 #[cfg(test)]

@@ -12,11 +12,13 @@ use crate::world::{World, id_of};
 /// When something is.
 pub fn assert_no_data_loss(world: &World) {
     for (id, record) in world.recorded() {
-        for (at, machine) in world.machines.iter().enumerate() {
-            let there = machine.history.contains(&id) || machine.history.is_deleted(&id);
-            let text = String::from_utf8_lossy(&record.command[..record.command.len().min(40)]).into_owned();
-            assert!(there, "no data loss: {text:?} is not on device {at}");
-        }
+        let lacks = |at: &usize| {
+            let history = &world.machines[*at].history;
+            !history.contains(&id) && !history.is_deleted(&id)
+        };
+        let lacking: Vec<usize> = (0..world.machines.len()).filter(lacks).collect();
+        let text = String::from_utf8_lossy(&record.command[..record.command.len().min(40)]).into_owned();
+        assert!(lacking.is_empty(), "no data loss: {text:?} is not on devices {lacking:?}");
     }
     for relay in 0..world.relays.len() {
         let held: BTreeSet<CellId> = world.entries(relay).iter().map(id_of).collect();

@@ -154,6 +154,30 @@ impl World {
         self.entries(0).iter().map(id_of).collect()
     }
 
+    /// Notes how every device stands with every relay, for whoever wonders why.
+    pub fn note_state(&mut self) {
+        for at in 0..self.machines.len() {
+            let Some(account) = self.machines[at].device.account() else { continue };
+            let total = account.vector().total();
+            let remotes: Vec<String> = account
+                .remotes()
+                .map(|remote| {
+                    let (state, cursor) = (remote.state(), remote.record.cursor);
+                    format!("{state:?} cursor {cursor} waiting {}", remote.pending_up())
+                })
+                .collect();
+            let machine = &self.machines[at];
+            let (spool, queued, clock) = (machine.spool.len(), machine.disk.queued(), machine.clock);
+            self.note(|| {
+                format!("device {at}: {total} ops, {spool} in the spool, {queued} queued, {clock:?}, {remotes:?}")
+            });
+        }
+        for relay in 0..self.relays.len() {
+            let entries = self.entries(relay).len();
+            self.note(|| format!("relay {relay}: {entries} entries"));
+        }
+    }
+
     fn note(&mut self, event: impl FnOnce() -> String) {
         if self.timeline.len() == TIMELINE_MAX {
             self.timeline.pop_front();

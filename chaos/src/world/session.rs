@@ -308,6 +308,7 @@ impl World {
             self.relays[relay].depart(session);
         }
         self.rest(at, relay, asked_ms);
+        self.drivers[at][relay].given_up |= self.sabotage == Some(Sabotage::NoReconnect);
         if let Some(number) = self.remote(at, relay) {
             self.machines[at].disconnected(number);
         }

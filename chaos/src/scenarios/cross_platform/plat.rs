@@ -119,11 +119,14 @@ pub const X_PLAT_02: Scenario = Scenario {
     title: "Sleep and wake",
     injection: "SIGSTOP, clock +8 h, SIGCONT",
     outcome: "Recovers on wake; stale session dropped; sync resumes; no timer storm",
-    bodies: &[Body {
-        tier: Tier::Sim,
-        broken_by: &[Sabotage::MonotonicFromWallClock, Sabotage::NoReconnect],
-        run: sleep_and_wake,
-    }],
+    bodies: &[
+        Body {
+            tier: Tier::Sim,
+            broken_by: &[Sabotage::MonotonicFromWallClock, Sabotage::NoReconnect],
+            run: sleep_and_wake,
+        },
+        crate::programs::platform::X_PLAT_02,
+    ],
 };
 
 fn sleep_and_wake(run: &mut Run) {
@@ -143,8 +146,12 @@ fn sleep_and_wake(run: &mut Run) {
         }
         // The clock that is read after a sleep may show anything.
         world.set_clock(0, ahead_ms);
+        // It wakes in another place: nothing of its old connection gets through.
+        world.silence(0);
         world.wake(0);
-        world.pass_until("the stale session is dropped and another opened", 60_000, |world| {
+        world.pass_until("the stale session is dropped", 20_000, |world| !world.is_connected(0));
+        world.heal(0);
+        world.pass_until("another is opened", 60_000, |world| {
             world.is_connected(0) && world.traffic[0].sessions > sessions
         });
         world.record(0, &format!("canary after {round}"));
@@ -163,11 +170,10 @@ pub const X_PLAT_03: Scenario = Scenario {
     title: "Mixed clients, relay restart",
     injection: "Three profiles, relay killed and restarted",
     outcome: "All reconnect and converge",
-    bodies: &[Body {
-        tier: Tier::Sim,
-        broken_by: &[Sabotage::NativePathBytes, Sabotage::NoReconnect],
-        run: three_systems,
-    }],
+    bodies: &[
+        Body { tier: Tier::Sim, broken_by: &[Sabotage::NativePathBytes, Sabotage::NoReconnect], run: three_systems },
+        crate::programs::platform::X_PLAT_03,
+    ],
 };
 
 fn three_systems(run: &mut Run) {
