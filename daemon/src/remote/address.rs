@@ -2,6 +2,8 @@
 //! URL-safe base64; without it the key that the relay shows first is pinned. `ws://` is for a relay on this machine or
 //! behind something that adds TLS on the way: the session inside is encrypted all the same.
 
+use std::net::Ipv6Addr;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use caro_schema::{id::RelayKey, ipc::Fault};
 
@@ -46,6 +48,9 @@ impl Address {
         if host.is_empty() {
             return Err(bad("the host is missing"));
         }
+        if !is_host(host, authority.starts_with('[')) {
+            return Err(bad("the host is not a name or an address; an IPv6 address stands in brackets"));
+        }
         Ok(Self { tls, host: host.to_owned(), port, key })
     }
 
@@ -82,6 +87,16 @@ fn split_port(authority: &str) -> Option<(&str, u16)> {
     Some((host, port))
 }
 
+/// A name is not looked at more closely: the system's resolver says what it makes of it. But what is written out and read
+/// again must be the same place.
+fn is_host(host: &str, bracketed: bool) -> bool {
+    if bracketed {
+        let address = host.split_once('%').map_or(host, |(address, _zone)| address);
+        return address.parse::<Ipv6Addr>().is_ok() && !host.contains(char::is_control);
+    }
+    !host.contains(|letter: char| matches!(letter, ':' | '[' | ']') || letter.is_control() || letter.is_whitespace())
+}
+
 fn parse_key(text: &str) -> Option<RelayKey> {
     RelayKey::from_slice(&URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?)
 }
@@ -103,6 +118,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_read_is_the_same_place_when_written_out() {
+        // Found by fuzzing: brackets and control bytes inside a name gave another place.
+        for text in ["ws://\01[::1]:1/", "ws://a]:1/", "ws://[a%\u{7}]/", "ws://a\u{a0}b/"] {
+            assert!(Address::parse(text).is_err(), "{}", text.escape_debug());
+        }
+        for text in ["ws://[fe80::1%eth0]:1/", "wss://relay", "ws://127.0.0.1:5/"] {
+            let address = Address::parse(text).unwrap();
+            assert!(Address::parse(&address.place()).unwrap() == address, "{text}");
+        }
+    }
+
+    #[test]
     fn u004_a_wrong_address_says_what_is_wrong() {
         for (text, word) in [
             ("relay.example.org", "wss://"),
@@ -111,6 +138,8 @@ mod tests {
             ("wss://relay.example.org:99999/", "port"),
             ("wss:///", "host"),
             ("wss://user@relay/", "host and a port"),
+            ("wss://a:b:7490/", "brackets"),
+            ("wss://[relay]:7490/", "brackets"),
         ] {
             match Address::parse(text) {
                 Err(Fault::BadAddress { reason }) => assert!(reason.contains(word), "{text}: {reason}"),
