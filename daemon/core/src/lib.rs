@@ -12,6 +12,7 @@ pub mod device;
 pub mod history;
 pub mod oplog;
 pub mod search;
+pub mod shared;
 pub mod stats;
 pub mod step;
 pub mod sync;

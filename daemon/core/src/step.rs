@@ -59,6 +59,8 @@ pub enum Space {
     Part = 6,
     /// Ops of branches that their author left, by author, number and id.
     Fork = 7,
+    /// Settings, items and counts. Read whole at start.
+    Shared = 8,
 }
 
 /// What readers should hear of.

@@ -3,6 +3,7 @@
 pub mod attest;
 pub mod device;
 pub mod history;
+pub mod shared;
 pub mod snapshot;
 
 /// The number in front of a change. Numbers are never reused.
@@ -11,6 +12,10 @@ pub mod kind {
     pub const RECORD: u16 = 1;
     /// A command was deleted, for ever: [`super::history::Delete`].
     pub const DELETE: u16 = 2;
+    /// A setting or an item has a value: [`super::shared::Set`].
+    pub const SET: u16 = 3;
+    /// Something was counted: [`super::shared::Count`].
+    pub const COUNT: u16 = 4;
     /// A device says what it is called: [`super::device::Name`].
     pub const DEVICE_NAME: u16 = 6;
     /// The list of a snapshot: [`super::snapshot::Snapshot`].

@@ -5,7 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use caro_link::proof;
 use caro_schema::{
-    body::{self, device::Name},
+    body::{
+        self,
+        device::Name,
+        shared::{Count, Set},
+        snapshot::Origin,
+    },
     cell::CellClass,
     codec,
     id::{CellId, Dataset, DeviceId, Hash, OpId, RecordId},
@@ -29,6 +34,7 @@ use super::{
 use crate::{
     history::History,
     oplog::{OpLog, Stored, Vector, Waiting, row_key},
+    shared::Shared,
     step::{Notice, RemoteNumber, Rows, Space, Step, Write},
     sync::{Remote, RemoteRecord},
     vault::{Vault, payload, seal::seal},
@@ -57,6 +63,8 @@ pub struct Account {
     pub(super) restored: BTreeSet<RemoteNumber>,
     /// By how much the most advanced clock of another device was ahead of this one's, when that is too much.
     pub(super) clock_ahead_ms: u64,
+    /// Settings, items and counts.
+    pub(super) shared: Shared,
     /// What is known of snapshots, its own and others'.
     pub(super) snapshots: Snapshots,
     /// The last own op that was compacted, or is not worth it.
@@ -98,6 +106,7 @@ impl Account {
             evidence: state::optional(rows, state::EVIDENCE, "evidence")?.unwrap_or_default(),
             ..Self::new(vault, state::required(rows, state::PROFILE, "profile")?)
         };
+        account.shared = Shared::load(rows.rows(Space::Shared)?);
         let state_rows = rows.rows(Space::State)?;
         account.snapshots = Snapshots::load(&state_rows)?;
         for (key, value) in &state_rows {
@@ -142,6 +151,7 @@ impl Account {
             upgrade_due: false,
             restored: BTreeSet::new(),
             clock_ahead_ms: 0,
+            shared: Shared::default(),
             snapshots: Snapshots::default(),
             compacted: 0,
             attested: Attested::default(),
@@ -193,7 +203,7 @@ impl Account {
 
     pub(super) fn leave(&self, rows: &dyn Rows) -> Result<Step, DeviceError> {
         let mut step = Step { notices: vec![Notice::Sync], ..Step::default() };
-        for space in [Space::Op, Space::Part, Space::Fork, Space::Quarantine, Space::State] {
+        for space in [Space::Op, Space::Part, Space::Fork, Space::Quarantine, Space::Shared, Space::State] {
             let belongs = |key: &[u8]| space != Space::State || state::is_of_account(key);
             let rows = rows.rows(space)?.into_iter().filter(|(key, _)| belongs(key));
             step.writes.extend(rows.map(|(key, _)| Write::Row(space, key, None)));
@@ -202,6 +212,34 @@ impl Account {
             step.writes.extend(drop_queue(*number, rows)?);
         }
         Ok(step)
+    }
+
+    /// Settings, items and counts.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Gives a key a value here and on every device, or takes it away.
+    pub(super) fn set(&mut self, set: Set, env: &mut Env<'_>) -> Result<Step, DeviceError> {
+        set.check().map_err(|_| DeviceError::TooLarge)?;
+        let change = RawChange(body::kind::SET, codec::encode(&set).into());
+        let mut writes = self.append(vec![change], env)?;
+        let origin = Origin { author: self.vault.device_id(), stamp: self.log.clock() };
+        self.shared.set(set, origin);
+        writes.extend(self.shared.take_writes());
+        Ok(Step { writes, notices: vec![Notice::Sync], ..Step::default() })
+    }
+
+    /// Counts something on this device, so many times.
+    pub(super) fn count(&mut self, key: String, by: u64, env: &mut Env<'_>) -> Result<Step, DeviceError> {
+        let own = self.vault.device_id();
+        let count = Count { total: self.shared.own_total(&key, own).saturating_add(by), key };
+        count.check().map_err(|_| DeviceError::TooLarge)?;
+        let change = RawChange(body::kind::COUNT, codec::encode(&count).into());
+        let mut writes = self.append(vec![change], env)?;
+        self.shared.count(count, own);
+        writes.extend(self.shared.take_writes());
+        Ok(Step { writes, notices: vec![Notice::Sync], ..Step::default() })
     }
 
     /// Whether another copy of this device was seen to write, and nobody has decided what to do about it.

@@ -12,6 +12,7 @@ use caro_schema::{
     body::{
         self,
         history::{Delete, Record},
+        shared::{Count, Set},
         snapshot::{Origin, PARTS_MAX, Snapshot},
     },
     cell::CellClass,
@@ -220,6 +221,10 @@ struct Fold<'a> {
     seen: BTreeSet<RecordId>,
     deleted: BTreeSet<RecordId>,
     name: Option<(Origin, RawChange)>,
+    /// The last value of each key of this author.
+    sets: BTreeMap<(String, String), (Origin, RawChange)>,
+    /// The last total of each key.
+    counts: BTreeMap<String, (Origin, u64, RawChange)>,
     others: Vec<(Origin, RawChange)>,
 }
 
@@ -231,6 +236,8 @@ impl<'a> Fold<'a> {
             seen: BTreeSet::new(),
             deleted: BTreeSet::new(),
             name: None,
+            sets: BTreeMap::new(),
+            counts: BTreeMap::new(),
             others: Vec::new(),
         }
     }
@@ -272,6 +279,20 @@ impl<'a> Fold<'a> {
                     self.name = Some((*origin, change));
                 }
             }
+            body::kind::SET => {
+                let Ok(set) = codec::decode::<Set>(&change.1) else { return self.others.push((*origin, change)) };
+                let known = self.sets.entry((set.category, set.key)).or_insert_with(|| (*origin, change.clone()));
+                if known.0.stamp < origin.stamp {
+                    *known = (*origin, change);
+                }
+            }
+            body::kind::COUNT => {
+                let Ok(count) = codec::decode::<Count>(&change.1) else { return self.others.push((*origin, change)) };
+                let known = self.counts.entry(count.key).or_insert_with(|| (*origin, count.total, change.clone()));
+                if known.1 < count.total {
+                    *known = (*origin, count.total, change);
+                }
+            }
             // What they say is said by the next ones.
             body::kind::SNAPSHOT | body::kind::ATTEST => {}
             _ => self.others.push((*origin, change)),
@@ -282,7 +303,8 @@ impl<'a> Fold<'a> {
         let delete = |id: RecordId| RawChange(body::kind::DELETE, codec::encode(&Delete { id }).into());
         let mut changes: Vec<RawChange> = self.deleted.into_iter().map(delete).collect();
         // Next to each other those with an origin, so that a part does not begin in the middle of two.
-        for (origin, change) in self.name.into_iter().chain(self.others) {
+        let counts = self.counts.into_values().map(|(origin, _, change)| (origin, change));
+        for (origin, change) in self.name.into_iter().chain(self.sets.into_values()).chain(counts).chain(self.others) {
             changes.push(RawChange(body::kind::ORIGIN, codec::encode(&origin).into()));
             changes.push(change);
         }

@@ -32,6 +32,7 @@ pub use verify::Verified;
 
 use caro_link::entropy::{Entropy, NoEntropy};
 use caro_schema::{
+    body::shared::Set,
     id::RecordId,
     ipc::sync::StopReason,
     relay::{ToDevice, ToRelay},
@@ -61,6 +62,9 @@ pub enum DeviceError {
     /// There is no randomness. Nothing is ever sealed with less.
     #[error("the system gave no random bytes")]
     Entropy(#[from] NoEntropy),
+    /// A key or value is empty or above its limit. Nothing was changed.
+    #[error("a key or value is empty or too long")]
+    TooLarge,
     /// What the store holds is not what this program wrote.
     #[error("the stored {0} cannot be read")]
     State(&'static str),
@@ -149,6 +153,23 @@ impl Device {
             step.extend(account.delete(ids, env)?);
         }
         Ok(step)
+    }
+
+    /// Gives a setting or an item a value on every device, or takes it away. Without an account there is nobody to share
+    /// it with, and nothing happens.
+    ///
+    /// # Errors
+    /// When something is too long, or there is no randomness.
+    pub fn set(&mut self, set: Set, env: &mut Env<'_>) -> Result<Step, DeviceError> {
+        self.account.as_mut().map_or_else(|| Ok(Step::default()), |account| account.set(set, env))
+    }
+
+    /// Counts a use of something, so many times.
+    ///
+    /// # Errors
+    /// As [`Self::set`].
+    pub fn count(&mut self, key: String, by: u64, env: &mut Env<'_>) -> Result<Step, DeviceError> {
+        self.account.as_mut().map_or_else(|| Ok(Step::default()), |account| account.count(key, by, env))
     }
 
     /// Does what has become due. When that is, says [`Self::wake_at_ms`].

@@ -14,6 +14,7 @@ use caro_schema::{
         attest::Attest,
         device::Name,
         history::{Delete, Record},
+        shared::{Count, Set},
         snapshot::Origin,
     },
     cell::CellClass,
@@ -137,6 +138,7 @@ impl Account {
     fn finish(&mut self, batch: Batch<'_>, history: &mut History, now_ms: u64) -> Step {
         let Batch { rows, records, deletes, log_changed, members_changed, from, .. } = batch;
         let mut writes = rows.into_writes();
+        writes.extend(self.shared.take_writes());
         let mut notices = Vec::new();
         if !records.is_empty() || !deletes.is_empty() {
             history.put(records);
@@ -299,6 +301,16 @@ impl Account {
                     batch.members_changed = true;
                 })
                 .is_ok(),
+            body::kind::SET => codec::decode::<Set>(bytes)
+                .ok()
+                .filter(|set| set.check().is_ok())
+                .map(|set| self.shared.set(set, origin))
+                .is_some(),
+            body::kind::COUNT => codec::decode::<Count>(bytes)
+                .ok()
+                .filter(|count| count.check().is_ok())
+                .map(|count| self.shared.count(count, origin.author))
+                .is_some(),
             body::kind::ATTEST => {
                 codec::decode::<Attest>(bytes).map(|attest| self.note_attest(origin.author, &attest, batch)).is_ok()
             }

@@ -134,12 +134,16 @@ const PATIENCE_MS: u64 = 3_600_000;
 const RELAY_KEY: RelayKey = RelayKey([42; 32]);
 
 impl Machine {
-    fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         let disk = Disk::default();
         let device = Device::load(&disk, rules()).unwrap();
         let mut history = History::new();
         history.set_complete();
         Self { device, history, disk, online: true, rules: rules(), session: None, entropy: Seeded(seed << 32) }
+    }
+
+    pub(super) fn set_rules_without_compaction(&mut self) {
+        self.rules.compact_after = u64::MAX;
     }
 
     /// Everything in memory is lost; the disk is as it was at the last commit.
