@@ -145,7 +145,7 @@ impl Liar<'_> {
                 Entry::Own(id) | Entry::Gone(id) => *id,
             };
             head = proof::chain_head(&head, (after + at) as u64 + 1, &id);
-            if after + 1 == self.chain.len() - at {
+            if after + at + 1 == self.chain.len() {
                 self.chain.push(head);
             }
         }

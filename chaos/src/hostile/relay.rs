@@ -441,7 +441,6 @@ impl Inside {
 
     /// Lets everything happen that can. Gives what is to be sent, in order.
     fn work(&mut self, now_ms: u64) -> Vec<Output> {
-        self.protocol.handle_time(now_ms);
         let mut outputs = Vec::new();
         loop {
             while let Some(output) = self.protocol.poll_output() {

@@ -1,7 +1,10 @@
 //! A daemon in an account at a relay that will turn hostile, and another member of the account whose cells the test makes
 //! itself. What a person had before, has meanwhile and must have in the end is written down here.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use caro_core::vault::Phrase;
 use caro_schema::id::OpId;
@@ -82,11 +85,14 @@ impl Scene {
 
     /// Waits until the person reads this.
     pub(crate) fn told(&self, words: &str) -> String {
-        let mut last = String::new();
-        eventually_within(PATIENCE, &format!("sync status says {words:?}"), || {
-            last = self.status();
-            last.contains(words).then(|| last.clone())
-        })
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let status = self.status();
+            if status.contains(words) {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "sync status does not say {words:?}, but:\n{status}");
+        }
     }
 
     /// Every own command is here, and nothing that nobody typed.
