@@ -221,7 +221,6 @@ impl Account {
 
     /// Gives a key a value here and on every device, or takes it away.
     pub(super) fn set(&mut self, set: Set, env: &mut Env<'_>) -> Result<Step, DeviceError> {
-        set.check().map_err(|_| DeviceError::TooLarge)?;
         let change = RawChange(body::kind::SET, codec::encode(&set).into());
         let mut writes = self.append(vec![change], env)?;
         let origin = Origin { author: self.vault.device_id(), stamp: self.log.clock() };
@@ -234,7 +233,6 @@ impl Account {
     pub(super) fn count(&mut self, key: String, by: u64, env: &mut Env<'_>) -> Result<Step, DeviceError> {
         let own = self.vault.device_id();
         let count = Count { total: self.shared.own_total(&key, own).saturating_add(by), key };
-        count.check().map_err(|_| DeviceError::TooLarge)?;
         let change = RawChange(body::kind::COUNT, codec::encode(&count).into());
         let mut writes = self.append(vec![change], env)?;
         self.shared.count(count, own);

@@ -32,7 +32,7 @@ pub use verify::Verified;
 
 use caro_link::entropy::{Entropy, NoEntropy};
 use caro_schema::{
-    body::shared::Set,
+    body::shared::{Count, Set},
     id::RecordId,
     ipc::sync::StopReason,
     relay::{ToDevice, ToRelay},
@@ -62,9 +62,6 @@ pub enum DeviceError {
     /// There is no randomness. Nothing is ever sealed with less.
     #[error("the system gave no random bytes")]
     Entropy(#[from] NoEntropy),
-    /// A key or value is empty or above its limit. Nothing was changed.
-    #[error("a key or value is empty or too long")]
-    TooLarge,
     /// What the store holds is not what this program wrote.
     #[error("the stored {0} cannot be read")]
     State(&'static str),
@@ -155,21 +152,29 @@ impl Device {
         Ok(step)
     }
 
-    /// Gives a setting or an item a value on every device, or takes it away. Without an account there is nobody to share
-    /// it with, and nothing happens.
+    /// Gives a setting or an item a value on every device, or takes it away. None when that is not one that devices
+    /// share ([`Set::check`]), or there is no account to share it in.
     ///
     /// # Errors
-    /// When something is too long, or there is no randomness.
-    pub fn set(&mut self, set: Set, env: &mut Env<'_>) -> Result<Step, DeviceError> {
-        self.account.as_mut().map_or_else(|| Ok(Step::default()), |account| account.set(set, env))
+    /// When there is no randomness.
+    pub fn set(&mut self, set: Set, env: &mut Env<'_>) -> Result<Option<Step>, DeviceError> {
+        match &mut self.account {
+            Some(account) if set.check().is_ok() => account.set(set, env).map(Some),
+            _ => Ok(None),
+        }
     }
 
-    /// Counts a use of something, so many times.
+    /// Counts a use of something, so many times. None as for [`Self::set`].
     ///
     /// # Errors
-    /// As [`Self::set`].
-    pub fn count(&mut self, key: String, by: u64, env: &mut Env<'_>) -> Result<Step, DeviceError> {
-        self.account.as_mut().map_or_else(|| Ok(Step::default()), |account| account.count(key, by, env))
+    /// When there is no randomness.
+    pub fn count(&mut self, key: String, by: u64, env: &mut Env<'_>) -> Result<Option<Step>, DeviceError> {
+        match &mut self.account {
+            Some(account) if (Count { key: key.clone(), total: by }).check().is_ok() => {
+                account.count(key, by, env).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Does what has become due. When that is, says [`Self::wake_at_ms`].

@@ -1,7 +1,7 @@
 //! The laws of merging, over random sets of ops: whatever the order, however often, in whatever portions, with a restart
 //! between any two, a device ends in the same state, byte for byte; and that state is what a few lines say it must be.
 //!
-//! `CARO_TEST_LAWS=100000` runs as many sets as the promise names; a run of the whole suite does a few.
+//! Built with `CARO_TEST_LAWS=100000` it runs as many sets as the promise names; a run of the whole suite does a few.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -134,9 +134,9 @@ fn perform(machine: &mut Machine, act: &Act, now_ms: u64) {
         Act::Delete(name) => device.delete(&[RecordId([*name; 16])], history, env).unwrap(),
         Act::Set(key, value) => {
             let value = value.map(|value| vec![value].into());
-            device.set(Set { category: String::new(), key: key.to_string(), value }, env).unwrap()
+            device.set(Set { category: String::new(), key: key.to_string(), value }, env).unwrap().unwrap()
         }
-        Act::Count(key, by) => device.count(key.to_string(), u64::from(*by), env).unwrap(),
+        Act::Count(key, by) => device.count(key.to_string(), u64::from(*by), env).unwrap().unwrap(),
         Act::Rename(name) => device.rename(format!("name {name}"), env).unwrap(),
         Act::Hear(_) => unreachable!("heard elsewhere"),
     });
@@ -222,7 +222,7 @@ fn check(acts: &[(usize, Act)], seeds: [u64; 3]) -> Result<(), TestCaseError> {
 
 #[test]
 fn ds001_ds002_ds003_any_order_any_duplication_any_portions_any_restart_give_the_state_that_must_be() {
-    let sets = std::env::var("CARO_TEST_LAWS").ok().and_then(|sets| sets.parse().ok()).unwrap_or(150);
+    let sets = option_env!("CARO_TEST_LAWS").and_then(|sets| sets.parse().ok()).unwrap_or(150);
     let config = Config { cases: sets, failure_persistence: None, ..Config::default() };
     let strategy = (prop::collection::vec(act(), 1..40), any::<[u64; 3]>());
     TestRunner::new(config).run(&strategy, |(acts, seeds)| check(&acts, seeds)).unwrap();
