@@ -32,6 +32,7 @@ use crate::{
     paths::Places,
     remote::links::Links,
     spool::{Spool, watch::Watch},
+    store::StoreError,
     syncing::Waiter,
 };
 
@@ -211,8 +212,15 @@ impl State {
     /// When the store cannot be read.
     pub fn load_block(&mut self) -> Result<(), Fault> {
         let Some(number) = self.unread_blocks.pop() else { return Ok(()) };
-        let records =
-            self.applier.store().block(number).map_err(|error| Fault::Storage { reason: error.to_string() })?;
+        let records = match self.applier.store().block(number) {
+            Ok(records) => records,
+            // One that is not what was written must not keep all others from being seen. The doctor says that it is missing.
+            Err(StoreError::Row(_) | StoreError::Damaged(_)) => {
+                self.applier.store().leave_out(number);
+                Vec::new()
+            }
+            Err(error) => return Err(Fault::Storage { reason: error.to_string() }),
+        };
         let mut history = self.shared.history_mut();
         history.load_block(number, records);
         if self.unread_blocks.is_empty() {

@@ -43,16 +43,26 @@ fn keep_typing(device: &Device, name: &str, stop: &AtomicBool) -> Vec<String> {
     typed
 }
 
+/// Ends the typing, also when the test ends early: nobody would else.
+struct Typing<'a>(&'a AtomicBool);
+
+impl Drop for Typing<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Lets both sides type while something is killed again and again, then compares.
 fn while_typing(devices: (&Device, &Device), mut kill: impl FnMut(usize)) {
     let stop = AtomicBool::new(false);
     let (one, two) = thread::scope(|scope| {
         let one = scope.spawn(|| keep_typing(devices.0, "one", &stop));
         let two = scope.spawn(|| keep_typing(devices.1, "two", &stop));
+        let typing = Typing(&stop);
         for round in 0..kills() {
             kill(round);
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(typing);
         (one.join().expect("typed"), two.join().expect("typed"))
     });
     let mut expected: Vec<String> = one.into_iter().chain(two).collect();

@@ -8,13 +8,14 @@ use std::{
     time::Duration,
 };
 
-use caro_schema::{ipc::Hello, paths::Places, version};
+use caro_schema::{codec, frame::FrameError, ipc::Hello, paths::Places, version};
 use rustix::{
     io::Errno,
     net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt},
 };
+use zeroize::Zeroizing;
 
-use super::{read, write};
+use super::{read_frame, write};
 use crate::{
     error::{Failure, Outcome, system},
     exit,
@@ -162,10 +163,15 @@ const NONBLOCK: SocketFlags = SocketFlags::empty();
 fn shake_hands(mut stream: UnixStream) -> Result<Connected, NotThere> {
     let ours = Hello { protocol: version::IPC, build: BUILD.to_owned() };
     let timeouts = stream.set_read_timeout(Some(HELLO_WITHIN)).and(stream.set_write_timeout(Some(HELLO_WITHIN)));
-    if timeouts.is_err() || write(&mut stream, &ours).is_err() {
+    if timeouts.is_err() {
         return Err(NotThere::Silent);
     }
-    let theirs: Hello = read(&mut stream).map_err(|_| NotThere::Silent)?;
+    // One that closes instead of answering is at its end, or was killed: the next one is started as if it were gone.
+    write(&mut stream, &ours).map_err(|_| NotThere::Nobody)?;
+    let mut answer = Zeroizing::new(Vec::new());
+    read_frame(&mut stream, &mut answer)
+        .map_err(|error| if is_end(&error) { NotThere::Nobody } else { NotThere::Silent })?;
+    let theirs: Hello = codec::decode(&answer).map_err(|_| NotThere::Silent)?;
     let peer = if theirs.protocol == version::IPC {
         Peer::Same { build: theirs.build }
     } else {
@@ -178,11 +184,21 @@ fn shake_hands(mut stream: UnixStream) -> Result<Connected, NotThere> {
     Ok(Connected { stream, peer })
 }
 
+/// Whether the other side has closed the connection.
+fn is_end(error: &FrameError) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    match error {
+        FrameError::Closed => true,
+        FrameError::Io(error) => matches!(error.kind(), UnexpectedEof | ConnectionReset | BrokenPipe),
+        FrameError::TooLarge { .. } => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{os::unix::net::UnixListener, thread};
 
-    use caro_schema::{codec, frame, limits::IPC_MESSAGE_BYTES_MAX};
+    use caro_schema::{frame, limits::IPC_MESSAGE_BYTES_MAX};
 
     use super::*;
 
@@ -220,6 +236,17 @@ mod tests {
         let connected = knock(&places).map_err(|_| "nobody").expect("found");
         assert_eq!(connected.peer, Peer::Same { build: "b".into() });
         server.join().expect("ended");
+    }
+
+    #[test]
+    fn r002_one_that_closes_instead_of_answering_is_nobody() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let places = places_in(folder.path());
+        fs::create_dir_all(&places.runtime).expect("made");
+        let listener = UnixListener::bind(&places.socket).expect("bound");
+        let dying = thread::spawn(move || drop(listener.accept().expect("a client")));
+        assert!(matches!(knock(&places), Err(NotThere::Nobody)));
+        dying.join().expect("ended");
     }
 
     #[test]

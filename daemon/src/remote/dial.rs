@@ -40,8 +40,9 @@ use super::{
     tls::{Trust, client_config},
 };
 
-/// How long everything up to the open session may take. A satellite link needs five round trips of 1.3 seconds.
-const OPEN_SECONDS: u64 = 20;
+/// How long everything up to the open session may take: as long as a relay gives it. A satellite link needs five round
+/// trips of 1.3 seconds; waiting longer than the other side would hold a connection that has no end.
+const OPEN_SECONDS: u64 = 10;
 
 /// Bytes that a record adds around its ciphertext: the counter in front.
 const RECORD_BYTES_MAX: usize = NOISE_RECORD_BYTES_MAX + 8;

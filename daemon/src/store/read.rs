@@ -34,6 +34,12 @@ impl Store {
         self.with(|connection| open_block(connection, &self.sealer, n))
     }
 
+    /// Counts a block as damaged and left out.
+    pub fn leave_out(&self, n: BlockNumber) {
+        self.left_out.set(self.left_out.get() + 1);
+        tracing::error!(n, "a block of history failed its check and is left out");
+    }
+
     fn note_left_out(&self, space: Space) {
         self.left_out.set(self.left_out.get() + 1);
         tracing::error!(?space, "a row failed its check and is left out");

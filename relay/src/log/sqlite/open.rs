@@ -3,7 +3,7 @@
 
 use std::{
     ffi::OsString,
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -53,14 +53,30 @@ pub(super) fn writer(path: &Path, fresh: Generation) -> Result<(Connection, Gene
     safe_sqlite(rusqlite::version_number(), rusqlite::version())?;
     let path = &real(path)?;
     make_file(path)?;
+    let left = fs::metadata(wal_of(path)).is_ok_and(|log| log.len() > 0);
     let mut connection = Connection::open_with_flags(path, flags(false))?;
     check_version(&connection)?;
     settings(&connection)?;
+    if left {
+        settle_left(&connection, path)?;
+    }
     migrate(&mut connection, fresh)?;
     let generation: Option<[u8; 16]> =
         connection.query_row("SELECT generation FROM relay", [], |row| row.get(0)).map(Some)?;
     let generation = generation.map(Generation).ok_or(OpenError::Damaged)?;
     Ok((connection, generation))
+}
+
+/// What an earlier process left in the log may never have been flushed, and is read from the system's memory all the same:
+/// a device that pushes it again would be told that it is safe. So it is made safe first. Where there is no room for it in
+/// the file, or a reader is at work, it is flushed where it is.
+fn settle_left(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let busy: rusqlite::Result<i64> = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+    match busy {
+        Ok(0) => Ok(()),
+        Err(error) if error.sqlite_error_code() != Some(rusqlite::ErrorCode::DiskFull) => Err(damaged(error)),
+        Ok(_) | Err(_) => Ok(fs::File::open(wal_of(path))?.sync_all()?),
+    }
 }
 
 pub(super) fn reader(path: &Path) -> Result<Connection, OpenError> {
@@ -203,6 +219,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn trap_10_what_an_earlier_process_left_in_the_log_is_made_safe_before_anything_rests_on_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("relay.db");
+        let (connection, generation) = writer(&path, Generation([1; 16])).unwrap();
+        assert!(fs::metadata(wal_of(&path)).unwrap().len() > 0);
+        // A crash leaves the files as they are.
+        let after = tempfile::tempdir().unwrap();
+        let left = after.path().join("relay.db");
+        fs::copy(&path, &left).unwrap();
+        fs::copy(wal_of(&path), wal_of(&left)).unwrap();
+        drop(connection);
+        let (_connection, found) = writer(&left, Generation([2; 16])).unwrap();
+        assert_eq!(fs::metadata(wal_of(&left)).unwrap().len(), 0);
+        assert!(found == generation);
+    }
+
     fn show(value: rusqlite::types::Value) -> String {
         match value {
             rusqlite::types::Value::Text(text) => text,
@@ -215,7 +248,7 @@ mod tests {
     fn a_folder_may_be_a_link_and_the_file_may_not() {
         let temporary = tempfile::tempdir().unwrap();
         let folder = temporary.path().join("folder");
-        std::fs::create_dir(&folder).unwrap();
+        fs::create_dir(&folder).unwrap();
         let linked = temporary.path().join("linked");
         std::os::unix::fs::symlink(&folder, &linked).unwrap();
         assert!(writer(&linked.join("relay.db"), Generation([1; 16])).is_ok());
@@ -232,9 +265,9 @@ mod tests {
         let (connection, _) = writer(&path, Generation([1; 16])).unwrap();
         connection.pragma_update(None, "user_version", 9).unwrap();
         drop(connection);
-        let before = std::fs::read(&path).unwrap();
+        let before = fs::read(&path).unwrap();
         assert!(matches!(writer(&path, Generation([2; 16])), Err(OpenError::Newer { found: 9, known: 1 })));
-        assert_eq!(std::fs::read(&path).unwrap(), before);
+        assert_eq!(fs::read(&path).unwrap(), before);
     }
 
     #[test]
@@ -243,7 +276,7 @@ mod tests {
         let foreign = folder.path().join("foreign.db");
         Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE notes (text)").unwrap();
         let text = folder.path().join("text.db");
-        std::fs::write(
+        fs::write(
             &text,
             "not a database, but long enough to be looked at as one by a program that reads headers\n".repeat(8),
         )
@@ -252,10 +285,10 @@ mod tests {
             (&foreign, (|error| matches!(error, OpenError::Foreign)) as fn(&OpenError) -> bool),
             (&text, |error| matches!(error, OpenError::Damaged)),
         ] {
-            let before = std::fs::read(path).unwrap();
+            let before = fs::read(path).unwrap();
             let error = writer(path, Generation([1; 16])).err().unwrap();
             assert!(is_expected(&error), "{error:?}");
-            assert_eq!(std::fs::read(path).unwrap(), before);
+            assert_eq!(fs::read(path).unwrap(), before);
         }
     }
 }
