@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::{
+    programs,
     scenario::{Body, Scenario},
     scenarios::{adversarial, content, cross_platform, encryption as enc, long, multi_relay, sync, transport},
 };
@@ -17,6 +18,8 @@ pub const ALL: &[&Scenario] = &[
     &transport::T_CONN_01,
     &transport::T_CONN_02,
     &transport::T_CONN_03,
+    &programs::connections::T_CONN_04,
+    &programs::connections::T_CONN_05,
     &enc::E_HS_01,
     &enc::E_HS_02,
     &enc::E_HS_03,
@@ -46,18 +49,28 @@ pub const ALL: &[&Scenario] = &[
     &sync::S_CONV_03,
     &sync::S_CONV_04,
     &sync::S_BLOB_01,
+    &programs::cells::S_BLOB_02,
     &sync::S_BLOB_03,
+    &programs::cells::S_BLOB_04,
+    &programs::disks::C_STOR_01,
+    &programs::disks::C_STOR_02,
+    &programs::disks::C_STOR_03,
+    &programs::disks::C_STOR_04,
     &content::C_COLL_01,
     &content::C_COLL_02,
     &adversarial::A_PROTO_01,
     &adversarial::A_PROTO_02,
     &adversarial::A_PROTO_03,
+    &programs::protocol::A_PROTO_04,
+    &programs::protocol::A_PROTO_05,
     &adversarial::A_RES_05,
     &cross_platform::X_PLAT_01,
     &cross_platform::X_PLAT_02,
     &cross_platform::X_PLAT_03,
+    &programs::platform::X_PLAT_04,
     &multi_relay::MR_1,
     &multi_relay::MR_2,
+    &programs::remotes::MR_3,
     &multi_relay::MR_4,
 ];
 

@@ -1,63 +1,91 @@
-//! A few seeds of every scenario on real programs, and each without its protection. The long run is
+//! A few seeds of every scenario that runs real programs, and each without its protections. The long run is
 //! `cargo run -p chaos-tests -- --all -n 50`; `CARO_TEST_SEEDS` sets how many are run here.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use chaos_tests::{
-    programs::{connections, disks, kills, power, together},
+    catalogue::ALL,
     sabotage::Sabotage,
-    scenario::{Body, Run},
+    scenario::{Body, Scenario, Verdict},
 };
 
 /// Seeds of a short run.
 fn seeds() -> u64 {
-    std::env::var("CARO_TEST_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(2)
+    std::env::var("CARO_TEST_SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(1)
 }
 
-fn passes(body: &Body, seed: u64, sabotage: Option<Sabotage>) -> bool {
-    catch_unwind(AssertUnwindSafe(|| (body.run)(&mut Run { seed, sabotage, brief: true }))).is_ok()
-}
+/// Seeds until a missing protection must have shown.
+const TWIN_SEEDS: u64 = 4;
 
-fn check(name: &str, body: &Body) {
-    for seed in 1..=seeds() {
-        assert!(passes(body, seed, None), "{name}, seed {seed}");
+fn check(id: &str) {
+    let scenario: &Scenario = ALL.iter().find(|scenario| scenario.id == id).expect("it is in the catalogue");
+    for body in scenario.bodies.iter().filter(|body| !body.tier.is_virtual()) {
+        for seed in 1..=seeds() {
+            match scenario.check_briefly(body, seed, None) {
+                Ok(()) => {}
+                Err(Verdict::Failed(said)) => panic!("{said}"),
+                Err(Verdict::Skipped(needs)) => return caro_tests::skip(&format!("{id} {}", body.tier), &needs),
+            }
+        }
+        for sabotage in body.broken_by {
+            assert!(is_noticed(scenario, body, *sabotage), "{id} {} passes without {}", body.tier, sabotage.name());
+        }
     }
-    for sabotage in body.broken_by {
-        assert!((1..=4).any(|seed| !passes(body, seed, Some(*sabotage))), "{name} passes without {}", sabotage.name());
-    }
 }
 
-macro_rules! bodies {
-    ($($test:ident => $body:expr,)*) => {
+fn is_noticed(scenario: &Scenario, body: &Body, sabotage: Sabotage) -> bool {
+    (1..=TWIN_SEEDS).any(|seed| matches!(scenario.check_briefly(body, seed, Some(sabotage)), Err(Verdict::Failed(_))))
+}
+
+macro_rules! scenarios {
+    ($($test:ident => $id:literal,)*) => {
         $(
             #[test]
             fn $test() {
-                check(stringify!($test), &$body);
+                check($id);
             }
         )*
+
+        #[test]
+        fn every_scenario_that_needs_programs_is_a_test() {
+            let of_ours = |scenario: &&&Scenario| scenario.bodies.iter().any(|body| !body.tier.is_virtual());
+            let all: std::collections::BTreeSet<&str> = ALL.iter().filter(of_ours).map(|scenario| scenario.id).collect();
+            assert_eq!(std::collections::BTreeSet::from([$($id,)*]), all);
+        }
     };
 }
 
-bodies! {
-    s_sm_04_killed_at_a_write => kills::S_SM_04,
-    s_sm_04_power_cut => power::S_SM_04,
-    t_conn_01_killed_in_a_push => kills::T_CONN_01,
-    t_conn_01_power_cut => power::T_CONN_01,
-    t_conn_02_killed_at_the_outbox => kills::T_CONN_02,
-    t_conn_04 => connections::T_CONN_04.bodies[0],
-    t_conn_05 => connections::T_CONN_05.bodies[0],
-    e_hs_06 => connections::E_HS_06,
-    s_sm_03 => connections::S_SM_03,
-    s_conc_01 => together::S_CONC_01,
-    s_conc_02 => together::S_CONC_02,
-    s_conc_03 => together::S_CONC_03,
-    s_conc_04 => together::S_CONC_04,
-    s_conv_02 => together::S_CONV_02,
-    c_stor_01_store => disks::C_STOR_01.bodies[0],
-    c_stor_01_disk => disks::C_STOR_01.bodies[1],
-    c_stor_02_store => disks::C_STOR_02.bodies[0],
-    c_stor_02_disk => disks::C_STOR_02.bodies[1],
-    c_stor_03_store => disks::C_STOR_03.bodies[0],
-    c_stor_03_disk => disks::C_STOR_03.bodies[1],
-    c_stor_04 => disks::C_STOR_04.bodies[0],
+scenarios! {
+    t_conn_01_relay_dies_in_a_push => "T-CONN-01",
+    t_conn_02_device_dies_in_a_push => "T-CONN-02",
+    t_conn_04_rapid_reconnect => "T-CONN-04",
+    t_conn_05_half_open => "T-CONN-05",
+    e_hs_06_nobody_finishes => "E-HS-06",
+    s_sm_03_rapid_cycling => "S-SM-03",
+    s_sm_04_recovery => "S-SM-04",
+    s_conc_01_both_push => "S-CONC-01",
+    s_conc_02_push_during_pull => "S-CONC-02",
+    s_conc_03_rapid_pushes => "S-CONC-03",
+    s_conc_04_fan_out => "S-CONC-04",
+    s_conv_02_stale_cursor => "S-CONV-02",
+    s_blob_01_corrupted => "S-BLOB-01",
+    s_blob_02_mismatch => "S-BLOB-02",
+    s_blob_03_partial => "S-BLOB-03",
+    s_blob_04_sealed_twice => "S-BLOB-04",
+    c_stor_01_write_fails => "C-STOR-01",
+    c_stor_02_read_rots => "C-STOR-02",
+    c_stor_03_quota => "C-STOR-03",
+    c_stor_04_unavailable => "C-STOR-04",
+    c_coll_01_partial => "C-COLL-01",
+    c_coll_02_corrupt => "C-COLL-02",
+    a_proto_01_malformed => "A-PROTO-01",
+    a_proto_02_replayed => "A-PROTO-02",
+    a_proto_03_out_of_order => "A-PROTO-03",
+    a_proto_04_oversized => "A-PROTO-04",
+    a_proto_05_unknown => "A-PROTO-05",
+    x_plat_02_sleep => "X-PLAT-02",
+    x_plat_03_relay_restarts => "X-PLAT-03",
+    x_plat_04_locked => "X-PLAT-04",
+    mr_1_primary_dies => "MR-1",
+    mr_2_secondary_dies => "MR-2",
+    mr_3_all_die => "MR-3",
+    mr_4_flapping => "MR-4",
 }

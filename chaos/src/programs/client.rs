@@ -13,7 +13,7 @@ use caro_schema::{
     codec,
     id::{CellId, Handle, Hash},
     relay::{
-        Accepted, Entry, PATH, Page, SUBPROTOCOL, ToDevice, ToRelay,
+        Accepted, Entry, ErrorCode, PATH, Page, SUBPROTOCOL, ToDevice, ToRelay,
         list::{DeviceList, SignedList},
     },
     version,
@@ -59,10 +59,15 @@ impl Member {
     }
 
     fn list(&self) -> SignedList {
+        self.list_of_version(1)
+    }
+
+    /// A list of these devices that says that it is of this version, and follows nothing.
+    pub fn list_of_version(&self, version: u64) -> SignedList {
         let mut keys: Vec<Hash> =
             (0..self.devices.len()).map(|device| proof::device_key_hash(&self.key(device).public())).collect();
         keys.sort();
-        proof::sign_list(&self.signer, &DeviceList { version: 1, prev: Hash([0; 32]), keys })
+        proof::sign_list(&self.signer, &DeviceList { version, prev: Hash([0; 32]), keys })
     }
 
     /// What makes the account.
@@ -90,7 +95,7 @@ impl Member {
     pub fn enter(&self, place: SocketAddr, device: usize) -> Option<Client> {
         let mut client = Client::connect(place, self, device)?;
         client.send(&self.hello())?;
-        match client.next()? {
+        match client.hear()? {
             ToDevice::Welcome { signer, .. } => client.admit(self, signer),
             _ => return None,
         }
@@ -159,6 +164,15 @@ impl Client {
         })
     }
 
+    /// A handshake of which only the first message was said, and the answer to it heard.
+    pub fn half_open(place: SocketAddr, member: &Member) -> Option<WebSocket<TcpStream>> {
+        let mut socket = socket(place)?;
+        let (_, first) = Initiator::start(&member.key(0), None, &mut member.entropy.fork(0x68_616c66)).ok()?;
+        socket.send(Message::binary(first)).ok()?;
+        record(&mut socket)?;
+        Some(socket)
+    }
+
     pub(super) fn admit(&mut self, member: &Member, signer: Hash) {
         (self.handle, self.signer) = (member.handle(), signer);
     }
@@ -166,7 +180,7 @@ impl Client {
     /// # Panics
     /// When the relay does not let the device in.
     pub fn welcome(&mut self, member: &Member) {
-        match self.next() {
+        match self.hear() {
             Some(ToDevice::Welcome { signer, .. }) => self.admit(member, signer),
             other => panic!("no welcome but {other:?}"),
         }
@@ -199,7 +213,7 @@ impl Client {
     ///
     /// # Panics
     /// When something comes that no relay would send.
-    pub fn next(&mut self) -> Option<ToDevice> {
+    pub fn hear(&mut self) -> Option<ToDevice> {
         loop {
             let record = record(&mut self.socket)?;
             let Some(message) = self.transport.open(&record).expect("a record of this session") else { continue };
@@ -217,11 +231,24 @@ impl Client {
     pub fn push(&mut self, cells: &[ByteBuf]) -> Option<Vec<Accepted>> {
         self.send(&ToRelay::Push { cells: cells.to_vec() })?;
         loop {
-            match self.next()? {
+            match self.hear()? {
                 ToDevice::Ack { cells } => return Some(cells),
                 ToDevice::Page(page) => drop(self.fold(page)),
                 other => panic!("no acknowledgement but {other:?}"),
             }
+        }
+    }
+
+    /// Pushes a cell. Gives its cursor, or the code with which it was refused.
+    ///
+    /// # Panics
+    /// When the connection ends, or the relay answers something else.
+    pub fn push_or_refusal(&mut self, cell: &ByteBuf) -> Result<u64, ErrorCode> {
+        self.send(&ToRelay::Push { cells: vec![cell.clone()] }).expect("sent");
+        match self.hear() {
+            Some(ToDevice::Ack { cells }) => Ok(cells[0].cursor),
+            Some(ToDevice::Error { code, .. }) => Err(code),
+            other => panic!("no answer to a push but {other:?}"),
         }
     }
 
@@ -242,7 +269,7 @@ impl Client {
     /// When it does not continue where the last one ended, or the relay does not sign it.
     pub fn page(&mut self) -> Option<(Vec<Entry>, bool)> {
         loop {
-            match self.next()? {
+            match self.hear()? {
                 ToDevice::Page(page) => {
                     let (more, cursor) = (page.more, page.position.cursor);
                     let entries = self.fold(page);

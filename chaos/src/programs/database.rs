@@ -3,6 +3,8 @@
 
 use std::{fs, path::Path};
 
+use caro_link::proof;
+use caro_schema::id::{CellId, Hash};
 use rusqlite::Connection;
 
 /// The write-ahead log that belongs to a database.
@@ -46,4 +48,84 @@ pub fn take_back_last_commit(database: &Path) {
 pub fn forget_outbox(data: &Path) {
     let database = Connection::open(data.join("caro.db")).expect("it opens");
     database.execute("DELETE FROM queue", []).expect("forgotten");
+}
+
+/// A relay's database, opened while the relay is not running.
+pub struct RelayDatabase {
+    connection: Connection,
+}
+
+/// Where an entry is: the account's number and the cursor, as the relay has them in one number.
+pub type Place = i64;
+
+/// Bits of the cursor in a place.
+const CURSOR_BITS: u32 = 40;
+
+impl RelayDatabase {
+    /// Opens it.
+    ///
+    /// # Panics
+    /// When it cannot be opened.
+    pub fn open(path: &Path) -> Self {
+        Self { connection: Connection::open(path).expect("it opens") }
+    }
+
+    /// All cells that are there, in order.
+    pub fn cells(&self) -> Vec<(Place, Vec<u8>)> {
+        let mut all = self
+            .connection
+            .prepare("SELECT place, cell FROM entry WHERE cell IS NOT NULL ORDER BY place")
+            .expect("sql");
+        let rows = all.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("read");
+        rows.collect::<Result<_, _>>().expect("read")
+    }
+
+    /// Changes the bytes of a cell and nothing else: what a disk does.
+    pub fn rot(&self, place: Place, bytes: &[u8]) {
+        let sql = "UPDATE entry SET cell = ?2 WHERE place = ?1";
+        assert_eq!(self.connection.execute(sql, (place, bytes)).expect("written"), 1);
+    }
+
+    /// Changes a cell and everything that is computed from it: what a relay does that lies and knows how.
+    pub fn forge(&self, place: Place, bytes: &[u8]) {
+        let account = place >> CURSOR_BITS;
+        self.rot(place, bytes);
+        let id = proof::cell_id(bytes);
+        let rename = "UPDATE entry SET cell_id = ?2 WHERE place = ?1";
+        assert_eq!(self.connection.execute(rename, (place, id.as_bytes())).expect("written"), 1);
+        let mut all =
+            self.connection.prepare("SELECT place, cell_id FROM entry WHERE account = ?1 ORDER BY place").expect("sql");
+        let rows = all.query_map([account], |row| Ok((row.get::<_, Place>(0)?, row.get::<_, [u8; 32]>(1)?)));
+        let entries: Vec<(Place, [u8; 32])> = rows.expect("read").collect::<Result<_, _>>().expect("read");
+        let mut head = Hash([0; 32]);
+        for (place, id) in entries {
+            let cursor = u64::try_from(place & ((1 << CURSOR_BITS) - 1)).expect("positive");
+            head = proof::chain_head(&head, cursor, &CellId(id));
+            let sql = "UPDATE entry SET head = ?2 WHERE place = ?1";
+            self.connection.execute(sql, (place, head.as_bytes())).expect("written");
+        }
+        let sql = "UPDATE account SET head = ?2, used_bytes = (SELECT sum(160 + coalesce(length(cell), 0)) FROM entry \
+                   WHERE entry.account = account.id) WHERE id = ?1";
+        assert_eq!(self.connection.execute(sql, (account, head.as_bytes())).expect("written"), 1);
+    }
+}
+
+/// Flips one bit of a file.
+///
+/// # Panics
+/// When the file is not there, or shorter.
+pub fn flip_bit(file: &Path, byte: u64, bit: u64) {
+    let mut bytes = fs::read(file).expect("readable");
+    bytes[usize::try_from(byte).expect("small")] ^= 1 << (bit % 8);
+    fs::write(file, bytes).expect("written");
+}
+
+/// Empties the logs of a relay, whose accounts and lists stay.
+///
+/// # Panics
+/// When the database cannot be opened.
+pub fn empty(database: &Path) {
+    let database = Connection::open(database).expect("it opens");
+    let empty = "DELETE FROM entry; UPDATE account SET cursor = 0, head = zeroblob(32), used_bytes = 0";
+    database.execute_batch(empty).expect("emptied");
 }

@@ -95,6 +95,11 @@ impl Disk {
             }
             Change::Resize(file, length) => self.add(file, Piece::Length(usize::try_from(*length).expect("small"))),
             Change::Flush(file) => self.flush(file),
+            Change::FlushFailed(file) => {
+                if let Some(number) = self.names.get(file) {
+                    self.files[*number].pending.clear();
+                }
+            }
             Change::FlushFolder => self.flush_names(self.unsafe_names.len()),
             Change::Rename(from, to) => {
                 if let Some(number) = self.names.remove(from) {
@@ -270,6 +275,18 @@ mod tests {
         let found = images(&changes, Flushes::Ignored);
         assert!(found.contains(&None) && found.contains(&Some(Vec::new())) && found.contains(&Some(b"safe".to_vec())));
         assert!(images(&changes, Flushes::Honest).iter().all(|bytes| bytes.as_deref() == Some(b"safe")));
+    }
+
+    #[test]
+    fn what_a_failed_flush_took_no_later_one_brings_back() {
+        let changes = [
+            Change::Make("a".into()),
+            Change::Flush("a".into()),
+            write(0, b"lost"),
+            Change::FlushFailed("a".into()),
+            Change::Flush("a".into()),
+        ];
+        assert!(images(&changes, Flushes::Honest).iter().all(|bytes| bytes.as_deref() == Some(b"")));
     }
 
     #[test]

@@ -26,11 +26,11 @@ use crate::{
 /// daemon died is given again.
 fn work(stage: &Stage, before_end: impl FnOnce()) -> Vec<String> {
     let [laptop, desktop] = stage.devices();
-    laptop.type_lines("one", &["echo laptop 1", "export TOKEN=canary"]);
+    laptop.type_lines("one", &["echo laptop 1", "echo remove me"]);
     eventually("the laptop has them", || (laptop.home.count() >= 2).then_some(()).or_else(|| revive(laptop)));
     desktop.type_lines("two", &["echo desktop 1"]);
     again(laptop, &["sync", "now", "--wait", "20"]);
-    again(laptop, &["history", "delete", "--yes", "--match", "TOKEN"]);
+    again(laptop, &["history", "delete", "--yes", "--match", "remove me"]);
     laptop.type_lines("three", &["echo laptop 2"]);
     again(desktop, &["sync", "now", "--wait", "20"]);
     again(laptop, &["sync", "now", "--wait", "20"]);
@@ -129,7 +129,7 @@ fn alternate() {
         let cell = member.cell(1024);
         client.push(std::slice::from_ref(&cell)).expect("acknowledged");
         pushed.push(cell);
-        let mut other = if pushed.len() % 10 == 0 { member.enter(relay.place(), 0) } else { None };
+        let mut other = if pushed.len().is_multiple_of(10) { member.enter(relay.place(), 0) } else { None };
         if let Some(other) = &mut other {
             let entries = other.pull_all().expect("everything comes");
             assert!(entries.into_iter().eq(pushed.iter().cloned().map(Entry::Cell)));
@@ -311,7 +311,7 @@ pub fn kill_relay_at_call(call: &str, n: u64, seed: u64) {
 fn try_found(member: &Member, relay: &RelayProgram) -> Option<super::client::Client> {
     let mut client = super::client::Client::connect(relay.place(), member, 0)?;
     client.send(&member.create())?;
-    match client.next()? {
+    match client.hear()? {
         caro_schema::relay::ToDevice::Welcome { signer, .. } => client.admit(member, signer),
         _ => return None,
     }

@@ -6,12 +6,19 @@
 //! scenarios' bodies are in the other files. A protection that a twin leaves out is left out around the programs, never
 //! in them.
 
+pub mod cells;
 pub mod client;
+pub mod connections;
 pub mod database;
+pub mod disks;
 pub mod image;
 pub mod kills;
+pub mod platform;
 pub mod power;
+pub mod protocol;
 pub mod recording;
 pub mod relay;
+pub mod remotes;
 pub mod stage;
 pub mod strace;
+pub mod together;

@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use caro_tests::{Device, Home, eventually};
+use caro_tests::{Device, Home, eventually, eventually_within};
 use serde_bytes::ByteBuf;
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     image::{Disk, Flushes},
     recording::{self, Change},
     relay::RelayProgram,
-    stage::{Held, Stage, expect_history, expect_whole, keep},
+    stage::{Held, SHOWS_WITHIN, Stage, expect_history, expect_whole, keep},
     strace::{self, Under},
 };
 use crate::{
@@ -28,6 +28,11 @@ pub struct Recording<P> {
 }
 
 impl<P> Recording<P> {
+    /// From its parts.
+    pub fn new(before: tempfile::TempDir, changes: Vec<Change>, promises: Vec<(usize, P)>) -> Self {
+        Self { before, changes, promises }
+    }
+
     /// How many changes there are: the power can go after each, and before the first.
     pub fn len(&self) -> usize {
         self.changes.len()
@@ -44,7 +49,7 @@ impl<P> Recording<P> {
     }
 
     /// Writes what the disk holds then.
-    fn image(&self, cut: usize, seed: &mut Seed, flushes: Flushes, folder: &Path) {
+    pub fn image(&self, cut: usize, seed: &mut Seed, flushes: Flushes, folder: &Path) {
         let mut disk = Disk::of(self.before.path(), flushes);
         self.changes[..cut].iter().for_each(|change| disk.take(change));
         disk.write(seed, folder);
@@ -155,8 +160,12 @@ pub fn cut_daemon(recording: &Recording<String>, cut: usize, seed: u64, flushes:
     let promised: Vec<String> = recording.promised(cut).cloned().collect();
     stage.laptop.home.caro_ok(&["daemon", "start"]);
     expect_whole(&stage.laptop);
-    let have = stage.laptop.home.commands();
-    assert!(promised.iter().all(|command| have.contains(command)), "{promised:?} and of that {have:?}");
+    // It answers before it has read all of it.
+    let mut have = Vec::new();
+    eventually_within(SHOWS_WITHIN, &format!("{promised:?} are there"), || {
+        have = stage.laptop.home.commands();
+        promised.iter().all(|command| have.contains(command)).then_some(())
+    });
     stage.expect_all(&have);
 }
 

@@ -27,6 +27,9 @@ pub enum Change {
     Resize(String, u64),
     /// What was done to the file before is safe.
     Flush(String),
+    /// The system said that it could not make it safe. What was under way is lost, and a later flush does not bring it
+    /// back: the system takes it for written.
+    FlushFailed(String),
     /// What was done to the folder before is safe.
     FlushFolder,
     /// A file has another name.
@@ -77,6 +80,9 @@ impl Reader<'_> {
         let (call, outcome) = whole.rsplit_once(" = ")?;
         let returned: i64 = outcome.split(['<', ' ']).next()?.parse().ok()?;
         let (name, arguments) = call.split_once('(')?;
+        if returned < 0 && matches!(name, "fsync" | "fdatasync") {
+            return self.described(arguments).map(Change::FlushFailed);
+        }
         (returned >= 0).then(|| self.change(name, arguments, returned))?
     }
 
@@ -196,6 +202,7 @@ mod tests {
         let expected = [
             Change::Make("a".into()),
             Change::Write { file: "a".into(), at: 4096, bytes: b"hi".to_vec() },
+            Change::FlushFailed("a".into()),
             Change::FlushFolder,
             Change::Rename("a".into(), "c".into()),
         ];

@@ -183,6 +183,21 @@ impl RelayProgram {
         assert!(status.success(), "the relay did not end well: {status}\n{}", self.said());
     }
 
+    /// Begins a new life of its database, as its owner does after bringing back a backup.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn renew(&self) {
+        let output = Command::new(program("caro-relay")).args(["renew", "--data"]).arg(self.data()).output();
+        let output = output.expect("it starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Sets other limits, from the next start on.
+    pub fn set_limits(&self, limits: &str) {
+        fs::write(self.beside("relay.toml"), format!("[limits]\n{limits}\n")).expect("written");
+    }
+
     /// What its own check finds in the database.
     ///
     /// # Panics
@@ -201,6 +216,11 @@ impl RelayProgram {
     /// Open descriptors, for telling what is left behind.
     pub fn descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count)
+    }
+
+    /// Its threads, for the same.
+    pub fn threads(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/task", self.pid())).map_or(0, Iterator::count)
     }
 
     /// Resident memory in KiB, the highest so far.

@@ -9,10 +9,11 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::Mutex,
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
-use caro_tests::{Device, Home, eventually, eventually_within, has_ended, programs::program};
+use caro_tests::{Device, Home, eventually, has_ended, programs::program};
 use serde_json::Value;
 
 use super::{
@@ -28,12 +29,15 @@ pub struct Stage {
     pub laptop: Device,
     /// The other one.
     pub desktop: Device,
+    /// The account's phrase.
+    pub phrase: String,
 }
 
 /// What every stage is copied from.
 struct Template {
     folder: tempfile::TempDir,
     place: SocketAddr,
+    phrase: String,
 }
 
 /// The names of the copies.
@@ -56,7 +60,7 @@ impl Template {
         for (name, from) in NAMES.into_iter().zip([relay.data(), laptop.home.path(), desktop.home.path()]) {
             copy_folder(&from, &folder.path().join(name));
         }
-        Self { folder, place }
+        Self { folder, place, phrase }
     }
 
     fn of(&self, name: &str) -> PathBuf {
@@ -116,6 +120,7 @@ impl Stage {
             relay: RelayProgram::copied(&template.of("relay"), template.place),
             laptop: device("laptop"),
             desktop: device("desktop"),
+            phrase: template.phrase.clone(),
         }
     }
 
@@ -162,18 +167,23 @@ impl Default for Stage {
 }
 
 /// How long what has been synced may take to show. Not long: it is waited for after both sides said that they are done.
-const SHOWS_WITHIN: Duration = Duration::from_secs(8);
+pub const SHOWS_WITHIN: Duration = Duration::from_secs(8);
 
 /// # Panics
 /// When the history of a device is not exactly this.
 pub fn expect_history(device: &Device, commands: &[String]) {
     let mut expected = commands.to_vec();
     expected.sort();
-    eventually_within(SHOWS_WITHIN, &format!("the history is {expected:?}"), || {
+    let deadline = Instant::now() + SHOWS_WITHIN;
+    loop {
         let mut have = device.home.commands();
         have.sort();
-        (have == expected).then_some(())
-    });
+        if have == expected {
+            return;
+        }
+        assert!(Instant::now() < deadline, "not in time: {expected:?}, but {have:?}");
+        thread::sleep(Duration::from_millis(4));
+    }
 }
 
 /// # Panics
@@ -188,12 +198,13 @@ pub fn expect_whole(device: &Device) {
     assert!(!log(device).contains("panicked"), "{}", log(device));
 }
 
+/// Where a home's logs are.
+const LOGS: &str = ".local/state/caro/log";
+
 /// What a daemon has written into its log.
 pub fn log(device: &Device) -> String {
-    let folder = device.home.path().join(".local/state/caro");
-    let Ok(entries) = fs::read_dir(folder) else { return String::new() };
-    let logs = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-    logs.filter(|path| path.is_file()).filter_map(|path| fs::read_to_string(path).ok()).collect()
+    let Ok(entries) = fs::read_dir(device.home.path().join(LOGS)) else { return String::new() };
+    entries.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok()).collect()
 }
 
 /// A daemon that is this process's own child, so that something can stand between it and the system.
@@ -209,8 +220,12 @@ impl Held {
     pub fn start(home: &Home, under: &Under) -> Result<Self, ExitStatus> {
         let (first, words) = under.command(&program("caro-daemon"));
         let mut command: Command = home.command(first);
-        let mut held =
-            Self { child: command.args(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts") };
+        // What a panic says goes there.
+        let said = home.path().join(LOGS).join("said");
+        fs::create_dir_all(home.path().join(LOGS)).expect("made");
+        let said = fs::File::options().append(true).create(true).open(said).expect("made");
+        command.args(words).stdout(Stdio::null()).stderr(said);
+        let mut held = Self { child: command.spawn().expect("it starts") };
         let outcome = eventually("the daemon answers", || match held.child.try_wait().expect("ours") {
             Some(status) => Some(Err(status)),
             None => home.daemon_pid().map(|_| Ok(())),

@@ -102,6 +102,11 @@ impl Under {
         Self { words: all }
     }
 
+    /// Something happens at a call as well.
+    pub fn with(self, point: &Point) -> Self {
+        self.and(point.words())
+    }
+
     fn and(mut self, words: impl IntoIterator<Item = OsString>) -> Self {
         self.words.extend(words);
         self

@@ -23,7 +23,7 @@ pub const LONG_1: Scenario = Scenario {
 fn thirty_days(run: &mut Run) {
     const DAYS: usize = 30;
     let mut world = run.world(5);
-    let each_way = run.sized(50_000, 600);
+    let each_way = run.sized(50_000, 120);
     // Something is on its way when the networks go.
     world.every_link(|link| link.both(|way| way.delay_ms = 40));
     for at in 0..5 {
@@ -90,7 +90,7 @@ pub const LONG_2: Scenario = Scenario {
 
 fn burst(run: &mut Run) {
     let mut world = run.world(2);
-    let count = run.sized(10_000, 400);
+    let count = run.sized(10_000, 200);
     world.every_link(|link| link.both(|way| way.delay_ms = 40));
     world.record(0, "canary on its way");
     world.pass(30);

@@ -28,6 +28,7 @@ pub const A_PROTO_01: Scenario = Scenario {
     bodies: &[
         Body { tier: Tier::Pipe, broken_by: &[Sabotage::PanicOnUnknown], run: malformed },
         Body { tier: Tier::Sim, broken_by: &[Sabotage::SkipCellHash], run: flipped_cells },
+        crate::programs::protocol::A_PROTO_01,
     ],
 };
 
@@ -35,7 +36,7 @@ fn malformed(run: &mut Run) {
     let mut world = run.world(2);
     let mut seed = Seed::new(run.seed).fork(1);
     let before = world.traffic.clone();
-    for n in 0..run.sized(400, 60) {
+    for n in 0..run.sized(400, 40) {
         // A stranger, or somebody on the list under whose key no device is connected: a third copy of the first's.
         let session = world.stranger(0);
         for _ in 0..1 + seed.below(3) {
@@ -53,7 +54,7 @@ fn malformed(run: &mut Run) {
     }
     // And a relay that says anything to a device.
     let mut noise = seed.fork(2);
-    for round in 0..run.sized(60, 12) {
+    for round in 0..run.sized(60, 6) {
         let message = from_relay(&mut noise);
         world.tell(1, &message);
         if world.is_stopped(1) {
@@ -161,6 +162,7 @@ pub const A_PROTO_02: Scenario = Scenario {
     bodies: &[
         Body { tier: Tier::Pipe, broken_by: &[Sabotage::NoReplayWindow], run: replayed_messages },
         Body { tier: Tier::Sim, broken_by: &[Sabotage::AcceptRollback], run: old_database },
+        crate::programs::protocol::A_PROTO_02,
     ],
 };
 
@@ -186,7 +188,7 @@ fn replayed_messages(run: &mut Run) {
             let again = recorded[seed.below(recorded.len() as u64) as usize].clone();
             heard.push(again);
         }
-        if lacks && recorded.len() > 12 {
+        if lacks && recorded.len() > 3 {
             // A device that takes a record again takes the last page for a new one.
             return Vec::new();
         }
@@ -253,11 +255,14 @@ pub const A_PROTO_03: Scenario = Scenario {
                 Also: second client with a stolen device key",
     outcome: "Held or rejected, never applied out of order. Impersonation: fork noticed and reported, account state intact, \
               revocation ends it",
-    bodies: &[Body {
-        tier: Tier::Sim,
-        broken_by: &[Sabotage::ApplyOrphans, Sabotage::IgnoreFork, Sabotage::SkipUndecryptable],
-        run: out_of_order,
-    }],
+    bodies: &[
+        Body {
+            tier: Tier::Sim,
+            broken_by: &[Sabotage::ApplyOrphans, Sabotage::IgnoreFork, Sabotage::SkipUndecryptable],
+            run: out_of_order,
+        },
+        crate::programs::protocol::A_PROTO_03,
+    ],
 };
 
 fn out_of_order(run: &mut Run) {

@@ -54,7 +54,10 @@ pub const C_COLL_01: Scenario = Scenario {
     title: "Partial collection",
     injection: "3 of 5 arrive, 2 fail. Also: connection cut after 3 of 10",
     outcome: "Never shown as complete; resumes at the first missing member",
-    bodies: &[Body { tier: Tier::Pipe, broken_by: &[Sabotage::TrustManifest, Sabotage::SkipRetry], run: partial }],
+    bodies: &[
+        Body { tier: Tier::Pipe, broken_by: &[Sabotage::TrustManifest, Sabotage::SkipRetry], run: partial },
+        crate::programs::cells::C_COLL_01,
+    ],
 };
 
 fn partial(run: &mut Run) {
@@ -93,7 +96,10 @@ pub const C_COLL_02: Scenario = Scenario {
     title: "Corrupt collection manifest",
     injection: "Flip bits in the manifest. Also: member purged during an active pull",
     outcome: "Detected before any member is served. Purge: clean \"gone\" answer explained by a tombstone, no crash",
-    bodies: &[Body { tier: Tier::Pipe, broken_by: &[Sabotage::TrustManifest], run: corrupt }],
+    bodies: &[
+        Body { tier: Tier::Pipe, broken_by: &[Sabotage::TrustManifest], run: corrupt },
+        crate::programs::cells::C_COLL_02,
+    ],
 };
 
 fn corrupt(run: &mut Run) {

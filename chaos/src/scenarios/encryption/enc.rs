@@ -48,7 +48,7 @@ fn flipped(run: &mut Run) {
     let world = member(run);
     let cells = Cells::new(world.machines[0].device.account().expect("a member").vault(), run);
     let cell = cells.seal(b"canary", run.seed);
-    let step = run.sized(1, 7);
+    let step = run.sized(1, 17);
     for bit in (run.seed as usize % step..cell.len() * 8).step_by(step) {
         let mut altered = cell.clone();
         altered[bit / 8] ^= 1 << (bit % 8);
@@ -172,7 +172,7 @@ fn counters(run: &mut Run) {
     assert_eq!(pipe.open(&mut relay, &after), Ok(Some(b"after".to_vec())));
 
     let mut seen = BTreeSet::new();
-    for n in 0..run.sized(60_000, 2_000) as u64 {
+    for n in 0..run.sized_once(60_000, 5_000, 1_000) as u64 {
         let record = device.transport.seal(&n.to_be_bytes()).expect("room").remove(0);
         assert!(seen.insert(record[..COUNTER_BYTES].to_vec()), "a counter was used twice");
         assert_eq!(pipe.open(&mut relay, &record), Ok(Some(n.to_be_bytes().to_vec())));
@@ -197,10 +197,10 @@ fn load(run: &mut Run) {
     let mut world = run.world(2);
     world.seal_sessions();
     world.every_link(|link| link.both(|way| way.delay_ms = 80));
-    let seconds = run.sized(60, 2);
+    let (seconds, rounds) = (run.sized_once(60, 5, 1), run.sized(500, 100));
     let mut settled_bytes = Vec::new();
     for second in 0..seconds {
-        for n in 0..500 {
+        for n in 0..rounds {
             for at in 0..2 {
                 world.record(at, &format!("canary {second} {at} {n}"));
             }

@@ -278,6 +278,7 @@ pub const E_HS_06: Scenario = Scenario {
     bodies: &[
         Body { tier: Tier::Pipe, broken_by: &[Sabotage::AcceptAnyRelay], run: crossed },
         Body { tier: Tier::Sim, broken_by: &[Sabotage::NoHandshakeDeadline], run: never_answered },
+        crate::programs::connections::E_HS_06,
     ],
 };
 
@@ -302,7 +303,7 @@ fn never_answered(run: &mut Run) {
     world.silence(0);
     world.pass_until("it dials", 60_000, |world| world.is_dialling(0));
     // A relay that accepts and never answers: the device lets go.
-    world.pass_until("the device gives up", 20_000, |world| !world.is_dialling(0));
+    world.pass_until("the device gives up", 10_000, |world| !world.is_dialling(0));
     // A device that never says who it is: the relay lets go within its ten seconds.
     let stranger = world.stranger(0);
     let took = world.pass_until("the relay gives up", 10_001, |world| !world.knows(0, stranger));

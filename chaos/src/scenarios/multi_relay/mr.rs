@@ -65,11 +65,14 @@ pub const MR_1: Scenario = Scenario {
     title: "Primary killed during active push",
     injection: "2 relays, SIGKILL primary after hello",
     outcome: "Fails over within the timeout; push completes on the secondary; the secondary's own cursor is used",
-    bodies: &[Body {
-        tier: Tier::Sim,
-        broken_by: &[Sabotage::SharedCursorAcrossRelays, Sabotage::DropOutboxOnError],
-        run: primary_dies,
-    }],
+    bodies: &[
+        Body {
+            tier: Tier::Sim,
+            broken_by: &[Sabotage::SharedCursorAcrossRelays, Sabotage::DropOutboxOnError],
+            run: primary_dies,
+        },
+        crate::programs::remotes::MR_1,
+    ],
 };
 
 fn primary_dies(run: &mut Run) {
@@ -104,11 +107,10 @@ pub const MR_2: Scenario = Scenario {
     title: "Secondary killed during fan-out",
     injection: "SIGKILL secondary",
     outcome: "Primary's ack reported as success; warning recorded; secondary filled in later from the outbox",
-    bodies: &[Body {
-        tier: Tier::Sim,
-        broken_by: &[Sabotage::SkipRetry, Sabotage::DropOutboxOnError],
-        run: secondary_dies,
-    }],
+    bodies: &[
+        Body { tier: Tier::Sim, broken_by: &[Sabotage::SkipRetry, Sabotage::DropOutboxOnError], run: secondary_dies },
+        crate::programs::remotes::MR_2,
+    ],
 };
 
 fn secondary_dies(run: &mut Run) {
@@ -143,11 +145,10 @@ pub const MR_4: Scenario = Scenario {
     title: "Relay flapping",
     injection: "Down/up/down; one restart with an empty database",
     outcome: "Per-relay cursor resumes; no duplicate, no miss; empty relay is refilled",
-    bodies: &[Body {
-        tier: Tier::Sim,
-        broken_by: &[Sabotage::SharedCursorAcrossRelays, Sabotage::SkipRetry],
-        run: flapping,
-    }],
+    bodies: &[
+        Body { tier: Tier::Sim, broken_by: &[Sabotage::SharedCursorAcrossRelays, Sabotage::SkipRetry], run: flapping },
+        crate::programs::remotes::MR_4,
+    ],
 };
 
 fn flapping(run: &mut Run) {

@@ -25,7 +25,10 @@ pub const S_BLOB_01: Scenario = Scenario {
                 5 % loss",
     outcome: "Detected before any decrypted byte is returned. Large set arrives intact (100 MB in virtual time, 8 MiB on a \
               real link)",
-    bodies: &[Body { tier: Tier::Sim, broken_by: &[Sabotage::SkipCellHash, Sabotage::SkipRetry], run: large_set }],
+    bodies: &[
+        Body { tier: Tier::Sim, broken_by: &[Sabotage::SkipCellHash, Sabotage::SkipRetry], run: large_set },
+        crate::programs::cells::S_BLOB_01,
+    ],
 };
 
 fn large_set(run: &mut Run) {
@@ -33,7 +36,7 @@ fn large_set(run: &mut Run) {
     world.every_link(|link| {
         link.both(|way| *way = Way { delay_ms: 200, loss: Loss::Random(5), ..Way::default() });
     });
-    let bytes = run.sized(100_000_000, 2_000_000);
+    let bytes = run.sized_once(100_000_000, 5_000_000, 1_000_000);
     let mut noise = Seed::new(run.seed).fork(9);
     let start_us = world.now_ms as i64 * 1000;
     let records: Vec<Record> =
@@ -87,7 +90,10 @@ pub const S_BLOB_03: Scenario = Scenario {
     title: "Partial transfer",
     injection: "Stream truncated mid-cell. Also: the same sealed cell from two clients",
     outcome: "Rejected, never silently accepted. Stored once, both clients see it",
-    bodies: &[Body { tier: Tier::Pipe, broken_by: &[Sabotage::AcceptShortCell], run: partial }],
+    bodies: &[
+        Body { tier: Tier::Pipe, broken_by: &[Sabotage::AcceptShortCell], run: partial },
+        crate::programs::cells::S_BLOB_03,
+    ],
 };
 
 fn partial(run: &mut Run) {

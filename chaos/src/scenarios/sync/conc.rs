@@ -26,16 +26,19 @@ pub const S_CONC_01: Scenario = Scenario {
     title: "Simultaneous push from two clients",
     injection: "Barrier start, 500 ops each",
     outcome: "All ops on both; none duplicated; each author's order kept; cursors unique and contiguous",
-    bodies: &[Body {
-        tier: Tier::Sim,
-        broken_by: &[Sabotage::CursorOutsideTx, Sabotage::CursorFromOwnAck, Sabotage::PageOffByOne],
-        run: at_once,
-    }],
+    bodies: &[
+        Body {
+            tier: Tier::Sim,
+            broken_by: &[Sabotage::CursorOutsideTx, Sabotage::CursorFromOwnAck, Sabotage::PageOffByOne],
+            run: at_once,
+        },
+        crate::programs::together::S_CONC_01,
+    ],
 };
 
 fn at_once(run: &mut Run) {
     let mut world = run.world(2);
-    let count = run.sized(500, 80);
+    let count = run.sized_once(500, 200, 70);
     world.every_link(|link| {
         link.both(|way| way.jitter_ms = 10);
         link.breaks_per_thousand = 3;
@@ -73,22 +76,25 @@ pub const S_CONC_02: Scenario = Scenario {
     title: "Push during pull",
     injection: "A pushes 100 while B pulls 5,000; failpoint between cursor assignment and commit",
     outcome: "B has A's ops by its next cycle at the latest; no cursor ever skipped",
-    bodies: &[Body {
-        tier: Tier::Sim,
-        broken_by: &[Sabotage::CursorOutsideTx, Sabotage::PageOffByOne],
-        run: push_during_pull,
-    }],
+    bodies: &[
+        Body {
+            tier: Tier::Sim,
+            broken_by: &[Sabotage::CursorOutsideTx, Sabotage::PageOffByOne],
+            run: push_during_pull,
+        },
+        crate::programs::together::S_CONC_02,
+    ],
 };
 
 fn push_during_pull(run: &mut Run) {
     let mut world = run.world(3);
-    let count = run.sized(5_000, 300);
+    let count = run.sized_once(5_000, 800, 120);
     world.unplug(1);
     write_apart(&mut world, 2, count);
     world.every_link(|link| link.both(|way| way.delay_ms = 15));
     world.heal(1);
     world.pass_until("it has begun to pull", 60_000, |world| world.traffic[1].entries > 50);
-    for n in 0..100 {
+    for n in 0..run.sized(100, 30) {
         world.record(0, &format!("canary meanwhile {n}"));
         let pause_ms = 21 + world.seed.below(10);
         world.pass(pause_ms);
@@ -107,13 +113,16 @@ pub const S_CONC_03: Scenario = Scenario {
     title: "Rapid sequential pushes",
     injection: "100 pushes in 1 s. Also: 5 clients active at once",
     outcome: "Order preserved; all converge; no client left behind",
-    bodies: &[Body { tier: Tier::Sim, broken_by: &[Sabotage::SkipRetry, Sabotage::DropOutboxOnError], run: rapid }],
+    bodies: &[
+        Body { tier: Tier::Sim, broken_by: &[Sabotage::SkipRetry, Sabotage::DropOutboxOnError], run: rapid },
+        crate::programs::together::S_CONC_03,
+    ],
 };
 
 fn rapid(run: &mut Run) {
     let mut world = run.world(5);
     world.every_link(|link| link.both(|way| way.delay_ms = 20));
-    for n in 0..100 {
+    for n in 0..run.sized(100, 60) {
         world.record(0, &format!("canary {n}"));
         world.pass(10);
         if n == 50 {
@@ -121,7 +130,7 @@ fn rapid(run: &mut Run) {
         }
     }
     world.settle();
-    for n in 0..60 {
+    for n in 0..run.sized(60, 12) {
         for at in 0..5 {
             world.record(at, &format!("canary at once {at} {n}"));
             let pause_ms = world.seed.below(12);
@@ -141,7 +150,10 @@ pub const S_CONC_04: Scenario = Scenario {
     title: "Three-client fan-out",
     injection: "A pushes, B and C pull at once. Also: B offline for 1,000 versions",
     outcome: "All equal; B catches up fully; bytes transferred <= 1.1x the missing data",
-    bodies: &[Body { tier: Tier::Sim, broken_by: &[Sabotage::SkipRetry, Sabotage::DropOutboxOnError], run: fan_out }],
+    bodies: &[
+        Body { tier: Tier::Sim, broken_by: &[Sabotage::SkipRetry, Sabotage::DropOutboxOnError], run: fan_out },
+        crate::programs::together::S_CONC_04,
+    ],
 };
 
 fn fan_out(run: &mut Run) {
@@ -158,7 +170,7 @@ fn fan_out(run: &mut Run) {
         }
     }
     world.settle();
-    let versions = run.sized(1_000, 150);
+    let versions = run.sized_once(1_000, 300, 80);
     world.unplug(1);
     let held = world.entries(0).len();
     for n in 0..versions {

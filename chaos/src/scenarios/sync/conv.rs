@@ -72,11 +72,10 @@ pub const S_CONV_02: Scenario = Scenario {
     title: "Stale cursor recovery",
     injection: "Client cursor old, zero, ahead of the relay; relay restored from an older backup. Also: relay restart",
     outcome: "Catches up or re-offers what the relay lost; regression reported; VV as before the restart",
-    bodies: &[Body {
-        tier: Tier::Sim,
-        broken_by: &[Sabotage::AcceptRollback, Sabotage::SkipRetry],
-        run: stale_cursors,
-    }],
+    bodies: &[
+        Body { tier: Tier::Sim, broken_by: &[Sabotage::AcceptRollback, Sabotage::SkipRetry], run: stale_cursors },
+        crate::programs::together::S_CONV_02,
+    ],
 };
 
 fn stale_cursors(run: &mut Run) {
@@ -246,13 +245,14 @@ fn removed_rows(run: &Run) {
 fn dropped_parent(run: &Run) {
     let mut world = run.world(3);
     world.unplug(2);
-    for n in 0..10 {
+    // More than a page, so that it waits across pages.
+    for n in 0..PAGE as usize + 20 {
         world.record(n % 2, &format!("canary {n}"));
-        world.pass(40);
+        world.pass(30);
     }
     world.settle();
     world.shuffle_log(0, |cells| {
-        let parent = cells.remove(cells.len() - 9);
+        let parent = cells.remove(cells.len() - PAGE as usize - 18);
         cells.push(parent);
     });
     let reordered = world.relays[0].backup().renewed(Generation([94; 16]));
@@ -317,10 +317,14 @@ fn active_over_bad_links(run: &Run) {
     let mut world = run.world(2);
     world.link(0).both(|way| way.delay_ms = 200);
     world.link(1).both(|way| way.loss = Loss::Random(20));
-    let seconds = run.sized(300, 60);
+    let seconds = run.sized(300, 40);
     for second in 0..seconds {
         for at in 0..2 {
             world.record(at, &format!("canary active {second} {at}"));
+        }
+        if second % 7 == 3 {
+            // And the power goes in the middle of it.
+            world.machines[1].cut_power(crate::machine::PowerCut::BeforeCommit);
         }
         world.pass(1_000);
     }

@@ -16,11 +16,15 @@ pub const T_CONN_01: Scenario = Scenario {
     injection: "SIGKILL at six points: before write, mid-write, before commit, after commit before ack, mid-ack, during notify",
     outcome: "Client detects, retries; each op arrives exactly once; every acknowledged cell present after restart; \
               `integrity_check` ok",
-    bodies: &[Body {
-        tier: Tier::Sim,
-        broken_by: &[Sabotage::AckBeforeCommit, Sabotage::SkipRetry, Sabotage::LeakSession],
-        run: relay_crash,
-    }],
+    bodies: &[
+        Body {
+            tier: Tier::Sim,
+            broken_by: &[Sabotage::AckBeforeCommit, Sabotage::SkipRetry, Sabotage::LeakSession],
+            run: relay_crash,
+        },
+        crate::programs::kills::T_CONN_01,
+        crate::programs::power::T_CONN_01,
+    ],
 };
 
 fn relay_crash(run: &mut Run) {
@@ -67,11 +71,14 @@ pub const T_CONN_02: Scenario = Scenario {
     title: "Client crash mid-push",
     injection: "SIGKILL the daemon at each outbox step",
     outcome: "Relay drops the partial state within the idle limit; client B unaffected; A resumes from the outbox on restart",
-    bodies: &[Body {
-        tier: Tier::Sim,
-        broken_by: &[Sabotage::NoFsync, Sabotage::DropOutboxOnError, Sabotage::LeakSession],
-        run: device_crash,
-    }],
+    bodies: &[
+        Body {
+            tier: Tier::Sim,
+            broken_by: &[Sabotage::NoFsync, Sabotage::DropOutboxOnError, Sabotage::LeakSession],
+            run: device_crash,
+        },
+        crate::programs::kills::T_CONN_02,
+    ],
 };
 
 fn device_crash(run: &mut Run) {

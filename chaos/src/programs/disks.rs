@@ -1,0 +1,468 @@
+//! Disks that fail, fill up and rot, under the real programs.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use caro_schema::relay::{Entry, ErrorCode, ToDevice, ToRelay};
+use caro_tests::{Device, Home, eventually};
+use serde_bytes::ByteBuf;
+
+use super::{
+    client::{Client, Member, expect_held},
+    database,
+    image::Flushes,
+    power::Recording,
+    recording,
+    relay::RelayProgram,
+    stage::{Held, Stage, expect_history, expect_whole, keep, log},
+    strace::{self, Beside, Point, Under, thread_named},
+};
+use crate::{
+    sabotage::Sabotage,
+    scenario::{Body, Run, Scenario, Tier},
+    seed::Seed,
+};
+
+/// C-STOR-01.
+pub const C_STOR_01: Scenario = Scenario {
+    id: "C-STOR-01",
+    title: "Write failure mid-blob",
+    injection: "Backend errors after half the bytes. Also: relay disk full",
+    outcome: "Reported to the caller, blob still marked unsent, nothing partial visible. Relay: clear retryable error, reads \
+              still served, recovers without restart when space returns",
+    bodies: &[
+        Body { tier: Tier::Store, broken_by: &[Sabotage::NoFsync], run: flush_fails },
+        Body { tier: Tier::Disk, broken_by: &[Sabotage::AckBeforeCommit], run: relay_disk_full },
+    ],
+};
+
+/// A flush fails, and nobody believes the next one: what was acknowledged is there when the power goes afterwards.
+fn flush_fails(run: &mut Run) {
+    strace::require(run);
+    let flushes = if run.lacks(Sabotage::NoFsync) { Flushes::Ignored } else { Flushes::Honest };
+    let at = 1 + Seed::new(run.seed).below(8);
+    flush_fails_at(&Point::fails("fsync", at.to_string(), "EIO"), run.seed, flushes);
+    daemon_flush_fails_at(at, run.seed, flushes);
+}
+
+/// The relay's n-th flush fails.
+///
+/// # Panics
+/// When something that was acknowledged is not there.
+pub fn flush_fails_at(point: &Point, seed: u64, flushes: Flushes) {
+    let mut relay = RelayProgram::new();
+    let mut member = Member::new(seed, 1);
+    drop(member.found(relay.place()));
+    // Not in order, so that there is a log to recover.
+    relay.kill();
+    let before = keep(&relay.data());
+    let notes = relay.beside("trace");
+    if relay.start_under(&Under::record(&notes).with(point)).is_err() {
+        // At the start it is said, and the program ends: a person or a supervisor starts it again.
+        assert!(relay.said().contains("caro-relay: "), "{}", relay.said());
+        return;
+    }
+    let mut promises = Vec::new();
+    for _ in 0..8 {
+        let cell = member.cell(2048);
+        let cursor = push_stubbornly(&member, &relay, &cell);
+        promises.push((recording::read(&notes, &relay.data()).len(), (cell, cursor)));
+    }
+    let changes = recording::read(&notes, &relay.data());
+    let failed = changes.iter().any(|change| matches!(change, recording::Change::FlushFailed(_)));
+    assert!(!failed || relay.said().contains("the disk failed"), "it was not said: {}", relay.said());
+    relay.kill();
+    let recording = Recording::new(before, changes, promises);
+    for cut in [recording.len(), recording.len() / 2] {
+        super::power::cut_relay(&member, &recording, cut, seed, flushes);
+    }
+}
+
+/// Pushes a cell until it is acknowledged, as a device does: it comes back and tries again.
+fn push_stubbornly(member: &Member, relay: &RelayProgram, cell: &ByteBuf) -> u64 {
+    eventually("it is taken in the end", || {
+        let mut client = member.enter(relay.place(), 0)?;
+        client.send(&ToRelay::Push { cells: vec![cell.clone()] })?;
+        match client.hear()? {
+            ToDevice::Ack { cells } => Some(cells[0].cursor),
+            ToDevice::Error { code: ErrorCode::StorageUnavailable, retry_ms } => {
+                assert!(retry_ms.is_some(), "no word on when to try again");
+                None
+            }
+            other => panic!("{other:?}"),
+        }
+    })
+}
+
+/// The same for a device: what it has recorded is there, whatever the disk said in between.
+fn daemon_flush_fails_at(at: u64, seed: u64, flushes: Flushes) {
+    let device = Device { home: Home::new() };
+    device.home.caro_ok(&["daemon", "start"]);
+    device.type_lines("zero", &["echo zero"]);
+    device.expect_commands(&["echo zero"]);
+    device.kill();
+    let before = keep(&device.home.data());
+    let notes = device.home.write("trace", "");
+    let point = Point::fails("fsync,fdatasync", at.to_string(), "EIO");
+    let Ok(held) = Held::start(&device.home, &Under::record(&notes).with(&point)) else { return };
+    let mut promises = vec![(0, "echo zero".to_owned())];
+    for n in 0..6 {
+        let line = format!("echo {n}");
+        device.type_lines(&format!("shell-{n}"), &[&line]);
+        eventually("it is recorded", || device.home.commands().contains(&line).then_some(()));
+        // A command is promised when the daemon has it for good: what is only in memory is still in the shell's file.
+        eventually("it is written", || (!is_writing_late(&device)).then_some(()));
+        promises.push((recording::read(&notes, &device.home.data()).len(), line));
+    }
+    let changes = recording::read(&notes, &device.home.data());
+    let failed = changes.iter().any(|change| matches!(change, recording::Change::FlushFailed(_)));
+    assert!(!failed || log(&device).contains("writing failed") || log(&device).contains("order"), "{}", log(&device));
+    drop(held);
+    let recording = Recording::new(before, changes, promises);
+    let after = Device { home: Home::new() };
+    let data = after.home.data();
+    recording.image(recording.len(), &mut Seed::new(seed), flushes, &data);
+    after.home.caro_ok(&["daemon", "start"]);
+    let mut all: Vec<String> = (0..6).map(|n| format!("echo {n}")).collect();
+    all.push("echo zero".to_owned());
+    expect_history(&after, &all);
+    expect_whole(&after);
+}
+
+/// Whether the daemon says that it could not write.
+fn is_writing_late(device: &Device) -> bool {
+    let output = device.home.caro(&["doctor", "--json"]);
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    printed.lines().any(|line| line.contains("\"writing\"") && line.contains("\"bad\""))
+}
+
+/// The relay's disk is full in the middle of a cell, for a while.
+fn relay_disk_full(run: &mut Run) {
+    strace::require(run);
+    let mut relay = RelayProgram::new();
+    let mut member = Member::new(run.seed, 2);
+    let mut client = member.found(relay.place());
+    let mut acknowledged = Vec::new();
+    let first = member.cell(1024);
+    let cursor = client.push(std::slice::from_ref(&first)).expect("acknowledged")[0].cursor;
+    acknowledged.push((first, cursor));
+    let at = 2 + Seed::new(run.seed).below(12);
+    let point = Point::fails("pwrite64", format!("{at}..{}", at + 3), "ENOSPC");
+    let beside = Beside::point(&point, relay.pid(), Some(thread_named(relay.pid(), "write")));
+    let refused = loop {
+        assert!(acknowledged.len() < 40, "the disk was never full");
+        let cell = member.cell(32 * 1024);
+        match client.push_or_refusal(&cell) {
+            Ok(cursor) => acknowledged.push((cell, cursor)),
+            Err(code) => break (code, cell),
+        }
+    };
+    assert_eq!(refused.0, ErrorCode::StorageUnavailable);
+    // Reads go on, and nothing of what was refused is seen.
+    let mut reader = member.enter(relay.place(), 1).expect("it is let in");
+    let log = reader.pull_all().expect("everything comes");
+    assert_eq!(log.len(), acknowledged.len());
+    assert!(!log.contains(&Entry::Cell(refused.1.clone())), "half a cell was seen");
+    // Room again: the same cell is taken, without a restart.
+    let cursor = push_stubbornly(&member, &relay, &refused.1);
+    acknowledged.push((refused.1, cursor));
+    beside.end();
+    relay.kill();
+    if run.lacks(Sabotage::AckBeforeCommit) {
+        database::take_back_last_commit(&relay.database());
+    }
+    relay.start();
+    expect_held(&member, relay.place(), &acknowledged);
+    relay.stop();
+    relay.expect_sound();
+}
+
+/// C-STOR-02.
+pub const C_STOR_02: Scenario = Scenario {
+    id: "C-STOR-02",
+    title: "Read returns corrupted data",
+    injection: "Backend flips bits on read. Also: client disk full during pull",
+    outcome: "Caught by hash, never returned. Client: visible error, shell hook unaffected, resumes after space is freed, \
+              relay unaffected",
+    bodies: &[
+        Body { tier: Tier::Store, broken_by: &[Sabotage::SkipCellHash], run: device_rots },
+        Body { tier: Tier::Disk, broken_by: &[Sabotage::SkipRetry], run: device_disk_full },
+    ],
+};
+
+/// One bit of a device's database flips. Under sabotage the bit flips where nothing is sealed or counted.
+fn device_rots(run: &mut Run) {
+    let mut seed = Seed::new(run.seed);
+    // Text that does not compress, so that most of the file means something.
+    let mut noise = || -> String { (0..1200).map(|_| char::from(b'!' + (seed.below(90) as u8))).collect() };
+    let lines: Vec<String> = (0..40).map(|n| format!("echo {n} '{}'", noise().replace('\'', "_"))).collect();
+    let device = Device::new();
+    let words: Vec<&str> = lines.iter().map(String::as_str).collect();
+    device.type_lines("one", &words);
+    device.expect_commands(&words);
+    device.home.caro_ok(&["daemon", "stop"]);
+    fs::remove_dir_all(device.home.spool()).expect("removed");
+    let database = device.home.data().join("caro.db");
+    let good = fs::read(&database).expect("readable");
+    let mut noticed = 0;
+    for _ in 0..6 {
+        let at = seed.below(good.len() as u64);
+        fs::write(&database, &good).expect("written");
+        if !run.lacks(Sabotage::SkipCellHash) {
+            database::flip_bit(&database, at, seed.below(8));
+        }
+        noticed += u32::from(is_noticed(&device, &lines, at));
+    }
+    assert!(noticed > 0, "no flipped bit was ever noticed");
+}
+
+/// Starts the daemon on a database with a flipped bit, and says whether it said something. What it shows is right in any
+/// case, and recording goes on.
+///
+/// # Panics
+/// When it shows what nobody typed, keeps silent about what is missing, or cannot be brought to record.
+pub fn is_noticed(device: &Device, lines: &[String], at: u64) -> bool {
+    let started = device.home.caro(&["daemon", "start"]);
+    if !started.status.success() {
+        let said = String::from_utf8_lossy(&started.stderr).into_owned();
+        assert!(said.contains("hint: ") || said.contains("database"), "byte {at}: {said}");
+        // A hook goes on writing, and what it wrote waits.
+        device.type_lines("later", &["echo later"]);
+        assert!(device.home.spool().read_dir().is_ok_and(|mut files| files.next().is_some()));
+        fs::remove_dir_all(device.home.spool()).expect("removed");
+        return true;
+    }
+    let have = device.home.commands();
+    assert!(have.iter().all(|command| lines.contains(command)), "byte {at}: it shows what nobody typed");
+    let doctor = device.home.caro(&["doctor", "--verify", "--json"]);
+    let printed = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    let said = printed.lines().any(|line| line.contains("\"database\"") && line.contains("\"bad\""));
+    assert!(said || have.len() == lines.len(), "byte {at}: {} of {} and not a word", have.len(), lines.len());
+    device.type_lines("later", &["echo later"]);
+    eventually("it goes on recording", || device.home.commands().contains(&"echo later".to_owned()).then_some(()));
+    assert!(!log(device).contains("panicked"), "byte {at}: {}", log(device));
+    device.home.caro_ok(&["daemon", "stop"]);
+    fs::remove_dir_all(device.home.spool()).expect("removed");
+    for companion in ["caro.db-wal", "caro.db-journal"] {
+        // There is one only while it was not closed in order.
+        let _ = fs::remove_file(device.home.data().join(companion));
+    }
+    said
+}
+
+/// A small file system over a folder.
+pub struct Mount {
+    folder: PathBuf,
+}
+
+impl Mount {
+    /// Ends the run as skipped where nothing can be mounted.
+    pub fn over(run: &Run, folder: &Path, size: &str) -> Self {
+        let options = format!("size={size},mode=700");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &options, "none"]).arg(folder).stderr(Stdio::null());
+        if !mount.status().is_ok_and(|status| status.success()) {
+            run.skip("root, to mount a small file system");
+        }
+        Self { folder: folder.to_owned() }
+    }
+
+    /// Fills it but for so many bytes.
+    ///
+    /// # Panics
+    /// When it does not have that many.
+    pub fn fill_up_to(&self, left: u64) -> PathBuf {
+        let filler = self.folder.join("filler");
+        let stat = rustix::fs::statvfs(&self.folder).expect("asked");
+        let free = stat.f_bavail * stat.f_frsize;
+        fs::write(&filler, vec![1; usize::try_from(free - left).expect("small")]).expect("filled");
+        filler
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        // A daemon may be on its way out still. Left mounted, the folder could not be removed, which shows.
+        let _ = Command::new("umount").arg("--lazy").arg(&self.folder).status();
+    }
+}
+
+/// A device's disk fills up while it fetches.
+fn device_disk_full(run: &mut Run) {
+    let mut stage = Stage::new();
+    let data = stage.laptop.home.data();
+    let kept = keep(&data);
+    let mount = Mount::over(run, &data, "2m");
+    super::relay::copy_folder(kept.path(), &data);
+    stage.desktop.home.caro_ok(&["daemon", "start"]);
+    let mut all: Vec<String> = Vec::new();
+    let mut noise = Seed::new(run.seed);
+    for n in 0..24 {
+        let text: String = (0..1800).map(|_| char::from(b'a' + (noise.below(26) as u8))).collect();
+        let line = format!("echo {n} {text}{text}{text}");
+        stage.desktop.type_lines(&format!("shell-{n}"), &[&line]);
+        all.push(line);
+    }
+    stage.desktop.sync();
+    let filler = mount.fill_up_to(60_000 + noise.below(60_000));
+    // Started under a full disk; what it fetches has no room.
+    stage.laptop.home.caro_ok(&["daemon", "start"]);
+    eventually("it is said that there is no room", || is_writing_late(&stage.laptop).then_some(()));
+    // A hook is not concerned.
+    stage.laptop.type_lines("mine", &["echo mine"]);
+    all.push("echo mine".to_owned());
+    // Nor is the relay, nor the other device.
+    stage.desktop.sync();
+    if !run.lacks(Sabotage::SkipRetry) {
+        fs::remove_file(filler).expect("removed");
+    }
+    eventually_soon("it goes on when there is room", || (!is_writing_late(&stage.laptop)).then_some(()));
+    stage.expect_all(&all);
+    stage.laptop.home.caro_ok(&["daemon", "stop"]);
+    drop(mount);
+}
+
+fn eventually_soon(what: &str, condition: impl FnMut() -> Option<()>) {
+    caro_tests::eventually_within(std::time::Duration::from_secs(12), what, condition);
+}
+
+/// C-STOR-03.
+pub const C_STOR_03: Scenario = Scenario {
+    id: "C-STOR-03",
+    title: "Storage quota exceeded",
+    injection: "Backend refuses above a threshold. Also: bit rot in the relay's file",
+    outcome: "Actionable error naming limit and remedy, nothing dropped from the outbox. Rot: client rejects, a device \
+              holding the op re-uploads it",
+    bodies: &[
+        Body { tier: Tier::Store, broken_by: &[Sabotage::NoLimits], run: quota },
+        Body { tier: Tier::Disk, broken_by: &[Sabotage::SkipCellHash], run: relay_rots },
+    ],
+};
+
+fn quota(run: &mut Run) {
+    let mut stage = Stage::new();
+    let used = fs::metadata(stage.relay.database()).map_or(0, |meta| meta.size()).min(1 << 20);
+    stage.relay.stop();
+    // No room for more than a few cells.
+    let limit = if run.lacks(Sabotage::NoLimits) { 0 } else { 9_000 };
+    stage.relay.set_limits(&format!("bytes_per_account = {limit}"));
+    stage.relay.start();
+    stage.laptop.home.caro_ok(&["daemon", "start"]);
+    let mut all = Vec::new();
+    for n in 0..12 {
+        let line = format!("echo {n} {used}");
+        stage.laptop.type_lines(&format!("shell-{n}"), &[&line]);
+        stage.laptop.expect_commands(&all.iter().chain([&line]).map(String::as_str).collect::<Vec<_>>());
+        all.push(line);
+    }
+    eventually_soon("it is said that the space is used up", || {
+        let status = stage.laptop.home.caro_ok(&["sync", "status"]);
+        (status.contains("space") || status.contains("full") || status.contains("quota")).then_some(())
+    });
+    assert!(super::kills::pending_up(&stage.laptop) > 0, "nothing is dropped");
+    // More room: everything that waited goes.
+    stage.relay.stop();
+    stage.relay.set_limits("");
+    stage.relay.start();
+    stage.expect_all(&all);
+}
+
+/// One bit of the relay's file flips.
+fn relay_rots(run: &mut Run) {
+    let mut relay = RelayProgram::new();
+    let mut member = Member::new(run.seed, 1);
+    let mut client = member.found(relay.place());
+    let pushed: Vec<ByteBuf> = (0..12).map(|_| member.cell(2048)).collect();
+    client.push(&pushed).expect("acknowledged");
+    drop(client);
+    relay.stop();
+    let good = fs::read(relay.database()).expect("readable");
+    let mut seed = Seed::new(run.seed);
+    let mut noticed = 0;
+    for _ in 0..6 {
+        let at = seed.below(good.len() as u64);
+        fs::write(relay.database(), &good).expect("written");
+        if !run.lacks(Sabotage::SkipCellHash) {
+            database::flip_bit(&relay.database(), at, seed.below(8));
+        }
+        noticed += u32::from(relay_notices(&mut relay, &member, &pushed, at));
+    }
+    assert!(noticed > 0, "no flipped bit was ever noticed");
+}
+
+/// Starts the relay on a database with a flipped bit, and says whether it or its check said something. It never gives out
+/// what was not pushed.
+///
+/// # Panics
+/// When it does, or keeps silent about what is missing.
+pub fn relay_notices(relay: &mut RelayProgram, member: &Member, pushed: &[ByteBuf], at: u64) -> bool {
+    let report = caro_relay::log::sqlite::verify::verify(&relay.database());
+    let found = !report.as_ref().is_ok_and(caro_relay::log::sqlite::verify::Report::is_sound);
+    let started = relay.start_under(&Under::nothing()).is_ok();
+    if !started {
+        assert!(relay.said().contains("caro-relay: ") && relay.said().contains("hint"), "byte {at}: {}", relay.said());
+        return true;
+    }
+    // A device that is let in gets what was pushed, or hears that it is gone, and nothing else.
+    let got = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        member.enter(relay.place(), 0).and_then(|mut client| read_all(&mut client))
+    }));
+    let entries = got.unwrap_or(None).unwrap_or_default();
+    for (at_cursor, entry) in entries.iter().enumerate() {
+        if let Entry::Cell(cell) = entry {
+            assert!(cell == &pushed[at_cursor], "byte {at}: it gives out what nobody pushed");
+        }
+    }
+    let whole = entries.len() == pushed.len() && entries.iter().all(|entry| matches!(entry, Entry::Cell(_)));
+    assert!(whole || found, "byte {at}: something is missing and the check says nothing");
+    assert!(relay.is_running(), "byte {at}: it did not outlive it: {}", relay.said());
+    relay.kill();
+    for companion in ["-wal", "-shm"] {
+        let mut name = relay.database().into_os_string();
+        name.push(companion);
+        // There is one only while it was not closed in order.
+        let _ = fs::remove_file(PathBuf::from(name));
+    }
+    found
+}
+
+fn read_all(client: &mut Client) -> Option<Vec<Entry>> {
+    client.pull_all()
+}
+
+/// C-STOR-04.
+pub const C_STOR_04: Scenario = Scenario {
+    id: "C-STOR-04",
+    title: "Unavailable, then recovery",
+    injection: "Backend fails N calls then works. Also: relay restart and immediate request",
+    outcome: "No queued blob skipped, order kept. Cold relay serves correctly",
+    bodies: &[Body { tier: Tier::Store, broken_by: &[Sabotage::SkipRetry], run: fails_then_works }],
+};
+
+fn fails_then_works(run: &mut Run) {
+    strace::require(run);
+    let mut stage = Stage::running();
+    let n = 1 + Seed::new(run.seed).below(5);
+    let point = Point::fails("pwrite64", format!("1..{n}"), "ENOSPC");
+    let beside = Beside::point(&point, stage.relay.pid(), Some(thread_named(stage.relay.pid(), "write")));
+    let lines: Vec<String> = (0..6).map(|n| format!("echo laptop {n}")).collect();
+    for (n, line) in lines.iter().enumerate() {
+        stage.laptop.type_lines(&format!("shell-{n}"), &[line]);
+        stage.laptop.expect_commands(&lines[..=n].iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    if run.lacks(Sabotage::SkipRetry) {
+        stage.laptop.home.caro_ok(&["sync", "off"]);
+        stage.relay.kill();
+    } else {
+        eventually("they come, in their order", || (stage.desktop.home.commands() == lines).then_some(()));
+    }
+    drop(beside);
+    // Cold, and asked at once.
+    stage.relay.kill();
+    stage.relay.start();
+    stage.expect_all(&lines);
+}
