@@ -119,6 +119,11 @@ impl Run {
         if self.brief { brief } else { full }
     }
 
+    /// As [`Self::sized`], for what takes long: the full number in one of fifty seeds, the usual one in the others.
+    pub fn sized_once(&self, full: usize, usual: usize, brief: usize) -> usize {
+        self.sized(if self.seed % 50 == 1 { full } else { usual }, brief)
+    }
+
     /// Whether a protection is missing.
     pub fn lacks(&self, protection: Sabotage) -> bool {
         self.sabotage == Some(protection)

@@ -19,7 +19,7 @@ pub const ASK_AFTER_MS: u64 = 10_000;
 /// Silence after which it is taken to be gone.
 pub const GONE_AFTER_MS: u64 = 18_000;
 /// How long everything up to the open session may take.
-pub const OPEN_MS: u64 = 20_000;
+pub const OPEN_MS: u64 = 10_000;
 /// The longest pause that a relay may ask for.
 pub const RETRY_ASKED_MS_MAX: u64 = 300_000;
 
