@@ -42,11 +42,9 @@ fn thirty_days(run: &mut Run) {
         // One of them writes as much as the other four together: as much goes up from it as comes down to it.
         let due = |at: usize| if at == 0 { each_way * day / DAYS } else { of_others * day / DAYS };
         while (0..5).any(|at| written[at] < due(at)) {
-            for at in 0..5 {
-                if written[at] < due(at) {
-                    written[at] += 1;
-                    world.record(at, &format!("canary {at} {}", written[at]));
-                }
+            for (at, written) in written.iter_mut().enumerate().filter(|(at, written)| **written < due(*at)) {
+                *written += 1;
+                world.record(at, &format!("canary {at} {written}"));
             }
             world.pass(25);
         }
@@ -60,7 +58,7 @@ fn thirty_days(run: &mut Run) {
         world.wake(at);
     }
     world.pass(1_000);
-    let waiting: Vec<u64> = world.machines.iter().map(|machine| bytes_waiting(machine)).collect();
+    let waiting: Vec<u64> = world.machines.iter().map(bytes_waiting).collect();
     let before = world.traffic.clone();
     world.heal_all();
     world.settle();

@@ -140,7 +140,7 @@ fn flipped_cells(run: &mut Run) {
         world.is_stopped(at) || status.refused > 0 || status.waiting > 0
     };
     assert!((0..3).all(warned), "a device did not notice");
-    assert!(world.machines.iter().all(|machine| machine.history.len() >= 1));
+    assert!(world.machines.iter().all(|machine| !machine.history.is_empty()));
     // The disk is put right again.
     world.restore_relay(0, honest.renewed(Generation([91; 16])));
     for at in 0..3 {
@@ -235,9 +235,9 @@ fn old_database(run: &mut Run) {
     let before: Vec<[u8; 32]> = world.machines.iter().map(|machine| machine.history.digest()).collect();
     world.restore_relay(0, old.backup());
     world.settle();
-    for at in 0..3 {
+    for (at, before) in before.iter().enumerate() {
         assert_eq!(world.stop_reason(at), Some(StopReason::RolledBack), "device {at} followed");
-        assert!(world.machines[at].history.digest() == before[at], "device {at} went back");
+        assert!(world.machines[at].history.digest() == *before, "device {at} went back");
     }
     world.restore_relay(0, old.renewed(Generation([92; 16])));
     for at in 0..3 {
