@@ -134,6 +134,11 @@ fn modified_where_it_lies(run: &mut Run) {
     // Who has it pushes it again: it is known by its place, and nothing is doubled.
     let again = reader.push(&pushed[victim..=victim]).expect("acknowledged");
     assert_eq!(again[0].cursor, victim as u64 + 1);
+    // And with that it is whole again, for everybody.
+    let mut later = member.enter(relay.place(), 0).expect("it is let in");
+    assert!(later.pull_all().expect("everything comes").into_iter().eq(pushed.into_iter().map(Entry::Cell)));
+    relay.stop();
+    relay.expect_sound();
 }
 
 fn tight_loop(run: &mut Run) {

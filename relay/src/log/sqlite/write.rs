@@ -155,12 +155,21 @@ fn append(
 ) -> Result<Changed, Failure> {
     let Account { cursor: before, head, mut used_bytes, .. } = found.account;
     let mut appended = Appended { accepted: Vec::new(), before, fresh: Vec::new(), head, over_quota: false };
-    let mut known = connection.prepare_cached("SELECT place FROM entry WHERE account = ?1 AND cell_id = ?2")?;
+    let mut known = connection.prepare_cached("SELECT place, cell FROM entry WHERE account = ?1 AND cell_id = ?2")?;
+    let used_before = used_bytes;
     let mut insert = connection
         .prepare_cached("INSERT INTO entry (place, account, cell_id, head, cell) VALUES (?1, ?2, ?3, ?4, ?5)")?;
     for (cell, bytes) in cells {
-        let there: Option<i64> = known.query_row((found.id, cell.as_bytes()), |row| row.get(0)).optional()?;
-        if let Some(place) = there {
+        let there: Option<(i64, Option<Vec<u8>>)> =
+            known.query_row((found.id, cell.as_bytes()), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        if let Some((place, held)) = there {
+            if let Some(held) = held.filter(|held| proof::cell_id(held) != cell) {
+                // What lies there has rotted, and this is what it was.
+                used_bytes = used_bytes.saturating_sub(held.len() as u64) + bytes.len() as u64;
+                connection
+                    .prepare_cached("UPDATE entry SET cell = ?2 WHERE place = ?1")?
+                    .execute(params![place, bytes.as_slice()])?;
+            }
             appended.accepted.push(Accepted { cell, cursor: cursor_of(place) });
             continue;
         }
@@ -177,7 +186,7 @@ fn append(
         appended.accepted.push(Accepted { cell, cursor });
         appended.fresh.push((cell, bytes));
     }
-    if !appended.fresh.is_empty() {
+    if !appended.fresh.is_empty() || used_bytes != used_before {
         let cursor = before + appended.fresh.len() as u64;
         connection
             .prepare_cached("UPDATE account SET cursor = ?2, head = ?3, used_bytes = ?4 WHERE id = ?1")?
