@@ -16,6 +16,8 @@ use crate::seed::Seed;
 pub enum Flushes {
     /// Carries them out.
     Honest,
+    /// Carries them out; and what one that failed had under way is lost for good, as on a system that takes it for written.
+    Forgetful,
     /// Says so, and does not.
     Ignored,
 }
@@ -96,7 +98,9 @@ impl Disk {
             Change::Resize(file, length) => self.add(file, Piece::Length(usize::try_from(*length).expect("small"))),
             Change::Flush(file) => self.flush(file),
             Change::FlushFailed(file) => {
-                if let Some(number) = self.names.get(file) {
+                if self.flushes == Flushes::Forgetful
+                    && let Some(number) = self.names.get(file)
+                {
                     self.files[*number].pending.clear();
                 }
             }
@@ -286,7 +290,7 @@ mod tests {
             Change::FlushFailed("a".into()),
             Change::Flush("a".into()),
         ];
-        assert!(images(&changes, Flushes::Honest).iter().all(|bytes| bytes.as_deref() == Some(b"")));
+        assert!(images(&changes, Flushes::Forgetful).iter().all(|bytes| bytes.as_deref() == Some(b"")));
     }
 
     #[test]
