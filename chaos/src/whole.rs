@@ -49,13 +49,14 @@ impl Life {
         let mut dice = Seed::new(seed).fork(0x11fe);
         let (devices, relays) = (3 + dice.below(4) as usize, 1 + dice.below(3) as usize);
         let mut world = World::joined_at(devices, relays, seed, sabotage);
-        if dice.percent(40) {
-            // Snapshots and their purges, long before a real device would make them.
-            let after = 6 + dice.below(30);
-            for at in 0..devices {
-                world.machines[at].rules.compact_after = after;
-                world.crash_device(at);
-            }
+        // Snapshots and their purges, long before a real device would make them.
+        let compacts = dice.percent(40).then(|| 6 + dice.below(30));
+        for at in 0..devices {
+            let rules = &mut world.machines[at].rules;
+            rules.compact_after = compacts.unwrap_or(rules.compact_after);
+            // A clock that is a year ahead must not make everything too old to be shared.
+            rules.window_days = None;
+            world.crash_device(at);
         }
         if dice.percent(15) {
             world.seal_sessions();

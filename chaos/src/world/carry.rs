@@ -235,7 +235,9 @@ impl World {
         for session in std::mem::take(&mut self.relays[relay].closing) {
             busy = true;
             self.relays[relay].outgoing.remove(&session);
-            let of = |driver: &super::session::Driver| driver.connection().is_some_and(|it| it.session == session);
+            let of = |driver: &super::session::Driver| {
+                driver.connection().is_some_and(|it| it.session == session && !it.relay_gone)
+            };
             if let Some(at) = (0..self.machines.len()).find(|at| of(&self.drivers[*at][relay]))
                 && let Some(connection) = self.drivers[at][relay].connection_mut()
             {
@@ -246,7 +248,8 @@ impl World {
     }
 
     fn drain(&mut self, at: usize, relay: usize) -> bool {
-        let Some(session) = self.connection(at, relay).map(|connection| connection.session) else { return false };
+        let open = self.connection(at, relay).filter(|connection| !connection.relay_gone);
+        let Some(session) = open.map(|connection| connection.session) else { return false };
         let Some(queue) = self.relays[relay].outgoing.get_mut(&session) else { return false };
         let messages: Vec<ToDevice> = queue.drain(..).collect();
         let busy = !messages.is_empty();

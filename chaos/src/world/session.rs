@@ -302,9 +302,10 @@ impl World {
     pub(super) fn end(&mut self, at: usize, relay: usize, asked_ms: Option<u64>) {
         let Some(connection) = self.drivers[at][relay].connection() else { return };
         let (session, relay_gone) = (connection.session, connection.relay_gone);
+        // A relay that was started again numbers its sessions anew: what is gone there must not be named any more.
         if !relay_gone && self.links[at][relay].passes == Passes::Nothing {
             self.half_open.push((at, relay, session));
-        } else {
+        } else if !relay_gone {
             self.relays[relay].depart(session);
         }
         self.rest(at, relay, asked_ms);

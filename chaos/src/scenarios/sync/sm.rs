@@ -69,7 +69,7 @@ fn cut_pulls(run: &mut Run) {
     let mut world = run.world(2);
     world.seal_sessions();
     world.every_link(|link| link.both(|way| way.delay_ms = 5));
-    for message in 0..run.sized(MESSAGES as usize, 6) as u64 {
+    for message in 0..run.sized(MESSAGES as usize, 10) as u64 {
         // More than a page, so that there are boundaries between pages and inside of them.
         world.unplug(1);
         let count = if message % 4 == 0 { 80 } else { 5 };
