@@ -44,9 +44,9 @@ fn so002_history_from_before_the_account_comes_along() {
 fn ds001_a_deletion_reaches_the_other_device_and_stays() {
     let relay = Relay::new();
     let (laptop, desktop) = pair(&relay);
-    laptop.type_lines("one", &["echo keep", "export TOKEN=canary-deleted"]);
-    desktop.expect_commands(&["echo keep", "export TOKEN=canary-deleted"]);
-    desktop.home.caro_ok(&["history", "delete", "--yes", "--match", "TOKEN"]);
+    laptop.type_lines("one", &["echo keep", "grep canary-deleted notes"]);
+    desktop.expect_commands(&["echo keep", "grep canary-deleted notes"]);
+    desktop.home.caro_ok(&["history", "delete", "--yes", "--match", "canary-deleted"]);
     for device in [&laptop, &desktop] {
         device.expect_commands(&["echo keep"]);
         device.kill();

@@ -194,8 +194,7 @@ fn an_import_adds_once_and_keeps_phrases_out() {
         record.command = command.as_bytes().to_vec().into();
         record
     };
-    let batch =
-        || Import { records: vec![record(1, "one"), record(2, "two"), record(3, "caro sync restore zebra zebra")] };
+    let batch = || Import::from(vec![record(1, "one"), record(2, "two"), record(3, "caro sync restore zebra zebra")]);
     let imported = |client: &mut crate::support::Client| match client.ask(Request::Import(batch())) {
         Ok(Reply::Imported(imported)) => imported,
         other => panic!("{other:?}"),

@@ -311,7 +311,7 @@ fn a_broken_configuration_does_not_stop_recording_and_is_said() {
     client.flush();
     assert_eq!(client.commands(), ["ls"]);
     let said = finding(&mut client, "configuration");
-    assert_eq!(said.level, Level::Notice);
+    assert_eq!(said.level, Level::Bad);
     assert!(said.found.starts_with("line 1"), "{said:?}");
 }
 

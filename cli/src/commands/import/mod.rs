@@ -66,6 +66,10 @@ const COMMANDS_MAX: u64 = 20_000_000;
 impl Import {
     pub(crate) fn run(self) -> Outcome {
         let files = self.files()?;
+        if let [(source, path)] = &files[..] {
+            // Before a daemon is started for a file that cannot be read.
+            drop(Input::open(*source, path)?);
+        }
         let mut sender = if self.dry_run { None } else { Some(Sender::new(Client::open()?)) };
         let mut out = Out::new();
         let mut failed = None;

@@ -181,6 +181,11 @@ impl Account {
         step.writes.push(account.row(state::BACKFILL, Vec::new()));
         step.writes.extend(account.entry_writes(&admission, env)?);
         step.extend(account.say_name(env)?);
+        // What was deleted here is deleted everywhere, although the others may never have had it.
+        let deleted: Vec<RecordId> = history.deleted().copied().collect();
+        if !deleted.is_empty() {
+            step.extend(account.delete(&deleted, env)?);
+        }
         let record = account.remotes[&1].record.clone();
         step.writes.push(account.row(&state::remote_key(1), state::encode(&record)));
         step.notices.push(Notice::Sync);

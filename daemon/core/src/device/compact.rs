@@ -59,11 +59,11 @@ impl Account {
         self.pending.is_empty() && self.backfill.is_none()
     }
 
-    /// Whether every remote that this device speaks to has all that it is to have. One that a person has to decide on
-    /// does not hold up the others: its queue keeps what it lacks.
+    /// Whether every remote that is connected has all that it is to have, and there is one. A remote that cannot be
+    /// reached does not hold up the others: its queue keeps what it lacks, and what it is to forget waits behind that.
     fn is_acknowledged(&self) -> bool {
-        let mut spoken = self.remotes.values().filter(|remote| !matches!(remote.state(), State::Stopped(_))).peekable();
-        spoken.peek().is_some() && spoken.all(|remote| remote.state() == State::Live && remote.pending_up() == 0)
+        let mut live = self.remotes.values().filter(|remote| remote.state() == State::Live).peekable();
+        live.peek().is_some() && live.all(|remote| remote.pending_up() == 0)
     }
 
     /// Compacts one run of own ops.

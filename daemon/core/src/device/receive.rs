@@ -230,7 +230,9 @@ impl Account {
         batch.log_changed = true;
         batch.rows.set(Space::Op, row_key(&header.author, header.seq), Stored::new(*cell_id, op.encode()).encode());
         if let Some(list) = list_of(header, op.body.as_ref()) {
-            self.keep_snapshot(&list, header.seq, batch)?;
+            // Kept at once if its parts are here, and when the last of them comes if not: what it says again is dropped
+            // then, and not before.
+            self.snapshots.expect(list, header);
         } else {
             self.apply_body(op.body.as_ref(), header, batch);
         }
@@ -393,8 +395,9 @@ fn list_of(header: &Header, body: Option<&Body>) -> Option<body::snapshot::Snaps
     let payload = payload::unpack(&body?.payload).ok()?;
     let change = payload.changes.iter().find(|change| change.0 == body::kind::SNAPSHOT)?;
     let list: body::snapshot::Snapshot = codec::decode(&change.1).ok()?;
-    let reaches_itself = list.author == header.author && list.to >= header.seq;
-    (list.check().is_ok() && !reaches_itself).then_some(list)
+    // Nobody says again what somebody else wrote, or what is still to come.
+    let is_own_past = list.author == header.author && list.to < header.seq;
+    (list.check().is_ok() && is_own_past).then_some(list)
 }
 
 /// How far another device's clock may be ahead before the person is told: a day, more than any time zone mistaken for UTC.

@@ -111,7 +111,15 @@ impl Snapshots {
 
     /// A list whose run can be taken as read: complete, and following what is known of its author.
     fn take_ready(&mut self, known: impl Fn(&DeviceId) -> u64) -> Option<Expected> {
-        self.expected.retain(|expected| expected.list.to > known(&expected.list.author));
+        let kept = &self.kept;
+        self.expected.retain(|expected| {
+            let newer = |kept: &Kept| {
+                kept.list.author == expected.list.author
+                    && kept.covers(&expected.list)
+                    && kept.list_seq >= expected.list_seq
+            };
+            !kept.values().any(newer)
+        });
         let is_ready =
             |expected: &Expected| expected.missing.is_empty() && expected.list.from <= known(&expected.list.author) + 1;
         let at = self.expected.iter().position(is_ready)?;

@@ -198,6 +198,11 @@ impl History {
         self.rows.find(id).is_some()
     }
 
+    /// The ids of all deleted records, ascending.
+    pub fn deleted(&self) -> impl Iterator<Item = &RecordId> {
+        self.tombstones.iter()
+    }
+
     /// Whether the record with this id was deleted.
     pub fn is_deleted(&self, id: &RecordId) -> bool {
         self.tombstones.contains(id)

@@ -162,3 +162,38 @@ fn fr_verify_finds_whatever_is_not_as_it_was_written() {
         assert!(world.machines[0].device.verify(&bent).unwrap().wrong_total > 0, "a flipped bit");
     }
 }
+
+#[test]
+fn c_coll_01_a_list_counts_when_its_last_part_is_here_and_not_before() {
+    let mut world = World::joined(2);
+    world.machines[1].online = false;
+    type_slowly(&mut world, 0, 12, "x");
+    // The cells that the first machine purged come first, the list before its parts.
+    let parts: Vec<usize> =
+        (0..world.relay.cells.len()).filter(|at| world.relay.cells[*at].len() > 1024 && *at > 3).collect();
+    let held = held(&world);
+    assert!(held < world.relay.cells.len());
+    for (n, at) in parts.iter().enumerate() {
+        let part = world.relay.cells.remove(at - n);
+        world.relay.cells.push(part);
+    }
+    world.machines[1].online = true;
+    world.settle();
+    world.assert_converged();
+    assert_eq!(world.machines[1].commands().len(), 12);
+    assert_eq!(world.machines[1].device.verify(&world.machines[1].disk).unwrap().wrong, []);
+}
+
+#[test]
+fn ds001_what_was_deleted_before_a_device_joined_is_deleted_everywhere() {
+    let mut world = World::new(2);
+    world.join(0);
+    let id = world.record(0, "imported on both");
+    world.settle();
+    world.record(1, "imported on both");
+    world.delete(1, id);
+    world.join(1);
+    world.settle();
+    world.assert_converged();
+    assert_eq!(world.machines[0].commands().len(), 0);
+}
