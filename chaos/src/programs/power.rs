@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use caro_tests::{Device, Home, eventually, eventually_within};
+use caro_tests::{Device, Home, eventually};
 use serde_bytes::ByteBuf;
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
     image::{Disk, Flushes},
     recording::{self, Change},
     relay::RelayProgram,
-    stage::{Held, SHOWS_WITHIN, Stage, expect_history, expect_whole, keep},
+    stage::{Held, Stage, expect_among, expect_history, expect_whole, keep},
     strace::{self, Under},
 };
 use crate::{
@@ -161,11 +161,7 @@ pub fn cut_daemon(recording: &Recording<String>, cut: usize, seed: u64, flushes:
     stage.laptop.home.caro_ok(&["daemon", "start"]);
     expect_whole(&stage.laptop);
     // It answers before it has read all of it.
-    let mut have = Vec::new();
-    eventually_within(SHOWS_WITHIN, &format!("{promised:?} are there"), || {
-        have = stage.laptop.home.commands();
-        promised.iter().all(|command| have.contains(command)).then_some(())
-    });
+    let have = expect_among(&stage.laptop, &promised);
     stage.expect_all(&have);
 }
 

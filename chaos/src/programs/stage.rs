@@ -186,6 +186,23 @@ pub fn expect_history(device: &Device, commands: &[String]) {
     }
 }
 
+/// Waits until these are among what a device has, and gives all that it has.
+///
+/// # Panics
+/// When they are not.
+pub fn expect_among(device: &Device, promised: &[String]) -> Vec<String> {
+    let deadline = Instant::now() + SHOWS_WITHIN;
+    loop {
+        let have = device.home.commands();
+        if promised.iter().all(|command| have.contains(command)) {
+            return have;
+        }
+        let doctor = || text(&device.home.caro(&["doctor", "--verify"]).stdout);
+        assert!(Instant::now() < deadline, "{promised:?} are not all among {have:?}\n{}\n{}", doctor(), log(device));
+        thread::sleep(Duration::from_millis(4));
+    }
+}
+
 /// # Panics
 /// When the daemon finds something in its database that is not as it was written.
 pub fn expect_whole(device: &Device) {
@@ -228,7 +245,8 @@ impl Held {
         let mut held = Self { child: command.spawn().expect("it starts") };
         let outcome = eventually("the daemon answers", || match held.child.try_wait().expect("ours") {
             Some(status) => Some(Err(status)),
-            None => home.daemon_pid().map(|_| Ok(())),
+            // This one and no other: what another one did would not be seen.
+            None => home.daemon_pid().filter(|pid| u32::try_from(*pid) == Ok(held.child.id())).map(|_| Ok(())),
         });
         outcome.map(|()| held)
     }

@@ -86,8 +86,9 @@ impl Wires {
             }
             let byte = match event {
                 Event::Heard(Heard::Byte(byte)) => byte,
+                // The answer begins like the Escape key. Taking it for that because the rest is slow to come would close
+                // the screen that it is asked for.
                 Event::Heard(Heard::Pause) => {
-                    self.typed.extend(self.decoder.give_up());
                     self.keyboard.go_on(None);
                     continue;
                 }
@@ -106,6 +107,7 @@ impl Wires {
                 None => {}
             }
         }
+        self.typed.extend(self.decoder.give_up());
         None
     }
 
