@@ -108,6 +108,11 @@ for_each_newer_shell! {
         let arguments = press(&mut shell, UP, answer);
         assert!(arguments.trim_end().ends_with(" --up --mode prefix"), "{arguments}");
         shell.terminal.wait_for(second);
+        if kind == Kind::Nu {
+            // Nothing on the screen tells when nushell has moved its cursor, and keys that come before are taken as text.
+            caro_tests::skip("rh174 in nu, the second line", "a way to see where nushell's cursor is");
+            return;
+        }
         // The cursor is on the second line: up is the shell's own there, and goes to the first.
         shell.terminal.keys(UP);
         shell.terminal.keys("\x05#first");
