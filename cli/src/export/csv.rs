@@ -9,7 +9,7 @@ use caro_schema::body::history::Record;
 use crate::output::{
     json::{self, RecordJson},
     time,
-    visible::{self, is_hidden},
+    visible::{self, Kind},
 };
 
 /// The names of the columns.
@@ -41,10 +41,10 @@ pub(super) fn write(record: &Record, bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(b"\r\n");
 }
 
-/// Whether a cell can hold a text as it is.
+/// Whether a cell can hold a text as it is: what a screen would show of it is all of it.
 fn is_harmless(text: &[u8]) -> bool {
-    let is_obeyed = |letter: char| (letter.is_control() && letter != '\n') || is_hidden(letter);
-    !is_formula(text) && std::str::from_utf8(text).is_ok_and(|text| !text.chars().any(is_obeyed))
+    let is_replaced = |piece: &visible::Piece<'_>| matches!(piece.kind, Kind::Token(_));
+    !is_formula(text) && !visible::pieces(text).iter().any(is_replaced)
 }
 
 /// Spreadsheets run what begins so.
@@ -92,11 +92,21 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_in_its_coloured_form_is_a_plain_cell() {
+        assert!(row("git commit -m ❤\u{fe0f}").ends_with(",\"git commit -m ❤\u{fe0f}\",\r\n"));
+        assert!(row("x\u{fe0f}").ends_with("}\"\r\n"), "in front of nothing it only hides");
+        assert!(row(&format!("a{}", "\u{301}".repeat(40))).ends_with("}\"\r\n"), "scrawls over other lines");
+    }
+
+    #[test]
     fn trap_43_a_cell_is_no_formula_and_no_instruction() {
         let formula = ("=cmd|' /C calc'!A0", "\"'=cmd|' /C calc'!A0\"");
         for (command, cell) in [formula, ("-rf\u{1b}[2J", "'-rf^[[2J"), ("a\u{202e}", "a<U+202E>")] {
             let row = row(command);
-            assert!(!row.chars().any(|letter| is_hidden(letter) || (letter.is_control() && !"\r\n".contains(letter))));
+            assert!(
+                !row.chars()
+                    .any(|letter| visible::is_hidden(letter) || (letter.is_control() && !"\r\n".contains(letter)))
+            );
             assert!(row.ends_with("}\"\r\n"), "{row}");
             assert!(row.contains(&format!(",{cell},")), "{row}");
         }
