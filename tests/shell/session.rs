@@ -2,7 +2,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-use caro_tests::{Device, Home, Terminal};
+use caro_tests::{Device, Home, Terminal, eventually};
 use serde_json::Value;
 
 /// A shell that has a hook.
@@ -105,6 +105,16 @@ $UPDATE_COMPLETIONS_ON_KEYPRESS = False; $COMMANDS_CACHE_SAVE_INTERMEDIATE = Fal
         }
     }
 
+    /// Types a line and presses Enter. nushell loses keys that come before its prompt, as no other shell does, so that
+    /// there its next prompt is waited for.
+    pub(crate) fn type_line(self, terminal: &mut Terminal, line: &str) {
+        let questions = terminal.questions();
+        terminal.line(line);
+        if self == Self::Nu {
+            eventually("the next prompt", || (terminal.questions() > questions).then_some(()));
+        }
+    }
+
     /// Whether a text is such a command.
     pub(crate) fn is_mark(self, text: &[u8]) -> bool {
         text.starts_with(self.mark("").as_bytes())
@@ -149,7 +159,7 @@ impl Session {
     /// Types lines, and waits until all of them have been run and recorded.
     pub(crate) fn run(&mut self, lines: &[&str]) {
         for line in lines {
-            self.terminal.line(line);
+            self.kind.type_line(&mut self.terminal, line);
         }
         self.mark();
     }
@@ -158,7 +168,7 @@ impl Session {
     pub(crate) fn mark(&mut self) {
         self.marks += 1;
         let mark = self.kind.mark(&self.marks.to_string());
-        self.terminal.line(&mark);
+        self.kind.type_line(&mut self.terminal, &mark);
         self.terminal.wait_until(&format!("{mark:?} is recorded"), |_| {
             self.device.home.history().iter().any(|row| row["command"] == *mark && !row["exit"].is_null())
         });

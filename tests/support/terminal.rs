@@ -5,7 +5,10 @@ use std::{
     io::{Read, Write},
     num::NonZero,
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -19,6 +22,7 @@ pub struct Terminal {
     keys: Keys,
     child: Box<dyn Child + Send + Sync>,
     screen: Arc<Mutex<vt100::Parser>>,
+    questions: Arc<AtomicUsize>,
 }
 
 /// The way in, for whoever types and for the terminal's own answers.
@@ -44,7 +48,9 @@ impl Terminal {
         let keys: Keys = Arc::new(Mutex::new(pair.master.take_writer().expect("a way in")));
         let mut output = pair.master.try_clone_reader().expect("a way out");
         let screen = Arc::new(Mutex::new(vt100::Parser::new(size_of(ROWS), size_of(COLUMNS), 2000)));
-        let mut shown = Shown { screen: screen.clone(), keys: keys.clone(), asked: Vec::new() };
+        let questions = Arc::new(AtomicUsize::new(0));
+        let mut shown =
+            Shown { screen: screen.clone(), keys: keys.clone(), asked: Vec::new(), questions: questions.clone() };
         // Ends with the last program that has this terminal open, which may be later than this test.
         thread::spawn(move || {
             let mut bytes = [0; 4096];
@@ -53,7 +59,7 @@ impl Terminal {
                 shown.process(&bytes[..count]);
             }
         });
-        Self { master: pair.master, keys, child, screen }
+        Self { master: pair.master, keys, child, screen, questions }
     }
 
     /// Types bytes as they are.
@@ -67,6 +73,11 @@ impl Terminal {
     pub fn line(&mut self, text: &str) {
         self.keys(text);
         self.keys("\r");
+    }
+
+    /// How often the program has asked where the cursor is: nushell does so once for each prompt.
+    pub fn questions(&self) -> usize {
+        self.questions.load(Ordering::Acquire)
     }
 
     /// What the screen shows.
@@ -163,6 +174,7 @@ struct Shown {
     keys: Keys,
     /// The end of what was taken in, as long as it may be the beginning of the question.
     asked: Vec<u8>,
+    questions: Arc<AtomicUsize>,
 }
 
 /// "Where is the cursor?": nushell and xonsh wait for the answer before they show a prompt.
@@ -190,6 +202,7 @@ impl Shown {
         let mut keys = self.keys.lock().expect("whole");
         // A program that is gone asks nothing any more.
         let _ = keys.write_all(answer.as_bytes()).and_then(|()| keys.flush());
+        self.questions.fetch_add(1, Ordering::AcqRel);
     }
 }
 

@@ -222,7 +222,7 @@ impl Bare {
     /// Types lines, and waits until all of them have been run and recorded.
     pub(crate) fn run(&mut self, lines: &[&str]) {
         for line in lines {
-            self.terminal.line(line);
+            self.kind.type_line(&mut self.terminal, line);
         }
         self.mark();
     }
@@ -231,7 +231,7 @@ impl Bare {
     pub(crate) fn mark(&mut self) {
         self.marks += 1;
         let mark = self.kind.mark(&self.marks.to_string());
-        self.terminal.line(&mark);
+        self.kind.type_line(&mut self.terminal, &mark);
         self.ended(&mark);
         self.terminal.wait_for(&mark);
         self.ready();

@@ -72,7 +72,11 @@ for_each_newer_shell! {
             Kind::Nu => (&["if true {", "echo 'a", "b'", "}"], "if true {\necho 'a\nb'\n}"),
             _ => (&["if True:", "echo 'a b'", "", ""], "if True:\n    echo 'a b'"),
         };
-        shell.run(keys);
+        let (last, first) = keys.split_last().expect("keys");
+        for line in first {
+            shell.terminal.line(line);
+        }
+        shell.run(&[last]);
         assert_eq!(shell.commands(), [expected]);
         assert_eq!(shell.exits()[0].1, Some(0));
     }
@@ -256,9 +260,9 @@ def mine_after(rtn, **_):
         let (pid, folder) = (shell.terminal.pid(), shell.home.path());
         let started = processes_started(pid, &folder, || {
             for _ in 0..20 {
-                shell.terminal.line(line);
+                kind.type_line(&mut shell.terminal, line);
             }
-            shell.terminal.line(end);
+            kind.type_line(&mut shell.terminal, end);
             shell.ended(end);
         });
         assert!(started.is_empty(), "{started:#?}");

@@ -25,11 +25,15 @@ fn setup(kind: Kind) -> Setup {
 fn press(shell: &mut Bare, key: &str, answer: &str) -> String {
     shell.home.write("answer", answer);
     let arguments = shell.home.path().join("arguments");
+    let questions = shell.terminal.questions();
     shell.terminal.keys(key);
     let asked =
         eventually("the program is called", || fs::read_to_string(&arguments).ok().filter(|text| text.ends_with('\n')));
     fs::remove_file(&arguments).expect("removed");
     shell.terminal.wait_until_alone();
+    if shell.kind == Kind::Nu {
+        eventually("its prompt again", || (shell.terminal.questions() > questions).then_some(()));
+    }
     shell.terminal.wait_for_editor();
     asked
 }
@@ -108,13 +112,12 @@ for_each_newer_shell! {
         let arguments = press(&mut shell, UP, answer);
         assert!(arguments.trim_end().ends_with(" --up --mode prefix"), "{arguments}");
         shell.terminal.wait_for(second);
-        if kind == Kind::Nu {
-            // Nothing on the screen tells when nushell has moved its cursor, and keys that come before are taken as text.
-            caro_tests::skip("rh174 in nu, the second line", "a way to see where nushell's cursor is");
-            return;
-        }
-        // The cursor is on the second line: up is the shell's own there, and goes to the first.
+        // The cursor is on the second line: up moves it to the first.
+        let questions = shell.terminal.questions();
         shell.terminal.keys(UP);
+        if kind == Kind::Nu {
+            eventually("its prompt again", || (shell.terminal.questions() > questions).then_some(()));
+        }
         shell.terminal.keys("\x05#first");
         shell.terminal.wait_for("#first");
         let screen = shell.terminal.screen();
