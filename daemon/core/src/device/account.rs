@@ -1,20 +1,14 @@
-//! A device's membership in an account: its keys, its log, the other members, its remotes, and the one place that
-//! makes, signs, seals and queues an op.
+//! A device's membership in an account: its keys, its log, the other members, and the one place that makes, signs, seals
+//! and queues an op. Its relays: `relays.rs`; what it takes in: `receive.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use caro_link::proof;
 use caro_schema::{
-    body::{
-        self,
-        device::Name,
-        shared::{Count, Set},
-        snapshot::Origin,
-    },
+    body::{self, device::Name},
     cell::CellClass,
     codec,
     id::{CellId, Dataset, DeviceId, Hash, OpId, RecordId},
-    ipc::sync::StopReason,
     op::{Body, Payload, RawChange, SignedOp, kind},
     redacted::Redacted,
 };
@@ -28,6 +22,7 @@ use super::{
     receive::class_of,
     record::Pending,
     refill::Offer,
+    relays::drop_queue,
     snapshots::Snapshots,
     state,
 };
@@ -36,7 +31,7 @@ use crate::{
     oplog::{OpLog, Stored, Vector, Waiting, row_key},
     shared::Shared,
     step::{Notice, RemoteNumber, Rows, Space, Step, Write},
-    sync::{Remote, RemoteRecord},
+    sync::Remote,
     vault::{Vault, payload, seal::seal},
 };
 
@@ -192,20 +187,6 @@ impl Account {
         Ok((account, step))
     }
 
-    fn add_remote(&mut self, number: RemoteNumber, record: RemoteRecord) {
-        if let Ok(remote) = Remote::load(number, record, &Nothing) {
-            self.remotes.insert(number, remote);
-        }
-    }
-
-    pub(super) fn add_another_remote(&mut self, record: RemoteRecord) -> Step {
-        let record = RemoteRecord { comparing: true, ..record };
-        let number = self.remotes.keys().next_back().map_or(1, |last| last + 1);
-        self.add_remote(number, record);
-        self.begin_offering_again(number);
-        Step { writes: self.remote_row(number).into_iter().collect(), notices: vec![Notice::Sync], ..Step::default() }
-    }
-
     pub(super) fn leave(&self, rows: &dyn Rows) -> Result<Step, DeviceError> {
         let mut step = Step { notices: vec![Notice::Sync], ..Step::default() };
         for space in [Space::Op, Space::Part, Space::Fork, Space::Quarantine, Space::Shared, Space::State] {
@@ -219,52 +200,9 @@ impl Account {
         Ok(step)
     }
 
-    /// Settings, items and counts.
-    pub fn shared(&self) -> &Shared {
-        &self.shared
-    }
-
-    /// Gives a key a value here and on every device, or takes it away.
-    pub(super) fn set(&mut self, set: Set, env: &mut Env<'_>) -> Result<Step, DeviceError> {
-        let change = RawChange(body::kind::SET, codec::encode(&set).into());
-        let mut writes = self.append(vec![change], env)?;
-        let origin = Origin { author: self.vault.device_id(), stamp: self.log.clock() };
-        self.shared.set(set, origin);
-        writes.extend(self.shared.take_writes());
-        Ok(Step { writes, notices: vec![Notice::Sync], ..Step::default() })
-    }
-
-    /// Counts something on this device, so many times.
-    pub(super) fn count(&mut self, key: String, by: u64, env: &mut Env<'_>) -> Result<Step, DeviceError> {
-        let own = self.vault.device_id();
-        let count = Count { total: self.shared.own_total(&key, own).saturating_add(by), key };
-        let change = RawChange(body::kind::COUNT, codec::encode(&count).into());
-        let mut writes = self.append(vec![change], env)?;
-        self.shared.count(count, own);
-        writes.extend(self.shared.take_writes());
-        Ok(Step { writes, notices: vec![Notice::Sync], ..Step::default() })
-    }
-
     /// Whether another copy of this device was seen to write, and nobody has decided what to do about it.
     pub fn is_cloned(&self) -> bool {
         self.profile.cloned
-    }
-
-    pub(super) fn remove_remote(&mut self, number: RemoteNumber, rows: &dyn Rows) -> Result<Step, DeviceError> {
-        let mut step = Step { notices: vec![Notice::Sync], ..Step::default() };
-        if self.remotes.remove(&number).is_none() {
-            return Ok(step);
-        }
-        self.offers.remove(&number);
-        self.forwards.remove(&number);
-        step.writes.push(Write::Row(Space::State, state::remote_key(number), None));
-        for (key, _) in rows.rows(Space::State)? {
-            if state::purge_of(&key).is_some_and(|(of, _)| of == number) {
-                step.writes.push(Write::Row(Space::State, key, None));
-            }
-        }
-        step.writes.extend(drop_queue(number, rows)?);
-        Ok(step)
     }
 
     pub(super) fn set_enabled(&mut self, enabled: bool) -> Step {
@@ -377,34 +315,6 @@ impl Account {
         Write::Row(Space::State, key.to_vec(), Some(value))
     }
 
-    /// A remote by number.
-    pub fn remote(&self, number: RemoteNumber) -> Option<&Remote> {
-        self.remotes.get(&number)
-    }
-
-    pub(super) fn remote_mut(&mut self, number: RemoteNumber) -> Option<&mut Remote> {
-        self.remotes.get_mut(&number)
-    }
-
-    /// All remotes.
-    pub fn remotes(&self) -> impl Iterator<Item = &Remote> {
-        self.remotes.values()
-    }
-
-    pub(super) fn note_left_behind(&mut self, number: RemoteNumber) {
-        self.left_behind.insert(number);
-    }
-
-    /// A log was read to its end. Says whether to read it from the beginning again: something found no room, and it got
-    /// on since the last time that this was done.
-    pub(super) fn reads_again(&mut self, number: RemoteNumber) -> bool {
-        if !self.left_behind.remove(&number) {
-            return false;
-        }
-        let total = self.log.vector().total();
-        self.read_again_at.insert(number, total).is_none_or(|before| before < total)
-    }
-
     /// Proofs that a relay showed two devices two logs.
     pub fn evidence(&self) -> &[Evidence] {
         &self.evidence
@@ -435,14 +345,6 @@ impl Account {
         &self.vault
     }
 
-    /// Notes the moment when a remote and this device have the same. Says whether that is news worth a write.
-    pub(super) fn note_in_step(&mut self, number: RemoteNumber, now_ms: u64) -> bool {
-        let Some(remote) = self.remotes.get_mut(&number).filter(|remote| remote.in_step()) else { return false };
-        let before = remote.record.last_sync_ms;
-        remote.record.last_sync_ms = now_ms;
-        now_ms.saturating_sub(before) > LAST_SYNC_GRAIN_MS
-    }
-
     /// When everything that now waits to be made into ops has been, in milliseconds since 1970; none while older history
     /// is uploaded.
     pub fn sealed_at_ms(&self) -> Option<u64> {
@@ -453,48 +355,6 @@ impl Account {
     /// Whether nothing waits any more that was to be made into an op by then.
     pub fn is_sealed_up_to(&self, at_ms: u64) -> bool {
         self.backfill.is_none() && self.pending.values().all(|pending| pending.due_ms() > at_ms)
-    }
-
-    /// Stops a remote until a person decides.
-    pub(super) fn stop_remote(&mut self, number: RemoteNumber, reason: StopReason) -> Step {
-        if let Some(remote) = self.remotes.get_mut(&number) {
-            remote.stop(reason);
-        }
-        Step { writes: self.remote_row(number).into_iter().collect(), notices: vec![Notice::Sync], ..Step::default() }
-    }
-}
-
-/// Everything that waits for a remote, dropped.
-fn drop_queue(number: RemoteNumber, rows: &dyn Rows) -> Result<Vec<Write>, DeviceError> {
-    let (mut writes, mut after) = (Vec::new(), 0);
-    loop {
-        let page = rows.queue(number, after, QUEUE_PAGE_BYTES)?;
-        let Some((last, _)) = page.last() else { return Ok(writes) };
-        after = *last;
-        writes.extend(page.iter().map(|(queued, _)| Write::Queue(number, *queued, None)));
-    }
-}
-
-/// Bytes of a queue that are looked at together.
-const QUEUE_PAGE_BYTES: usize = 1 << 20;
-
-/// How old the saved moment of the last sync may be. It is for display after a restart; each save costs an fsync.
-const LAST_SYNC_GRAIN_MS: u64 = 60_000;
-
-/// A store with nothing in it: a new remote's queue is empty.
-struct Nothing;
-
-impl Rows for Nothing {
-    fn row(&self, _: Space, _: &[u8]) -> Result<Option<Vec<u8>>, crate::step::RowError> {
-        Ok(None)
-    }
-
-    fn rows(&self, _: Space) -> Result<Vec<(Vec<u8>, Vec<u8>)>, crate::step::RowError> {
-        Ok(Vec::new())
-    }
-
-    fn queue(&self, _: RemoteNumber, _: u64, _: usize) -> Result<Vec<(u64, Vec<u8>)>, crate::step::RowError> {
-        Ok(Vec::new())
     }
 }
 

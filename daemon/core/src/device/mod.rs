@@ -17,6 +17,8 @@ mod receive;
 mod record;
 mod recorded;
 mod refill;
+mod relays;
+mod shared;
 mod snapshots;
 mod state;
 mod status;

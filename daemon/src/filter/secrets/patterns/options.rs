@@ -185,6 +185,6 @@ pub(super) const PATTERNS: &[Pattern] = &[
         regex: r#"\b(?:mount(?:\.\w+)?|davfs|sshfs|rclone)\b[^|;&\n]*?[,\s'"](?:password2?|pass|pw|obscure)[= ]["']?(?P<s>[^\s,'"]{3,})|\bmc\s+(?:alias\s+set|config\s+host\s+add)\s+\S+\s+\S+\s+\S+\s+["']?(?P<t>[^\s'"]{8,})"#,
         proof: Value,
         example: "sudo mount -t cifs //nas/share /mnt -o username=ada,password={w}",
-        lookalike: "sudo mount -t cifs //nas/share /mnt -o credentials=/root/.smb",
+        lookalike: "sudo mount -t cifs //nas/share /mnt -o credentials=/etc/nas.smb",
     },
 ];
