@@ -203,58 +203,44 @@ impl Session {
     }
 }
 
-/// The same test for each of the shells in which a command is a word and its arguments.
-macro_rules! for_each_shell {
-    ($($name:ident($kind:ident) $body:block)*) => {
+/// The same test for each of these shells.
+macro_rules! for_shells {
+    ($shells:tt $($name:ident($kind:ident) $body:block)*) => {
         $(mod $name {
-            #[allow(unused_imports)]
             use super::*;
             fn check($kind: crate::session::Kind) $body
-            #[test]
-            fn bash() { crate::session::require("bash", check, crate::session::Kind::Bash) }
-            #[test]
-            fn zsh() { crate::session::require("zsh", check, crate::session::Kind::Zsh) }
-            #[test]
-            fn fish() { crate::session::require("fish", check, crate::session::Kind::Fish) }
+            crate::session::one_test_each! { $shells }
         })*
     };
+}
+pub(crate) use for_shells;
+
+macro_rules! one_test_each {
+    ({ $($test:ident: $kind:ident),* }) => {
+        $(#[test]
+        fn $test() {
+            crate::session::require(stringify!($test), check, crate::session::Kind::$kind);
+        })*
+    };
+}
+pub(crate) use one_test_each;
+
+/// The shells in which a command is a word and its arguments.
+macro_rules! for_each_shell {
+    ($($tests:tt)*) => { crate::session::for_shells! { { bash: Bash, zsh: Zsh, fish: Fish } $($tests)* } };
 }
 pub(crate) use for_each_shell;
 
-/// The same test for each shell that runs its hook in a language of its own.
+/// The shells that run their hook in a language of their own.
 macro_rules! for_each_newer_shell {
-    ($($name:ident($kind:ident) $body:block)*) => {
-        $(mod $name {
-            #[allow(unused_imports)]
-            use super::*;
-            fn check($kind: crate::session::Kind) $body
-            #[test]
-            fn nu() { crate::session::require("nu", check, crate::session::Kind::Nu) }
-            #[test]
-            fn xonsh() { crate::session::require("xonsh", check, crate::session::Kind::Xonsh) }
-        })*
-    };
+    ($($tests:tt)*) => { crate::session::for_shells! { { nu: Nu, xonsh: Xonsh } $($tests)* } };
 }
 pub(crate) use for_each_newer_shell;
 
-/// The same test for all of them.
+/// All of them.
 macro_rules! for_every_shell {
-    ($($name:ident($kind:ident) $body:block)*) => {
-        $(mod $name {
-            #[allow(unused_imports)]
-            use super::*;
-            fn check($kind: crate::session::Kind) $body
-            #[test]
-            fn bash() { crate::session::require("bash", check, crate::session::Kind::Bash) }
-            #[test]
-            fn zsh() { crate::session::require("zsh", check, crate::session::Kind::Zsh) }
-            #[test]
-            fn fish() { crate::session::require("fish", check, crate::session::Kind::Fish) }
-            #[test]
-            fn nu() { crate::session::require("nu", check, crate::session::Kind::Nu) }
-            #[test]
-            fn xonsh() { crate::session::require("xonsh", check, crate::session::Kind::Xonsh) }
-        })*
+    ($($tests:tt)*) => {
+        crate::session::for_shells! { { bash: Bash, zsh: Zsh, fish: Fish, nu: Nu, xonsh: Xonsh } $($tests)* }
     };
 }
 pub(crate) use for_every_shell;

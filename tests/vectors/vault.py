@@ -11,20 +11,13 @@ and MessagePack their own Python packages. The layouts are written down a second
 Packages that are missing are installed into a temporary folder and removed with it.
 """
 
-import argparse
 import hashlib
 import hmac
-import importlib.util
-import json
-import pathlib
-import subprocess
 import sys
-import tempfile
 import unicodedata
-import venv
 
-HERE = pathlib.Path(__file__).resolve().parent
-OUT = HERE.parent.parent / "schema" / "vectors" / "vault"
+import common
+
 NEEDS = ["argon2", "blake3", "Crypto", "cryptography", "kyber_py", "mnemonic", "msgpack", "zstandard"]
 
 
@@ -413,50 +406,5 @@ FILES = {
 }
 
 
-def text(value):
-    """JSON with bytes as hexadecimal, one field per line."""
-    return json.dumps(value, indent=1, default=lambda data: data.hex(), ensure_ascii=True) + "\n"
-
-
-def run(write):
-    OUT.mkdir(parents=True, exist_ok=True)
-    different = []
-    for name, make in FILES.items():
-        computed, path = text(make()), OUT / name
-        if write:
-            path.write_text(computed)
-        elif not path.exists() or path.read_text() != computed:
-            different.append(name)
-    unknown = sorted(path.name for path in OUT.glob("*") if path.name not in FILES)
-    for name in different:
-        print(f"{name}: differs from what is computed", file=sys.stderr)
-    for name in unknown:
-        print(f"{name}: nothing computes it", file=sys.stderr)
-    print(f"{len(FILES) - len(different)} of {len(FILES)} files of vault vectors agree")
-    return 1 if different or unknown else 0
-
-
-def run_in_temporary_folder():
-    with tempfile.TemporaryDirectory(prefix="caro-vectors-") as folder:
-        venv.create(folder, with_pip=True)
-        python = str(pathlib.Path(folder) / ("Scripts" if sys.platform == "win32" else "bin") / "python")
-        requirements = str(HERE / "requirements.txt")
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", requirements], check=True)
-        return subprocess.run([python, __file__, *sys.argv[1:]], check=False).returncode
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--check", action="store_true", help="compare the files with what is computed")
-    action.add_argument("--write", action="store_true", help="write the files")
-    chosen = parser.parse_args()
-    if any(importlib.util.find_spec(name) is None for name in NEEDS):
-        if sys.prefix != sys.base_prefix and "caro-vectors-" in sys.prefix:
-            sys.exit("requirements.txt does not hold every package that this script needs")
-        return run_in_temporary_folder()
-    return run(chosen.write)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(common.main(__file__, __doc__.splitlines()[0], NEEDS, "vault", FILES))

@@ -3,40 +3,11 @@
 
 use std::{fs, path::Path};
 
-use caro_tests::eventually;
-
-use super::bare::{Bare, Setup};
+use super::{
+    answering::{CTRL_R, LEFT, UP, asked, press, setup},
+    bare::Setup,
+};
 use crate::session::{Kind, for_each_shell, require};
-
-/// Writes down what it was asked, and gives the answer that lies ready.
-const PROGRAM: &str = "#!/bin/sh\ncat >~/asked\nprintf '%s\\n' \"$*\" >~/arguments\ncat ~/answer >&3\n";
-
-const CTRL_R: &str = "\x12";
-const UP: &str = "\x1b[A";
-const LEFT: &str = "\x1b[D";
-
-fn setup(kind: Kind) -> Setup {
-    let setup = Setup::new(kind).file("answering program", PROGRAM, 0o755);
-    let program = setup.path().join("answering program");
-    setup.with_keys(program)
-}
-
-/// Presses a key that opens the screen, and waits until it was answered and the line editor is back.
-fn press(shell: &mut Bare, key: &str, answer: &str) -> String {
-    shell.home.write("answer", answer);
-    let arguments = shell.home.path().join("arguments");
-    shell.terminal.keys(key);
-    let asked =
-        eventually("the program is called", || fs::read_to_string(&arguments).ok().filter(|text| text.ends_with('\n')));
-    fs::remove_file(&arguments).expect("removed");
-    shell.terminal.wait_until_alone();
-    shell.terminal.wait_for_editor();
-    asked
-}
-
-fn asked(shell: &Bare) -> String {
-    fs::read_to_string(shell.home.path().join("asked")).expect("asked").trim_end_matches('\n').to_owned()
-}
 
 for_each_shell! {
     rh120_what_is_put_stands_on_the_prompt_with_the_cursor_behind_it(kind) {

@@ -1,5 +1,6 @@
 //! The hooks alone, at the level of the spool: exact, quick, and independent of the daemon.
 
+mod answering;
 mod bare;
 mod cost;
 mod disturbed;

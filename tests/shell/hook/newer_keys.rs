@@ -1,46 +1,13 @@
 //! The keys of nushell and xonsh, with a program that answers as it is told: what the shell asks, and what it does with what
 //! comes back. The real screen is tried in `../keys.rs`.
 
-use std::fs;
-
 use caro_tests::eventually;
 
-use super::bare::{Bare, Setup};
+use super::{
+    answering::{CTRL_R, LEFT, UP, asked, beside_program, press, setup},
+    bare::{Bare, Setup},
+};
 use crate::session::{Kind, for_each_newer_shell};
-
-/// Writes down what it was asked, and gives the answer that lies ready.
-const PROGRAM: &str = "#!/bin/sh\ncat >~/asked\nprintf '%s\\n' \"$*\" >~/arguments\ncat ~/answer\n";
-
-const CTRL_R: &str = "\x12";
-const UP: &str = "\x1b[A";
-const LEFT: &str = "\x1b[D";
-
-fn setup(kind: Kind) -> Setup {
-    let setup = Setup::new(kind).file("answering program", PROGRAM, 0o755);
-    let program = setup.path().join("answering program");
-    setup.with_keys(program)
-}
-
-/// Presses a key that opens the screen, and waits until it was answered and the line editor is back.
-fn press(shell: &mut Bare, key: &str, answer: &str) -> String {
-    shell.home.write("answer", answer);
-    let arguments = shell.home.path().join("arguments");
-    let questions = shell.terminal.questions();
-    shell.terminal.keys(key);
-    let asked =
-        eventually("the program is called", || fs::read_to_string(&arguments).ok().filter(|text| text.ends_with('\n')));
-    fs::remove_file(&arguments).expect("removed");
-    shell.terminal.wait_until_alone();
-    if shell.kind == Kind::Nu {
-        eventually("its prompt again", || (shell.terminal.questions() > questions).then_some(()));
-    }
-    shell.terminal.wait_for_editor();
-    asked
-}
-
-fn asked(shell: &Bare) -> String {
-    fs::read_to_string(shell.home.path().join("asked")).expect("asked")
-}
 
 /// Presses Up until the only line of the history is on the prompt: xonsh reads its history in the background.
 fn newest_by_up(shell: &mut Bare, newest: &str) {
@@ -136,8 +103,7 @@ for_each_newer_shell! {
     }
 
     rh176_a_key_that_was_not_wanted_is_left_alone(kind) {
-        let setup = Setup::new(kind).file("answering program", PROGRAM, 0o755);
-        let program = setup.path().join("answering program");
+        let (setup, program) = beside_program(kind);
         let mut shell = setup.with_program(program).start();
         shell.mark();
         newest_by_up(&mut shell, &kind.mark("1"));

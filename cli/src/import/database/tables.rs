@@ -78,6 +78,22 @@ fn positive(value: Option<i64>) -> Option<u64> {
     value.and_then(|value| u64::try_from(value).ok())
 }
 
+/// The usual columns: time, length, status, session, host, directory; times in units of so many microseconds.
+fn timed(row: &Cells<'_>, unit_us: i64) -> Result<Option<Found>, Why> {
+    found(Entry {
+        command: row.command(COMMAND)?,
+        start_us: row.whole(FIRST).map(|units| units.saturating_mul(unit_us)),
+        duration_us: positive(row.whole(FIRST + 1).map(|units| units.saturating_mul(unit_us))),
+        exit: row.small(FIRST + 2),
+        about: Some(Box::new(About {
+            session: row.text(FIRST + 3),
+            host: row.text(FIRST + 4),
+            directory: row.bytes(FIRST + 5).unwrap_or_default(),
+            ..About::default()
+        })),
+    })
+}
+
 /// Times in nanoseconds; -1 where it is not known. The host has the user behind a colon.
 const ATUIN: Shape = Shape {
     tables: &[("history", &["id", "timestamp", "duration", "exit", "command", "cwd", "session", "hostname"])],
@@ -135,20 +151,7 @@ const HISTDB: Shape = Shape {
     columns: &["main.start_time", "main.duration", "main.exit_status", "main.session", "places.host", "places.dir"],
     joins: "LEFT JOIN commands ON commands.id = main.command_id LEFT JOIN places ON places.id = main.place_id",
     unless: "",
-    entry: |row| {
-        found(Entry {
-            command: row.command(COMMAND)?,
-            start_us: row.whole(FIRST).map(|seconds| seconds.saturating_mul(1_000_000)),
-            duration_us: positive(row.whole(FIRST + 1).map(|seconds| seconds.saturating_mul(1_000_000))),
-            exit: row.small(FIRST + 2),
-            about: Some(Box::new(About {
-                session: row.text(FIRST + 3),
-                host: row.text(FIRST + 4),
-                directory: row.bytes(FIRST + 5).unwrap_or_default(),
-                ..About::default()
-            })),
-        })
-    },
+    entry: |row| timed(row, 1_000_000),
 };
 
 /// Times in seconds.
@@ -194,20 +197,7 @@ const NU: Shape = Shape {
     ],
     joins: "",
     unless: "",
-    entry: |row| {
-        found(Entry {
-            command: row.command(COMMAND)?,
-            start_us: row.whole(FIRST).map(|ms| ms.saturating_mul(1000)),
-            duration_us: positive(row.whole(FIRST + 1).map(|ms| ms.saturating_mul(1000))),
-            exit: row.small(FIRST + 2),
-            about: Some(Box::new(About {
-                session: row.text(FIRST + 3),
-                host: row.text(FIRST + 4),
-                directory: row.bytes(FIRST + 5).unwrap_or_default(),
-                ..About::default()
-            })),
-        })
-    },
+    entry: |row| timed(row, 1000),
 };
 
 /// Times in seconds, with a fraction.
