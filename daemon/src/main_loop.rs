@@ -181,7 +181,8 @@ impl MainLoop {
             let at = now + Duration::from_millis(at_ms.saturating_sub(Moment::now().now_ms()));
             at.max(self.timer_not_before)
         });
-        let due = [Some(self.round_at), self.spool_at, timer, self.state.waiters_due()].into_iter().flatten().min();
+        let (waiters, retention) = (self.state.waiters_due(), self.state.retention_due());
+        let due = [Some(self.round_at), self.spool_at, timer, waiters, retention].into_iter().flatten().min();
         due.map_or(SLEEP_MAX, |at| at.saturating_duration_since(now)).min(SLEEP_MAX)
     }
 
@@ -270,6 +271,12 @@ impl MainLoop {
             self.state.answer_flushes();
             self.run_timer();
             self.state.answer_waiters();
+        }
+        if self.state.is_ready()
+            && self.state.retention_due().is_some_and(|at| at <= Instant::now())
+            && let Err(fault) = self.state.let_go()
+        {
+            tracing::debug!(%fault, "what may go waits to be deleted");
         }
     }
 

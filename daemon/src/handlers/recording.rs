@@ -21,7 +21,7 @@ use caro_schema::{
 
 use crate::{
     clock::Moment,
-    config::Loaded,
+    config::{Keep, Loaded},
     filter::{
         Filter, Refusal, Secrets, Tally,
         pauses::{self, Pause, Pauses},
@@ -130,7 +130,7 @@ impl State {
         }
     }
 
-    /// What has to be seen to now and then: a changed file, pauses of shells that are gone, history that may go.
+    /// What has to be seen to now and then: a changed file, pauses of shells that are gone.
     ///
     /// # Errors
     /// When something waits to be written.
@@ -141,11 +141,22 @@ impl State {
         if self.config.filter.pauses.tidy(now.now_us, |session| !spool.knows(session)) {
             keep_pauses(self).map(drop)?;
         }
-        if self.retention_at > Instant::now() || !self.is_ready() {
-            return Ok(());
-        }
-        let expired = retention::expired(&self.shared.history(), self.config.keep, now.now_us);
-        // A full batch has more behind it, for the next round.
+        Ok(())
+    }
+
+    /// When history that may go is to be looked for, if any may.
+    pub(crate) fn retention_due(&self) -> Option<Instant> {
+        (self.config.keep != Keep::default()).then_some(self.retention_at)
+    }
+
+    /// Deletes what `history.keep_days` and `history.keep_count` let go.
+    ///
+    /// # Errors
+    /// When something waits to be written.
+    pub(crate) fn let_go(&mut self) -> Result<(), Fault> {
+        let now_us = Moment::now().now_us;
+        let expired = retention::expired(&self.shared.history(), self.config.keep, now_us);
+        // A full batch has more behind it.
         self.retention_at =
             Instant::now() + if expired.len() < retention::BATCH { RETENTION_EVERY } else { Duration::ZERO };
         if expired.is_empty() {
