@@ -1,6 +1,5 @@
-//! `caro export`: everything in readable form, or in a shell's own. Asks the daemon for a window at a time and writes it, so
-//! that a million commands need no memory. The windows go by time ([`each`]), not by number: what is recorded or deleted
-//! meanwhile shifts none of them.
+//! `caro export`: everything in readable form, or in a shell's own. Writes what it reads ([`pages`]), so that a million
+//! commands need no memory, and what is recorded or deleted meanwhile disturbs nothing.
 
 use std::{
     collections::BTreeMap,
@@ -9,15 +8,15 @@ use std::{
     path::PathBuf,
 };
 
-use caro_schema::{
-    body::history::Record,
-    ipc::history::{Hits, Order, Query, Window},
-};
+use caro_schema::{body::history::Record, ipc::history::Query};
 use clap::Args;
 
 use super::{
     filters::{Filters, place},
-    history::{rows, settle},
+    history::{
+        pages::{self, Reader},
+        settle,
+    },
 };
 use crate::{
     client::Client,
@@ -51,27 +50,15 @@ pub(crate) struct Export {
     filters: Filters,
 }
 
-/// Rows of one window: as many as the daemon gives, which looks through all of history for each.
-const WINDOW_ROWS: u32 = 10_000;
-
-/// How often the connection may be lost in one export. More is no accident.
-const CONNECTIONS_MAX: u32 = 5;
-
 impl Export {
     pub(crate) fn run(self) -> Outcome {
         let mut sink = self.sink()?;
-        let query = Query {
-            filter: self.filters.resolve()?,
-            order: Order::Oldest,
-            unique: self.unique,
-            place: place(),
-            ..Query::default()
-        };
+        let query = Query { filter: self.filters.resolve()?, unique: self.unique, place: place(), ..Query::default() };
         let mut client = Client::open()?;
         settle(&mut client)?;
         let mut written = Written::default();
-        each(client, query, &mut |record| {
-            match sink.add(self.format, record, written.count)? {
+        pages::oldest_first(&mut Reader::of_all(client), query, None, &mut |hit| {
+            match sink.add(self.format, &hit.record, written.count)? {
                 Ok(()) => written.count += 1,
                 Err(cannot) => *written.left_out.entry(cannot).or_default() += 1,
             }
@@ -172,56 +159,5 @@ impl Sink {
                 target.finish()
             }
         }
-    }
-}
-
-/// Asks for records, over a new connection where the daemon was replaced by a newer one in the middle.
-struct Reader {
-    client: Client,
-    connections_left: u32,
-}
-
-impl Reader {
-    fn window(&mut self, query: &Query, offset: u64, limit: u32) -> Outcome<Hits> {
-        loop {
-            let window = Window { offset, limit };
-            let hits = match rows::search(&mut self.client, query.clone(), window) {
-                Err(Failure { code: exit::UNAVAILABLE | exit::TRY_LATER, .. }) if self.connections_left > 0 => {
-                    self.connections_left -= 1;
-                    self.client = Client::open()?;
-                    settle(&mut self.client)?;
-                    continue;
-                }
-                hits => hits?,
-            };
-            if !hits.complete {
-                return Err(Failure::new(exit::TRY_LATER, "the daemon is still reading its history")
-                    .hint("an export of a part would look like all of it; try again in a few seconds"));
-            }
-            return Ok(hits);
-        }
-    }
-
-    /// When the last of what matches began.
-    fn last(&mut self, query: &Query) -> Outcome<Option<i64>> {
-        let hits = self.window(&Query { order: Order::Newest, ..query.clone() }, 0, 1)?;
-        Ok(hits.rows.first().map(|hit| hit.record.start_us))
-    }
-}
-
-/// Every record that matches, the oldest first. What is recorded from now on is another history.
-fn each(client: Client, mut query: Query, take: &mut dyn FnMut(&Record) -> Outcome) -> Outcome {
-    let mut reader = Reader { client, connections_left: CONNECTIONS_MAX };
-    let Some(last) = reader.last(&query)? else { return Ok(()) };
-    query.filter.until_us = last.checked_add(1);
-    let mut taken_at_since = 0;
-    loop {
-        let Hits { rows, .. } = reader.window(&query, taken_at_since, WINDOW_ROWS)?;
-        let Some(reached) = rows.last().map(|hit| hit.record.start_us) else { return Ok(()) };
-        rows.iter().try_for_each(|hit| take(&hit.record))?;
-        let same = rows.iter().rev().take_while(|hit| hit.record.start_us == reached).count() as u64;
-        let goes_on = query.filter.since_us == Some(reached);
-        taken_at_since = if goes_on { taken_at_since + same } else { same };
-        query.filter.since_us = Some(reached);
     }
 }

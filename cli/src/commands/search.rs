@@ -7,6 +7,7 @@ use jiff::Zoned;
 use super::{
     filters::{Filters, place},
     history::{
+        pages::{self, Reader},
         rows::{Rows, Style},
         settle,
     },
@@ -115,7 +116,8 @@ impl Search {
         settle(&mut client)?;
         let mut out = Out::new();
         let rows = Rows::new(&self.style, &out)?;
-        let shown = rows.stream(&mut client, query, self.offset, Some(self.limit), &mut out)?;
+        let mut print = |hit: &_| out.bytes(&rows.row(hit));
+        let shown = pages::in_order(&mut Reader::new(client), query, self.offset, Some(self.limit), &mut print)?;
         out.finish()?;
         if shown == 0 { Err(crate::error::Failure::silent(crate::exit::FAILURE)) } else { Ok(()) }
     }

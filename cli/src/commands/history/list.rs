@@ -4,7 +4,8 @@ use caro_schema::ipc::history::{Mode, Order, Query};
 use clap::Args;
 
 use super::{
-    rows::{self, Rows, Style},
+    pages::{self, Reader},
+    rows::{Rows, Style},
     settle,
 };
 use crate::{
@@ -52,12 +53,13 @@ impl List {
         settle(&mut client)?;
         let mut out = Out::new();
         let rows = Rows::new(&self.style, &out)?;
-        // The newest so many, and yet the oldest of them first: the rest is passed over.
-        let offset = match self.limit {
-            Some(limit) if !self.newest_first => rows::count(&mut client, query.clone())?.saturating_sub(limit),
-            _ => 0,
-        };
-        rows.stream(&mut client, query, offset, self.limit, &mut out)?;
+        let mut reader = Reader::new(client);
+        let mut print = |hit: &_| out.bytes(&rows.row(hit));
+        if self.newest_first {
+            pages::in_order(&mut reader, query, 0, self.limit, &mut print)?;
+        } else {
+            pages::oldest_first(&mut reader, query, self.limit, &mut print)?;
+        }
         out.finish()
     }
 }

@@ -4,6 +4,7 @@ mod dedup;
 mod delete;
 mod last;
 mod list;
+pub(crate) mod pages;
 mod prune;
 pub(crate) mod rows;
 mod tidy;

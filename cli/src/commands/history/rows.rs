@@ -1,17 +1,16 @@
-//! Rows of history on standard output: a table for people, JSON and formats for scripts. Asks the daemon for a window
-//! at a time, so that a million rows need no memory.
+//! Rows of history on standard output: a table for people, JSON and formats for scripts. Knows single rows; how many are
+//! asked for in a row is in [`super::pages`].
 
 use caro_schema::{
     body::history::Record,
     ipc::{
         Reply, Request,
-        history::{Filter, Hit, Hits, Order, Query, Window},
+        history::{Filter, Hit, Hits, Query, Window},
     },
 };
 use clap::Args;
 use jiff::tz::TimeZone;
 
-use super::settle;
 use crate::{
     client::Client,
     commands::unexpected,
@@ -49,9 +48,6 @@ pub(crate) struct Style {
     null: bool,
 }
 
-/// Rows of one window. The daemon cuts a window that would be too large for one message, so this is only a wish.
-const WINDOW_ROWS: u64 = 1000;
-
 /// Writes rows.
 pub(crate) struct Rows {
     look: Look,
@@ -87,41 +83,6 @@ impl Rows {
         let end = if style.null { 0 } else { b'\n' };
         let zone = TimeZone::system();
         Ok(Self { look, bytes, end, zone, now_us: time::now_us(), colour: out.colour })
-    }
-
-    /// Prints what matches and gives the number of rows.
-    pub(crate) fn stream(
-        &self,
-        client: &mut Client,
-        query: Query,
-        offset: u64,
-        limit: Option<u64>,
-        out: &mut Out,
-    ) -> Outcome<u64> {
-        let mut shown = 0;
-        loop {
-            let wanted = limit.map_or(WINDOW_ROWS, |limit| (limit - shown).min(WINDOW_ROWS));
-            let window = Window { offset: offset + shown, limit: u32::try_from(wanted).unwrap_or(u32::MAX) };
-            if window.limit == 0 {
-                return Ok(shown);
-            }
-            let hits = match search(client, query.clone(), window) {
-                // The daemon was replaced by a newer one in the middle: the same window from that one.
-                Err(Failure { code: exit::UNAVAILABLE | exit::TRY_LATER, .. }) => {
-                    *client = Client::open()?;
-                    settle(client)?;
-                    search(client, query.clone(), window)?
-                }
-                hits => hits?,
-            };
-            for hit in &hits.rows {
-                out.bytes(&self.row(hit))?;
-            }
-            shown += hits.rows.len() as u64;
-            if hits.rows.is_empty() || offset + shown >= hits.total {
-                return Ok(shown);
-            }
-        }
     }
 
     /// One row with its end.
@@ -170,11 +131,6 @@ pub(crate) fn search(client: &mut Client, query: Query, window: Window) -> Outco
         Reply::Hits(hits) => Ok(hits),
         _ => Err(unexpected()),
     }
-}
-
-/// How many match.
-pub(crate) fn count(client: &mut Client, query: Query) -> Outcome<u64> {
-    search(client, Query { order: Order::Newest, ..query }, Window { offset: 0, limit: 1 }).map(|hits| hits.total)
 }
 
 /// Whether the daemon has read its whole history. Looks for nothing at all, which costs nothing.
