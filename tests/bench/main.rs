@@ -1,4 +1,4 @@
-//! What caro costs: hook, cold start, time to the other device, first sync, memory. Figures as a table and as JSON lines.
+//! What caro costs: hook, cold start, search, filters, statistics, time to the other device, first sync, memory. Figures as a table and as JSON lines.
 //!
 //! `cargo bench -p caro-tests` measures everything; names of parts as arguments measure those. Where `atuin` (and
 //! `atuin-server`) are on the PATH, the same is measured for them, in turns with caro, because this machine is never
@@ -8,6 +8,7 @@ mod atuin;
 mod cold;
 mod corpus;
 mod figures;
+mod filters;
 mod hook;
 mod import;
 mod join;
@@ -20,11 +21,12 @@ use figures::Figures;
 /// A part, by the name that a person gives.
 type Part = (&'static str, fn(&mut Figures));
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     ("hook", hook::measure),
     ("cold", cold::measure),
     ("screen", screen::measure),
     ("search", search::measure),
+    ("filters", filters::measure),
     ("import", import::measure),
     ("latency", sync::latency),
     ("first-sync", sync::first),

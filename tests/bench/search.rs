@@ -96,7 +96,7 @@ fn times(command: impl Fn(&str) -> Command) -> Vec<f64> {
 
 /// Lines for bash's history file with their times: half of them from a thousand commands, half from so many that a
 /// million lines have about 188,000 different ones.
-fn history(count: u64) -> String {
+pub(crate) fn history(count: u64) -> String {
     const NAMES: [&str; 8] = ["core", "relay", "main", "auth", "billing", "Docs", "proxy", "storage"];
     let different = count * 206 / 1000;
     let mut state = 42_u64;

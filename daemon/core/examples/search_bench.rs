@@ -180,7 +180,8 @@ fn measure(history: &History, case: &Case) -> Result<serde_json::Value, Box<dyn 
                 }
                 let (took, worked) = (begun.elapsed(), processor_time().saturating_sub(worked));
                 if round == 0 {
-                    keys.push(Key { length: length + 1, times: Vec::new(), work: Vec::new() });
+                    let text = query.text.clone();
+                    keys.push(Key { text, length: length + 1, times: Vec::new(), work: Vec::new() });
                 }
                 keys[number].times.push(took);
                 keys[number].work.push(worked);
@@ -195,11 +196,20 @@ fn measure(history: &History, case: &Case) -> Result<serde_json::Value, Box<dyn 
             rows.push(row(case, &lengths, &those));
         }
     }
-    Ok(serde_json::json!({"bench": "search", "case": case.name, "records": history.len(), "lengths": rows}))
+    // What to look at first, by the least that it ever took: the machine's other work only ever adds.
+    let least = |key: &Key| ms(key.work.iter().copied().min().unwrap_or_default());
+    let slowest = keys.iter().max_by(|one, other| least(one).total_cmp(&least(other)));
+    let (text, took) = slowest.map_or(("", 0.0), |key| (key.text.as_str(), least(key)));
+    println!("{:<28}  the most work: {took:.2} for {text:?}", case.name);
+    Ok(serde_json::json!({
+        "bench": "search", "case": case.name, "records": history.len(), "lengths": rows,
+        "most_work": {"text": text, "processor_ms": took},
+    }))
 }
 
 /// One key, pressed in each round.
 struct Key {
+    text: String,
     length: usize,
     times: Vec<Duration>,
     /// What all threads worked together.

@@ -3,7 +3,7 @@
 //! A row has the same number from its first to its last day; the number of a deleted one is used again. Columns that a
 //! search reads lie apart from those that only an answer needs, so that looking through a million rows touches little.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use caro_schema::{body::history::Assistant, id::RecordId};
 use zeroize::Zeroize;
@@ -48,6 +48,18 @@ pub(super) struct Row {
     pub(super) duration_us: Option<u64>,
     pub(super) assistant: Option<Box<Assistant>>,
     pub(super) block: BlockNumber,
+}
+
+/// The numbers of one row, for who looks through all of them.
+pub(crate) struct Numbers {
+    /// The row.
+    pub(crate) row: u32,
+    /// Of its command; none when the row is free, and then the others mean nothing.
+    pub(crate) command: Option<u32>,
+    /// Of its directory.
+    pub(crate) directory: u32,
+    /// Of its context.
+    pub(crate) context: u32,
 }
 
 const HAS_EXIT: u8 = 1;
@@ -139,6 +151,18 @@ impl Rows {
     /// The rows that are not free.
     pub(crate) fn live(&self) -> impl Iterator<Item = u32> + '_ {
         (0..self.slots() as u32).filter(|row| self.command(*row).is_some())
+    }
+
+    /// The numbers of some rows, in order.
+    pub(crate) fn numbers(&self, part: Range<usize>) -> impl Iterator<Item = Numbers> {
+        let Self { commands, directories, contexts, .. } = self;
+        let columns = commands[part.clone()].iter().zip(&directories[part.clone()]).zip(&contexts[part.clone()]);
+        (part.start as u32..).zip(columns).map(|(row, ((command, directory), context))| Numbers {
+            row,
+            command: (*command != NO_COMMAND).then_some(*command),
+            directory: *directory,
+            context: *context,
+        })
     }
 
     /// The number of its command; none when the row is free.

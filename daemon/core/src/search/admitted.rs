@@ -46,6 +46,14 @@ impl Runs<'_> {
             Self::Some(admitted) => admitted.bits[row as usize / 64] >> (row % 64) & 1 == 1,
         }
     }
+
+    /// Whether each of 64 runs counts, from the one with 64 times this number.
+    pub(super) fn word(self, word: usize) -> u64 {
+        match self {
+            Self::All(_) => u64::MAX,
+            Self::Some(admitted) => admitted.bits[word],
+        }
+    }
 }
 
 /// The runs that a filter admits.
@@ -54,6 +62,7 @@ pub(super) struct Admitted {
     filter: Filter,
     /// A bit for each row.
     bits: Vec<u64>,
+    /// What they make of each command. Nothing until somebody asks for [`Admitted::counted`].
     commands: Vec<Counted>,
 }
 
@@ -83,8 +92,15 @@ impl Admitted {
             }
             None => in_parts(history.rows().slots(), |part| sieve.sift(part)).concat(),
         };
-        let commands = count(history, &bits);
-        Self { revision: history.revision().clone(), filter: filter.clone(), bits, commands }
+        Self { revision: history.revision().clone(), filter: filter.clone(), bits, commands: Vec::new() }
+    }
+
+    /// The same, with what they make of each command. Who lists runs by time needs none of it.
+    pub(super) fn counted(mut self, history: &History) -> Self {
+        if self.commands.is_empty() {
+            self.commands = count(history, &self.bits);
+        }
+        self
     }
 }
 

@@ -5,9 +5,11 @@
 //! total and the same for the same history, query and window: rank, then time, then id.
 
 mod admitted;
+mod bits;
 mod details;
 mod expression;
 mod fuzzy;
+mod listing;
 mod matches;
 mod narrow;
 mod needle;
@@ -62,18 +64,21 @@ impl Searcher {
         let asked = pattern::asked(query)?;
         let pattern = Pattern::new(query, &asked)?;
         let matches = self.matches.find(history.commands(), asked, &pattern);
+        let is_ranked = matches!(query.order, Order::Rank) && !pattern.is_everything();
+        let is_by_command = query.unique || is_ranked;
         let runs = if query.filter == Filter::default() {
             Runs::All(history.commands())
         } else {
-            let known = self.admitted.take();
-            Runs::Some(self.admitted.insert(Admitted::find(known, history, &query.filter)))
+            let admitted = Admitted::find(self.admitted.take(), history, &query.filter);
+            let admitted = if is_by_command { admitted.counted(history) } else { admitted };
+            Runs::Some(self.admitted.insert(admitted))
         };
-        let is_ranked = matches!(query.order, Order::Rank) && !pattern.is_everything();
         if is_ranked {
             self.near = Some(Near::find(self.near.take(), history, &query.place));
         }
         let near = self.near.as_ref().filter(|_| is_ranked);
-        Ok(Search { history, query, pattern: &pattern, runs, near, matches: &matches }.hits(window))
+        let search = Search { history, query, pattern: &pattern, runs, near, matches: &matches };
+        Ok(if is_by_command { search.hits(window) } else { search.listing(window) })
     }
 
     /// Works out, between two keystrokes, what the next one will need: who answers a question without a text, which a

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::parallel::in_columns;
+use super::{bits::Bits, parallel::in_columns};
 use crate::history::{History, NO_ROW, Rows};
 
 /// The rows around one in its session: so many before it, itself, so many after it, the oldest first.
@@ -75,8 +75,10 @@ impl Followers {
 /// Some runs of a command, by context and then by time.
 struct Runs {
     rows: Vec<u32>,
-    /// For each context, where its runs begin and end.
-    ranges: Vec<(u32, u32)>,
+    /// For each context that has any, where its runs begin and end.
+    ranges: BTreeMap<u32, (u32, u32)>,
+    /// Those contexts: a look at this is all that most rows cost.
+    has_runs: Bits,
 }
 
 impl Runs {
@@ -87,7 +89,7 @@ impl Runs {
             contexts.host_and_session(rows.context(*row)).is_some_and(|(_, session)| Some(session) != no_session)
         };
         let mut runs: Vec<u32> = in_columns(rows.slots(), |part| {
-            let runs = (part.start as u32..part.end as u32).filter(|row| rows.command(*row) == Some(command));
+            let runs = rows.numbers(part).filter(|run| run.command == Some(command)).map(|run| run.row);
             runs.filter(is_recorded).collect::<Vec<_>>()
         })
         .concat();
@@ -95,23 +97,21 @@ impl Runs {
         runs.sort_unstable_by(|one, other| {
             rows.context(*one).cmp(&rows.context(*other)).then_with(|| rows.compare(*one, *other))
         });
-        let mut ranges = vec![(0, 0); contexts.slots()];
+        let mut ranges = BTreeMap::new();
         for (at, row) in (0u32..).zip(&runs) {
-            let range = &mut ranges[rows.context(*row) as usize];
-            *range = if range.1 == 0 { (at, at + 1) } else { (range.0, at + 1) };
+            ranges.entry(rows.context(*row)).or_insert((at, at)).1 = at + 1;
         }
-        Self { rows: runs, ranges }
+        let has_runs = Bits::of(contexts.slots(), ranges.keys().copied());
+        Self { rows: runs, ranges, has_runs }
     }
 
     /// The row next to each run in its session, where there is one.
     fn next(&self, rows: &Rows) -> impl Iterator<Item = u32> {
         let parts = in_columns(rows.slots(), |part| {
             let mut next = vec![NO_ROW; self.rows.len()];
-            for row in part.start as u32..part.end as u32 {
-                // The context of a free row means nothing.
-                if let Some(run) = self.run_before(rows, row)
-                    && rows.command(row).is_some()
-                {
+            let those = rows.numbers(part).filter(|other| self.has_runs.has(other.context) && other.command.is_some());
+            for row in those.map(|other| other.row) {
+                if let Some(run) = self.run_before(rows, row) {
                     keep_earlier(rows, &mut next[run], row);
                 }
             }
@@ -126,7 +126,7 @@ impl Runs {
 
     /// The last of the runs that is before a row in its session.
     fn run_before(&self, rows: &Rows, row: u32) -> Option<usize> {
-        let (start, end) = *self.ranges.get(rows.context(row) as usize).filter(|(start, end)| start < end)?;
+        let (start, end) = *self.ranges.get(&rows.context(row))?;
         let runs = &self.rows[start as usize..end as usize];
         let before = runs.partition_point(|run| rows.compare(*run, row).is_lt());
         (before > 0).then(|| start as usize + before - 1)

@@ -8,7 +8,7 @@
 use caro_schema::ipc::history::Place;
 
 use super::{neighbours::Followers, parallel::in_columns};
-use crate::history::{History, NO_ROW, Revision, Rows};
+use crate::history::{History, NO_ROW, Numbers, Revision, Rows};
 
 /// Points for a command that started this very minute; one less for each doubling of the minutes since. After thirty
 /// years none is left.
@@ -129,11 +129,11 @@ fn here(history: &History, place: &Place) -> (Vec<u8>, u32) {
     let parts = in_columns(rows.slots(), |part| {
         let mut flags = vec![0u8; history.commands().slots()];
         let mut newest = NO_ROW;
-        for row in part.start as u32..part.end as u32 {
-            let Some(command) = rows.command(row) else { continue };
-            let directory = if here == Some(rows.directory(row)) { IN_DIRECTORY } else { 0 };
-            let context = contexts[rows.context(row) as usize];
-            flags[command as usize] |= directory | context;
+        for Numbers { row, command, directory, context } in rows.numbers(part) {
+            let context = contexts[context as usize];
+            let flag = context | if here == Some(directory) { IN_DIRECTORY } else { 0 };
+            let Some(command) = command else { continue };
+            flags[command as usize] |= flag;
             if context & IN_SESSION != 0 {
                 newest = newer(rows, newest, row);
             }

@@ -9,6 +9,7 @@ use caro_schema::ipc::history::{Hit, Hits, Order, Query, Window};
 
 use super::{
     admitted::Runs,
+    bits::Bits,
     fuzzy::Scorer,
     parallel::{SHARED_FROM, in_parts, shared},
     pattern::Pattern,
@@ -34,12 +35,17 @@ pub(super) struct Search<'a> {
 const ROUND: usize = 2048;
 
 impl Search<'_> {
-    /// The rows of a window, and how many there are in all.
+    /// The rows of a window, and how many there are in all, where commands are compared first.
     pub(super) fn hits(&self, window: Window) -> Hits {
         let total = self.total();
         let offset = usize::try_from(window.offset).unwrap_or(usize::MAX);
         let wanted = offset.saturating_add(window.limit as usize).min(total as usize);
         let keys = if offset >= wanted { Vec::new() } else { self.best(wanted).window(offset) };
+        self.answer(total, &keys)
+    }
+
+    /// These rows, of so many.
+    pub(super) fn answer(&self, total: u64, keys: &[Key]) -> Hits {
         let mut scorer = Scorer::new();
         Hits {
             total,
@@ -74,7 +80,8 @@ impl Search<'_> {
         Hit { record, runs, matched }
     }
 
-    fn top(&self, wanted: usize) -> Top<'_> {
+    /// None yet of so many.
+    pub(super) fn top(&self, wanted: usize) -> Top<'_> {
         Top::new(self.history.rows(), wanted, matches!(self.query.order, Order::Oldest))
     }
 
@@ -83,19 +90,14 @@ impl Search<'_> {
         if self.query.unique {
             return self.best_commands(wanted);
         }
-        let slots = self.history.commands().slots();
-        if matches!(self.query.order, Order::Oldest) {
-            return self
-                .best_runs(wanted, &Bases::new(slots, self.matches.iter().map(|number| (*number, 0)).collect()));
-        }
         // A run is worth at most what the newest of its command is. So if a command is not among the first so many, none
         // of its runs can be: the newest runs of the others come before it, and they are enough.
         let base = |key: Key| {
-            let lately = self.near.map_or(0, |_| lately(self.query.place.now_us, key.time));
+            let lately = lately(self.query.place.now_us, key.time);
             self.history.rows().command(key.row).map(|command| (command, key.rank - lately))
         };
         let bases = self.best_commands(wanted).keys().into_iter().filter_map(base).collect();
-        self.best_runs(wanted, &Bases::new(slots, bases))
+        self.best_runs(wanted, &Bases::new(self.history.commands().slots(), bases))
     }
 
     /// The first commands, each by its newest run.
@@ -166,20 +168,15 @@ impl Search<'_> {
 
     /// The first runs of the commands that have a base.
     fn best_runs(&self, wanted: usize, bases: &Bases) -> Top<'_> {
-        let rows = self.history.rows();
         let now_us = self.query.place.now_us;
         let mut top = self.top(wanted);
-        for part in in_parts(rows.slots(), |part| {
+        for part in in_parts(self.history.rows().slots(), |part| {
             let mut top = self.top(wanted);
-            for row in part.start as u32..part.end as u32 {
-                let Some(base) = rows.command(row).and_then(|command| bases.find(command)) else { continue };
-                if !self.runs.admit(row) {
-                    continue;
+            self.each_run(part, Some(&bases.commands), |row, command, start_us| {
+                if let Some(base) = bases.find(command) {
+                    top.push(top.key(base + lately(now_us, start_us), start_us, row));
                 }
-                let start_us = rows.start_us(row);
-                let rank = self.near.map_or(0, |_| base + lately(now_us, start_us));
-                top.push(top.key(rank, start_us, row));
-            }
+            });
             top
         }) {
             top.extend(part);
@@ -229,8 +226,7 @@ impl Levels {
 
 /// What a run of some commands is worth but for its time.
 struct Bases {
-    /// A bit for each command: a look at this is all that most rows cost.
-    bits: Vec<u64>,
+    commands: Bits,
     /// Ascending by command.
     bases: Vec<(u32, u32)>,
 }
@@ -238,17 +234,10 @@ struct Bases {
 impl Bases {
     fn new(commands: usize, mut bases: Vec<(u32, u32)>) -> Self {
         bases.sort_unstable();
-        let mut bits = vec![0u64; commands.div_ceil(64)];
-        for (command, _) in &bases {
-            bits[*command as usize / 64] |= 1 << (command % 64);
-        }
-        Self { bits, bases }
+        Self { commands: Bits::of(commands, bases.iter().map(|(command, _)| *command)), bases }
     }
 
     fn find(&self, command: u32) -> Option<u32> {
-        if self.bits[command as usize / 64] >> (command % 64) & 1 == 0 {
-            return None;
-        }
         let at = self.bases.binary_search_by_key(&command, |(command, _)| *command).ok()?;
         Some(self.bases[at].1)
     }
