@@ -3,13 +3,16 @@
 //! This is what a search looks through, so it is laid out for reading in order: the texts follow each other in one
 //! arena, the folded ones in another at the same places.
 
-use super::{arena::Arena, fold, grow, pool::Pool, revision::Revision, rows::NO_ROW};
+use std::hint::black_box;
+
+use super::{arena::Arena, fold, fold::Standing, grow, pool::Pool, revision::Revision, rows::NO_ROW};
 
 /// Distinct commands by number.
 pub(crate) struct Commands {
     pool: Pool,
     folded: Arena,
     letters: Vec<u64>,
+    standing: Vec<Standing>,
     newest: Vec<u32>,
     newest_start_us: Vec<i64>,
     revision: Revision,
@@ -21,6 +24,7 @@ impl Commands {
             pool: Pool::default(),
             folded: Arena::default(),
             letters: Vec::new(),
+            standing: Vec::new(),
             newest: Vec::new(),
             newest_start_us: Vec::new(),
             revision: Revision::new(),
@@ -35,13 +39,16 @@ impl Commands {
             let at = self.folded.add(text.len(), |bytes| fold::fold_into(bytes, text));
             debug_assert_eq!(at, place);
             let letters = fold::letters(self.folded.text(place));
+            let standing = fold::standing(text);
             match self.letters.get_mut(number as usize) {
                 Some(known) => {
                     *known = letters;
+                    self.standing[number as usize] = standing;
                     self.newest[number as usize] = NO_ROW;
                 }
                 None => {
                     grow::push(&mut self.letters, letters);
+                    grow::push(&mut self.standing, standing);
                     grow::push(&mut self.newest, NO_ROW);
                     grow::push(&mut self.newest_start_us, 0);
                 }
@@ -64,6 +71,7 @@ impl Commands {
         self.revision.advance();
         self.folded.wipe(place);
         self.letters[number as usize] = 0;
+        self.standing[number as usize] = Standing::default();
         self.newest[number as usize] = NO_ROW;
         if self.pool.pack() {
             self.folded = Arena::default();
@@ -124,8 +132,31 @@ impl Commands {
         self.letters[number as usize]
     }
 
+    /// Where its letters stand.
+    pub(crate) fn standing(&self, number: u32) -> Standing {
+        self.standing[number as usize]
+    }
+
+    /// How long the text is.
+    pub(crate) fn text_len(&self, number: u32) -> usize {
+        self.pool.place(number).len()
+    }
+
+    /// Has the processor bring a text near. It waits for memory longer than a comparison takes; who asks for many texts at
+    /// once, and then looks at them, waits once.
+    pub(crate) fn fetch_text(&self, number: u32) {
+        let text = self.text(number);
+        black_box((text.first().copied(), text.last().copied()));
+    }
+
+    /// The same for the folded text.
+    pub(crate) fn fetch_folded(&self, number: u32) {
+        let folded = self.folded(number);
+        black_box((folded.first().copied(), folded.last().copied()));
+    }
+
     pub(super) fn memory_bytes(&self) -> usize {
-        let wide = self.letters.capacity() + self.newest_start_us.capacity();
+        let wide = self.letters.capacity() + self.newest_start_us.capacity() + self.standing.capacity() * 2;
         let columns = wide * size_of::<u64>() + self.newest.capacity() * size_of::<u32>();
         self.pool.memory_bytes() + self.folded.memory_bytes() + columns
     }

@@ -38,6 +38,36 @@ pub(crate) fn letters(folded: &[u8]) -> u64 {
     folded.iter().fold(0, |letters, byte| letters | LETTER[*byte as usize])
 }
 
+/// Where the letters of a text stand, as bits like those of [`letters`]: what a good match is made of.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Standing {
+    /// Those with which a word begins, and all signs.
+    pub(crate) first: u64,
+    /// Those at a change within a word: `fooBar`, `foo1`.
+    pub(crate) turn: u64,
+}
+
+/// Where the letters of a text stand. Beyond ASCII they may stand anywhere: too much is slow, too little would be wrong.
+pub(crate) fn standing(text: &[u8]) -> Standing {
+    if !text.is_ascii() {
+        return Standing { first: u64::MAX, turn: u64::MAX };
+    }
+    let mut standing = Standing::default();
+    let mut before = b' ';
+    for byte in text {
+        let letter = LETTER[byte.to_ascii_lowercase() as usize];
+        if !byte.is_ascii_alphanumeric() || !before.is_ascii_alphanumeric() {
+            standing.first |= letter;
+        } else if (before.is_ascii_lowercase() && byte.is_ascii_uppercase())
+            || (!before.is_ascii_digit() && byte.is_ascii_digit())
+        {
+            standing.turn |= letter;
+        }
+        before = *byte;
+    }
+    standing
+}
+
 const OTHER_ASCII: u64 = 1 << 62;
 const BEYOND_ASCII: u64 = 1 << 63;
 

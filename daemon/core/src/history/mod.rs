@@ -37,7 +37,9 @@ use blocks::Blocks;
 pub use blocks::{BLOCK_BYTES_MAX, BLOCK_RECORDS_MAX};
 pub(crate) use commands::Commands;
 pub(crate) use contexts::{Contexts, Words};
-pub(crate) use fold::{fold_char, fold_into, letters};
+#[cfg(test)]
+pub(crate) use fold::standing;
+pub(crate) use fold::{Standing, fold_char, fold_into, letters};
 pub(crate) use pool::Pool;
 pub(crate) use revision::Revision;
 use rows::Row;

@@ -165,6 +165,17 @@ impl Rows {
         })
     }
 
+    /// A bit for each of 64 rows, from 64 times `word` on, that has a command for which `is` holds. `is` is also asked for
+    /// numbers that no command has: a branch for each row would cost more than an answer that is not needed.
+    pub(crate) fn bits_by_command(&self, word: usize, is: impl Fn(u32) -> bool) -> u64 {
+        bits(&self.commands, word, |command| (command != NO_COMMAND) & is(command))
+    }
+
+    /// A bit for each of 64 rows, from 64 times `word` on, with a time for which `is` holds.
+    pub(crate) fn bits_by_start(&self, word: usize, is: impl Fn(i64) -> bool) -> u64 {
+        bits(&self.starts, word, is)
+    }
+
     /// The number of its command; none when the row is free.
     pub(crate) fn command(&self, row: u32) -> Option<u32> {
         let command = self.commands[row as usize];
@@ -242,4 +253,9 @@ impl Rows {
             self.assistants.values().map(|a| said(a) + size_of::<Assistant>() + 2 * size_of::<u64>()).sum();
         columns + assistants + self.index.memory_bytes()
     }
+}
+
+fn bits<T: Copy>(column: &[T], word: usize, is: impl Fn(T) -> bool) -> u64 {
+    let values = &column[word * 64..column.len().min(word * 64 + 64)];
+    values.iter().enumerate().fold(0, |bits, (at, value)| bits | u64::from(is(*value)) << at)
 }

@@ -6,8 +6,8 @@
 
 use memchr::memmem;
 
-use super::sit::Sitting;
-use crate::history::{fold_char, letters};
+use super::sit::{Sitting, Stands};
+use crate::history::{Standing, fold_char, letters};
 
 /// A word.
 pub(super) struct Word {
@@ -17,9 +17,11 @@ pub(super) struct Word {
     /// The different letters, and which of them each letter is.
     distinct: Vec<char>,
     slots: Vec<u8>,
-    /// For a text of ASCII: which of the different letters a byte is, where it is one only.
-    table: Option<Box<[u8; 256]>>,
+    /// The same as bytes, when all of it is ASCII.
+    distinct_ascii: Option<Vec<u8>>,
     mask: u64,
+    /// Of each letter.
+    bits: Vec<u64>,
 }
 
 /// What scoring needs again and again. Made for one part of one search: it holds letters of commands.
@@ -41,9 +43,10 @@ impl Word {
         let slots = letters.iter().filter_map(|letter| distinct.binary_search(letter).ok()).map(|slot| slot as u8);
         Self {
             slots: slots.collect(),
-            table: table(&distinct),
+            distinct_ascii: distinct.iter().map(|letter| u8::try_from(*letter).ok().filter(u8::is_ascii)).collect(),
             ascii: typed.is_ascii().then(|| typed.as_bytes().to_vec()),
             mask: crate::history::letters(&folded),
+            bits: letters.iter().map(|letter| bits_of(*letter)).collect(),
             letters,
             distinct,
         }
@@ -57,6 +60,19 @@ impl Word {
     /// The greatest that [`Self::score`] gives.
     pub(super) fn score_max(&self) -> u32 {
         super::sit::score_max(self.letters.len())
+    }
+
+    /// How much less than [`Self::score_max`] a text with this word is worth at least, when its letters stand so.
+    pub(super) fn loss(&self, standing: Standing) -> u32 {
+        if self.mask & !standing.first == 0 {
+            return 0;
+        }
+        let stands = |bits: &u64| match (bits & standing.first != 0, bits & standing.turn != 0) {
+            (true, _) => Stands::First,
+            (false, true) => Stands::Turn,
+            (false, false) => Stands::Within,
+        };
+        self.score_max() - super::sit::score_bound(self.bits.iter().map(stands))
     }
 
     /// Whether a text that has [`Self::mask`] has the word for sure.
@@ -111,8 +127,8 @@ impl Scorer {
     /// Sits a word in a text. True when places are letters and not bytes.
     fn sit(&mut self, word: &Word, text: &[u8]) -> bool {
         let Self { sitting, letters, offsets } = self;
-        if let Some(table) = word.table.as_ref().filter(|_| text.is_ascii()) {
-            sitting.mark_bytes(text, table, word.distinct.len());
+        if let Some(distinct) = word.distinct_ascii.as_ref().filter(|_| text.is_ascii()) {
+            sitting.mark_bytes(text, distinct);
             sitting.sit(&word.slots, |at| char::from(text[at]));
             return false;
         }
@@ -129,20 +145,9 @@ impl Scorer {
     }
 }
 
-/// Which of the letters each byte is, and one more for none of them; none where a byte may be two of them.
-fn table(distinct: &[char]) -> Option<Box<[u8; 256]>> {
-    let none = distinct.len() as u8;
-    let mut table = Box::new([none; 256]);
-    for (slot, letter) in (0u8..).zip(distinct) {
-        let letter = u8::try_from(*letter).ok().filter(u8::is_ascii)?;
-        for byte in [letter, if letter.is_ascii_lowercase() { letter.to_ascii_uppercase() } else { letter }] {
-            if table[byte as usize] != none && table[byte as usize] != slot {
-                return None;
-            }
-            table[byte as usize] = slot;
-        }
-    }
-    Some(table)
+/// The bits of one letter among [`letters`], folded.
+fn bits_of(letter: char) -> u64 {
+    letters(fold_char(letter).encode_utf8(&mut [0; 4]).as_bytes())
 }
 
 /// Whether a letter has a bit of its own among [`letters`]: the bits of k and s also stand for letters beyond ASCII, and

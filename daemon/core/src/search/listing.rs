@@ -17,10 +17,19 @@ impl Search<'_> {
         let (mut top, mut total) = (self.top(wanted), 0);
         for (part, count) in in_parts(rows.slots(), |part| {
             let (mut top, mut count) = (self.top(wanted), 0u64);
-            self.each_run(part, chosen.as_ref(), |row, _, start_us| {
-                count += 1;
-                top.push(top.key(0, start_us, row));
-            });
+            let mut list = |word, runs: u64| {
+                count += u64::from(runs.count_ones());
+                let good = top
+                    .floor_time()
+                    .map_or(u64::MAX, |floor| rows.bits_by_start(word, |start_us| top.time(start_us) >= floor));
+                for row in rows_of(word, runs & good) {
+                    top.push(top.key(0, rows.start_us(row), row));
+                }
+            };
+            match &chosen {
+                Some(chosen) => self.each_word(part, |command| chosen.has(command), &mut list),
+                None => self.each_word(part, |_| true, &mut list),
+            }
             (top, count)
         }) {
             top.extend(part);
@@ -30,24 +39,22 @@ impl Search<'_> {
         self.answer(total, &keys)
     }
 
-    /// Hands over the runs of some rows that count, of all commands or the chosen ones: row, command and time.
-    pub(super) fn each_run(&self, part: Range<usize>, chosen: Option<&Bits>, mut take: impl FnMut(u32, u32, i64)) {
+    /// Hands over the runs that count of the commands for which `is_chosen` holds: 64 rows at a time, a bit for each.
+    pub(super) fn each_word(
+        &self,
+        part: Range<usize>,
+        is_chosen: impl Fn(u32) -> bool,
+        mut take: impl FnMut(usize, u64),
+    ) {
         let rows = self.history.rows();
         let backwards = self.is_best_last(&part);
         let (first, end) = (part.start / 64, part.end.div_ceil(64));
         for step in first..end {
             let word = if backwards { first + end - 1 - step } else { step };
-            let mut left = self.runs.word(word);
-            while left != 0 {
-                let row = word * 64 + left.trailing_zeros() as usize;
-                left &= left - 1;
-                if row >= part.end {
-                    break;
-                }
-                let Some(command) = rows.command(row as u32) else { continue };
-                if chosen.is_none_or(|chosen| chosen.has(command)) {
-                    take(row as u32, command, rows.start_us(row as u32));
-                }
+            let admitted = self.runs.word(word);
+            let runs = if admitted == 0 { 0 } else { admitted & rows.bits_by_command(word, &is_chosen) };
+            if runs != 0 {
+                take(word, runs);
             }
         }
     }
@@ -60,4 +67,14 @@ impl Search<'_> {
         let grows = rows.start_us(part.start as u32) < rows.start_us(last as u32);
         grows != matches!(self.query.order, Order::Oldest)
     }
+}
+
+/// The rows of a word whose bits are set.
+pub(super) fn rows_of(word: usize, bits: u64) -> impl Iterator<Item = u32> {
+    let mut left = bits;
+    std::iter::from_fn(move || {
+        let at = left.trailing_zeros();
+        left &= left.checked_sub(1)?;
+        Some(word as u32 * 64 + at)
+    })
 }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::{
-    parallel::in_parts,
+    parallel::{FETCHED, in_parts},
     pattern::{Asked, Pattern},
 };
 use crate::history::{Commands, Revision};
@@ -61,14 +61,33 @@ impl Matches {
 fn pick(commands: &Commands, pattern: &Pattern, count: usize, candidate: impl Fn(usize) -> u32 + Sync) -> Arc<[u32]> {
     let (letters, is_decided) = (pattern.letters(), pattern.is_decided_by_letters());
     let parts = in_parts(count, |part| {
-        let regex = pattern.own_regex();
-        let is_in = |number: &u32| {
-            let number = *number;
-            commands.letters(number) & letters == letters
-                && commands.runs(number) > 0
-                && (is_decided || pattern.is_in(commands.text(number), commands.folded(number), regex.as_ref()))
-        };
-        part.map(&candidate).filter(is_in).collect::<Vec<u32>>()
+        let could_be = |number: &u32| commands.letters(*number) & letters == letters && commands.runs(*number) > 0;
+        let mut numbers: Vec<u32> = part.map(&candidate).filter(could_be).collect();
+        if !is_decided {
+            keep_matching(commands, pattern, &mut numbers);
+        }
+        numbers
     });
     parts.concat().into()
+}
+
+/// Looks at the texts themselves.
+fn keep_matching(commands: &Commands, pattern: &Pattern, numbers: &mut Vec<u32>) {
+    let regex = pattern.own_regex();
+    let (mut looked, mut kept) = (0, 0);
+    while looked < numbers.len() {
+        let end = numbers.len().min(looked + FETCHED);
+        for number in &numbers[looked..end] {
+            if regex.is_some() { commands.fetch_text(*number) } else { commands.fetch_folded(*number) }
+        }
+        for at in looked..end {
+            let number = numbers[at];
+            if pattern.is_in(commands.text(number), commands.folded(number), regex.as_ref()) {
+                numbers[kept] = number;
+                kept += 1;
+            }
+        }
+        looked = end;
+    }
+    numbers.truncate(kept);
 }

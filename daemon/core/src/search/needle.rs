@@ -5,7 +5,7 @@
 use memchr::memmem::Finder;
 
 use super::fuzzy::is_told_by_mask;
-use crate::history::{fold_char, letters};
+use crate::history::{Standing, fold_char, letters};
 
 /// Text to be found.
 pub(super) struct Needle {
@@ -52,6 +52,11 @@ impl Needle {
     /// Whether a text that has [`Self::letters`] has it for sure.
     pub(super) fn is_decided_by_letters(&self) -> bool {
         matches!(self.finder.needle(), [letter] if self.exact.is_empty() && is_told_by_mask(*letter))
+    }
+
+    /// Whether it could be at the beginning of a word in a text whose letters stand so.
+    pub(super) fn may_begin_a_word(&self, standing: Standing) -> bool {
+        self.finder.needle().first().is_none_or(|first| letters(&[*first]) & standing.first != 0)
     }
 
     /// Bytes of it, and of each place where it is found.

@@ -8,6 +8,9 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 /// never starts the threads.
 pub(super) const SHARED_FROM: usize = 16_384;
 
+/// Texts that are brought near at once. More would push out what was brought first, fewer would wait more often.
+pub(super) const FETCHED: usize = 16;
+
 /// Parts at most. More would even out better, fewer cost less.
 const PARTS_MAX: usize = 16;
 

@@ -6,6 +6,7 @@ use super::{
     fuzzy::{Scorer, Word},
     needle::{Fit, Needle},
 };
+use crate::history::Standing;
 
 /// A word.
 pub(super) struct Part {
@@ -109,6 +110,17 @@ impl Part {
             _ if self.negated => 0,
             What::Loose(word) => word.score_max(),
             _ => self.base + START,
+        }
+    }
+
+    /// How much less than [`Self::quality_max`] it is worth at least in a text whose letters stand so.
+    pub(super) fn loss(&self, standing: Standing) -> u32 {
+        match &self.what {
+            _ if self.negated => 0,
+            What::Loose(word) => word.loss(standing),
+            // In the middle of a word, wherever it is.
+            What::Exact(needle) | What::End(needle) if !needle.may_begin_a_word(standing) => START,
+            What::Exact(_) | What::End(_) | What::Start(_) | What::Whole(_) => 0,
         }
     }
 

@@ -19,7 +19,7 @@ use super::{
     narrow::{self, Group},
     part::{LOOSE_LETTERS_MAX, Part},
 };
-use crate::history::fold_into;
+use crate::history::{Standing, fold_into};
 
 /// What was typed.
 pub(super) struct Pattern {
@@ -190,10 +190,15 @@ impl Pattern {
         }
     }
 
-    /// The greatest that [`Self::quality`] can give for a command.
-    pub(super) fn quality_max_of(&self, folded: &[u8]) -> u32 {
-        let max = self.quality_max();
-        if folded.len() == self.whole.len() { max } else { max.saturating_sub(WHOLE) }
+    /// How much less than [`Self::quality_max`] a command is worth at least, by where its letters stand and its length.
+    pub(super) fn loss(&self, standing: Standing, len: usize) -> u32 {
+        match &self.kind {
+            Kind::Words(words) if !words.is_empty() => {
+                let loss: u32 = words.iter().map(|word| word.loss(standing)).sum();
+                loss + if len == self.whole.len() { 0 } else { WHOLE }
+            }
+            _ => 0,
+        }
     }
 
     /// How well a command matches that does.
@@ -247,6 +252,16 @@ impl Alternatives {
         self.0.iter().map(Part::quality_max).max().unwrap_or(0)
     }
 
+    fn loss(&self, standing: Standing) -> u32 {
+        match &self.0[..] {
+            [only] => only.loss(standing),
+            parts => {
+                let most = parts.iter().map(|part| part.quality_max() - part.loss(standing)).max();
+                self.quality_max() - most.unwrap_or(0)
+            }
+        }
+    }
+
     fn quality(&self, text: &[u8], folded: &[u8], scorer: &mut Scorer) -> u32 {
         match &self.0[..] {
             [only] => only.quality(text, folded, scorer),
@@ -279,7 +294,31 @@ fn joined(mut ranges: Vec<(u32, u32)>) -> Vec<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::history::standing;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn nothing_is_worth_more_than_it_promises(
+            typed in "([!'^]{0,2}[abAé1/-]{0,4}\\$?( \\| | ){0,1}){1,3}",
+            text in "[abABé1/ -]{0,16}",
+            mode in prop::sample::select(&[Mode::Fuzzy, Mode::Substring, Mode::Prefix][..]),
+        ) {
+            let query = Query { text: typed, mode, ..Query::default() };
+            let pattern = Pattern::new(&query, &asked(&query).expect("short")).expect("no expression");
+            let mut folded = Vec::new();
+            fold_into(&mut folded, text.as_bytes());
+            if pattern.is_in(text.as_bytes(), &folded, None) {
+                let quality = pattern.quality(text.as_bytes(), &folded, &mut Scorer::new());
+                let loss = pattern.loss(standing(text.as_bytes()), text.len());
+                prop_assert!(quality + loss <= pattern.quality_max());
+            }
+        }
+    }
 
     #[test]
     fn ranges_are_joined() {

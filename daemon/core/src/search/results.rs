@@ -1,6 +1,6 @@
 //! From the commands that match to the rows of a window: which come first, of all that match and all their runs.
 //!
-//! Ranks no more than it must: commands are scored from those with the most points on, until none of the others can come
+//! Ranks no more than it must: commands are scored from those that promise most on, until none of the others can come
 //! before what was found. The order is total: rank, then time, then id.
 
 use std::ops::Range;
@@ -9,9 +9,10 @@ use caro_schema::ipc::history::{Hit, Hits, Order, Query, Window};
 
 use super::{
     admitted::Runs,
-    bits::Bits,
+    bits::Few,
     fuzzy::Scorer,
-    parallel::{SHARED_FROM, in_parts, shared},
+    listing::rows_of,
+    parallel::{FETCHED, SHARED_FROM, in_parts, shared},
     pattern::Pattern,
     rank::{Near, POINTS_MAX, lately, often},
     top::{Key, Top},
@@ -97,7 +98,7 @@ impl Search<'_> {
             self.history.rows().command(key.row).map(|command| (command, key.rank - lately))
         };
         let bases = self.best_commands(wanted).keys().into_iter().filter_map(base).collect();
-        self.best_runs(wanted, &Bases::new(self.history.commands().slots(), bases))
+        self.best_runs(wanted, &Bases::new(bases))
     }
 
     /// The first commands, each by its newest run.
@@ -121,13 +122,13 @@ impl Search<'_> {
         }
     }
 
-    /// Scores commands from those with the most points on, until no other can come before what was found.
+    /// Scores commands from those that promise most on, until no other can come before what was found.
     fn best_ranked(&self, wanted: usize, near: &Near) -> Top<'_> {
         let mut top = self.top(wanted);
-        let points = self.points(near);
-        let mut levels = Levels::of(&points);
-        while let Some(level) = levels.next(|points| top.could_take(points + self.pattern.quality_max())) {
-            for (number, rank) in self.score(&points, &level, top.floor()) {
+        let promises = self.promises(near);
+        let mut levels = Levels::of(&promises);
+        while let Some(level) = levels.next(|promise| top.could_take(self.rank_max(promise))) {
+            for (number, rank) in self.score(&promises, &level, top.floor(), near) {
                 let (row, start_us) = self.runs.newest(number);
                 top.push(top.key(rank, start_us, row));
             }
@@ -136,31 +137,47 @@ impl Search<'_> {
         top
     }
 
-    /// The points of each match, and [`NEVER_RAN`] for those of which no run counts.
-    fn points(&self, near: &Near) -> Vec<u8> {
-        let now_us = self.query.place.now_us;
-        let points = |number: &u32| match self.runs.count(*number) {
-            0 => NEVER_RAN,
-            runs => (lately(now_us, self.runs.newest(*number).1) + often(runs) + near.points(*number)) as u8,
-        };
-        in_parts(self.matches.len(), |part| self.matches[part].iter().map(points).collect::<Vec<u8>>()).concat()
+    /// The points of a command of which some runs count.
+    fn points(&self, number: u32, near: &Near) -> u32 {
+        let (runs, (_, start_us)) = (self.runs.count(number), self.runs.newest(number));
+        lately(self.query.place.now_us, start_us) + often(runs) + near.points(number)
     }
 
-    /// The ranks of the matches whose points are on a level, without those that could not come before `floor`.
-    fn score(&self, points: &[u8], level: &Range<u8>, floor: u32) -> Vec<(u32, u32)> {
+    /// What each match could be worth: its points, and how little it must lose by where its letters stand. [`NEVER_RAN`]
+    /// for those of which no run counts.
+    fn promises(&self, near: &Near) -> Vec<u8> {
         let commands = self.history.commands();
-        let chosen: Vec<usize> = (0..points.len()).filter(|at| level.contains(&points[*at])).collect();
+        let promise = |number: &u32| {
+            if self.runs.count(*number) == 0 {
+                return NEVER_RAN;
+            }
+            let loss = self.pattern.loss(commands.standing(*number), commands.text_len(*number));
+            (self.points(*number, near) + LOSS_MAX - loss.min(LOSS_MAX)) as u8
+        };
+        in_parts(self.matches.len(), |part| self.matches[part].iter().map(promise).collect::<Vec<u8>>()).concat()
+    }
+
+    /// The greatest rank of a command that promises so much.
+    fn rank_max(&self, promise: u8) -> u32 {
+        (u32::from(promise) + self.pattern.quality_max()).saturating_sub(LOSS_MAX)
+    }
+
+    /// The ranks of the matches whose promises are on a level, without those that could not come before `floor`.
+    fn score(&self, promises: &[u8], level: &Range<u8>, floor: u32, near: &Near) -> Vec<(u32, u32)> {
+        let commands = self.history.commands();
+        let is_wanted = |at: &usize| level.contains(&promises[*at]) && self.rank_max(promises[*at]) >= floor;
+        let chosen: Vec<u32> = (0..promises.len()).filter(is_wanted).map(|at| self.matches[at]).collect();
         let score = |part: Range<usize>| {
             let mut scorer = Scorer::new();
-            let score = |at: &usize| {
-                let (number, points) = (self.matches[*at], u32::from(points[*at]));
-                let folded = commands.folded(number);
-                if points + self.pattern.quality_max_of(folded) < floor {
-                    return None;
-                }
-                Some((number, points + self.pattern.quality(commands.text(number), folded, &mut scorer)))
-            };
-            chosen[part].iter().filter_map(score).collect::<Vec<_>>()
+            let mut ranks = Vec::with_capacity(part.len());
+            for batch in chosen[part].chunks(FETCHED) {
+                batch.iter().for_each(|number| commands.fetch_text(*number));
+                ranks.extend(batch.iter().map(|number| {
+                    let (text, folded) = (commands.text(*number), commands.folded(*number));
+                    (*number, self.points(*number, near) + self.pattern.quality(text, folded, &mut scorer))
+                }));
+            }
+            ranks
         };
         let is_quick = commands.slots() < SHARED_FROM || self.pattern.quality_max() == 0;
         if is_quick { score(0..chosen.len()) } else { shared(chosen.len(), score).concat() }
@@ -168,15 +185,22 @@ impl Search<'_> {
 
     /// The first runs of the commands that have a base.
     fn best_runs(&self, wanted: usize, bases: &Bases) -> Top<'_> {
+        let rows = self.history.rows();
         let now_us = self.query.place.now_us;
         let mut top = self.top(wanted);
-        for part in in_parts(self.history.rows().slots(), |part| {
+        for part in in_parts(rows.slots(), |part| {
             let mut top = self.top(wanted);
-            self.each_run(part, Some(&bases.commands), |row, command, start_us| {
-                if let Some(base) = bases.find(command) {
-                    top.push(top.key(base + lately(now_us, start_us), start_us, row));
-                }
-            });
+            self.each_word(
+                part,
+                |command| bases.few.may_have(command),
+                |word, runs| {
+                    for row in rows_of(word, runs) {
+                        let Some(base) = rows.command(row).and_then(|command| bases.find(command)) else { continue };
+                        let start_us = rows.start_us(row);
+                        top.push(top.key(base + lately(now_us, start_us), start_us, row));
+                    }
+                },
+            );
             top
         }) {
             top.extend(part);
@@ -188,29 +212,39 @@ impl Search<'_> {
 /// No run of this command counts.
 const NEVER_RAN: u8 = u8::MAX;
 
-/// How many commands there are of each number of points, and which have been looked at.
+/// What a match may lose by where its letters stand, as far as it is told apart. Beyond this all are looked at together,
+/// which is late enough.
+const LOSS_MAX: u32 = 200;
+
+/// Promises are below this.
+const PROMISES: usize = (POINTS_MAX + LOSS_MAX) as usize + 1;
+
+// So that a promise fits into a byte beside the one that is none.
+const _: () = assert!(PROMISES <= NEVER_RAN as usize);
+
+/// How many commands there are of each promise, and which have been looked at.
 struct Levels {
-    counts: [usize; POINTS_MAX as usize + 1],
-    /// Those with as many points or more have been.
+    counts: [usize; PROMISES],
+    /// Those with as great a promise or a greater one have been.
     done: u8,
     round: usize,
 }
 
 impl Levels {
-    fn of(points: &[u8]) -> Self {
-        let mut counts = [0; POINTS_MAX as usize + 1];
-        for points in points {
-            if let Some(count) = counts.get_mut(*points as usize) {
+    fn of(promises: &[u8]) -> Self {
+        let mut counts = [0; PROMISES];
+        for promise in promises {
+            if let Some(count) = counts.get_mut(*promise as usize) {
                 *count += 1;
             }
         }
-        Self { counts, done: POINTS_MAX as u8 + 1, round: ROUND }
+        Self { counts, done: PROMISES as u8, round: ROUND }
     }
 
-    /// The next numbers of points to look at, while the greatest of them could bring something.
-    fn next(&mut self, could_take: impl Fn(u32) -> bool) -> Option<Range<u8>> {
-        let greatest = (0..self.done).rev().find(|points| self.counts[*points as usize] > 0)?;
-        if !could_take(u32::from(greatest)) {
+    /// The next promises to look at, while the greatest of them could bring something.
+    fn next(&mut self, could_take: impl Fn(u8) -> bool) -> Option<Range<u8>> {
+        let greatest = (0..self.done).rev().find(|promise| self.counts[*promise as usize] > 0)?;
+        if !could_take(greatest) {
             return None;
         }
         let (mut from, mut count) = (greatest, self.counts[greatest as usize]);
@@ -226,15 +260,16 @@ impl Levels {
 
 /// What a run of some commands is worth but for its time.
 struct Bases {
-    commands: Bits,
+    /// Rules most rows out.
+    few: Few,
     /// Ascending by command.
     bases: Vec<(u32, u32)>,
 }
 
 impl Bases {
-    fn new(commands: usize, mut bases: Vec<(u32, u32)>) -> Self {
+    fn new(mut bases: Vec<(u32, u32)>) -> Self {
         bases.sort_unstable();
-        Self { commands: Bits::of(commands, bases.iter().map(|(command, _)| *command)), bases }
+        Self { few: Few::of(bases.iter().map(|(command, _)| *command)), bases }
     }
 
     fn find(&self, command: u32) -> Option<u32> {

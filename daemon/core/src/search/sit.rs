@@ -32,6 +32,34 @@ pub(super) fn score_max(letters: usize) -> u32 {
     letters as u32 * (LETTER + BEHIND_BLANK) + BEHIND_BLANK * (FIRST_TIMES - 1)
 }
 
+/// The best place that a letter of a word has in a text.
+#[derive(Clone, Copy)]
+pub(super) enum Stands {
+    /// At the beginning of a word, or it is a sign.
+    First,
+    /// At a change within a word.
+    Turn,
+    /// Neither.
+    Within,
+}
+
+/// What no text can be worth more than when the letters of a word have no better places.
+pub(super) fn score_bound(letters: impl Iterator<Item = Stands>) -> u32 {
+    let mut places = letters.map(|stands| match stands {
+        Stands::First => BEHIND_BLANK,
+        Stands::Turn => CHANGE,
+        Stands::Within => 0,
+    });
+    let Some(first) = places.next() else { return 0 };
+    let (mut bound, mut row) = (LETTER + first * FIRST_TIMES, first);
+    for place in places {
+        // As if it were next to the one before, in the best row that there can be.
+        row = row.max(place);
+        bound += LETTER + row.max(NEXT);
+    }
+    bound
+}
+
 /// The first letter has none before it.
 const NO_PARENT: u32 = u32::MAX;
 
@@ -59,12 +87,19 @@ struct State {
 }
 
 impl Sitting {
-    /// Marks where each of the different letters is. Behind them, the table has one number more, for all other bytes.
-    pub(super) fn mark_bytes(&mut self, text: &[u8], table: &[u8; 256], letters: usize) {
-        self.clear(text.len(), letters + 1);
-        for (block, marks) in text.chunks(64).zip(self.marks.chunks_exact_mut(letters + 1)) {
-            for (at, byte) in block.iter().enumerate() {
-                marks[table[*byte as usize] as usize] |= 1 << at;
+    /// Marks where each of the different letters is in a text, both of ASCII. Eight places are compared at once: going from
+    /// place to place waits for the memory of the mark before.
+    pub(super) fn mark_bytes(&mut self, text: &[u8], letters: &[u8]) {
+        self.clear(text.len(), letters.len());
+        for (block, marks) in text.chunks(64).zip(self.marks.chunks_exact_mut(letters.len())) {
+            let mut eights = [0; 8];
+            eights.iter_mut().zip(block.chunks(8)).for_each(|(eight, bytes)| *eight = eight_of(bytes));
+            let eights = &eights[..block.len().div_ceil(8)];
+            for (letter, mark) in letters.iter().zip(marks) {
+                let (letters, case) = (u64::from(*letter) * EACH, if letter.is_ascii_lowercase() { CASE } else { 0 });
+                for (at, eight) in eights.iter().enumerate() {
+                    *mark |= zeros((eight | case) ^ letters) << (at * 8);
+                }
             }
         }
     }
@@ -165,6 +200,28 @@ fn reach(
     }
 }
 
+/// A one in each of eight bytes.
+const EACH: u64 = 0x0101_0101_0101_0101;
+
+/// Eight times the bit in which a letter of ASCII differs from its upper case. Nothing else becomes a lower-case letter by it.
+const CASE: u64 = 0x20 * EACH;
+
+/// Eight bytes as a number, the first the least. What is missing is nothing that a letter of ASCII could be.
+fn eight_of(bytes: &[u8]) -> u64 {
+    let mut eight = [0xff; 8];
+    eight[..bytes.len()].copy_from_slice(bytes);
+    u64::from_le_bytes(eight)
+}
+
+/// A bit for each of eight bytes that is zero.
+fn zeros(eight: u64) -> u64 {
+    const LOW: u64 = 0x7f * EACH;
+    // The highest bit of each byte that is not zero: by a carry from the others within the byte, or its own.
+    let others = ((eight & LOW) + LOW) | eight | LOW;
+    // Brings the highest bits of all bytes together in one.
+    (!others >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
 /// Where a letter is, ascending.
 fn places(marks: &[u64], width: usize, letter: u8) -> impl Iterator<Item = u32> {
     let blocks = marks.chunks_exact(width).map(move |marks| marks[letter as usize]);
@@ -207,7 +264,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::search::fuzzy::{Scorer, Word};
+    use crate::{
+        history::standing,
+        search::fuzzy::{Scorer, Word},
+    };
 
     /// All ways to place the letters, letter by letter and place by place, the way it is said above.
     fn best(word: &[char], text: &[char]) -> Option<u32> {
@@ -255,7 +315,7 @@ mod tests {
             let (letters, units): (Vec<char>, Vec<char>) = (word.chars().collect(), text.chars().collect());
             let (score, ranges) = sits(&word, &text);
             prop_assert_eq!(score, best(&letters, &units).unwrap_or(0));
-            prop_assert!(score <= score_max(letters.len()));
+            prop_assert!(score <= score_max(letters.len()) - Word::new(&word).loss(standing(text.as_bytes())));
             let mut folded = Vec::new();
             crate::history::fold_into(&mut folded, text.as_bytes());
             prop_assert_eq!(Word::new(&word).is_in(text.as_bytes(), &folded), score > 0);

@@ -37,8 +37,18 @@ impl<'a> Top<'a> {
 
     /// A key for a row that started then.
     pub(super) fn key(&self, rank: u32, start_us: i64, row: u32) -> Key {
+        Key { rank, time: self.time(start_us), row }
+    }
+
+    /// A time as keys have it: the greater, the earlier in the result.
+    pub(super) fn time(&self, start_us: i64) -> i64 {
         // Not minus: the least number has no opposite.
-        Key { rank, time: if self.oldest_first { !start_us } else { start_us }, row }
+        if self.oldest_first { !start_us } else { start_us }
+    }
+
+    /// The least time, as keys have it, that could still be among the best where all ranks are the same.
+    pub(super) fn floor_time(&self) -> Option<i64> {
+        self.floor.map(|floor| floor.time)
     }
 
     /// Whether a key with this rank could still be among the best.
