@@ -44,16 +44,8 @@ fn t_conn_01_the_power_goes_at_every_moment_of_a_relay() {
     each(cuts, usize::to_string, |cut| power::cut_relay(&member, &recording, *cut, *cut as u64, Flushes::Honest));
 }
 
-/// On a busy machine the image of the last moments sometimes lacks a command that was shown, and whether the daemon or the
-/// recording is at fault is not known yet. Until it is, this runs where it is asked for.
 #[test]
 fn s_sm_04_the_power_goes_at_every_moment_of_a_daemon() {
-    if std::env::var_os("CARO_TEST_POWER").is_none() {
-        return caro_tests::skip(
-            "s_sm_04 the power goes at every moment of a daemon",
-            "CARO_TEST_POWER, see docs/limits.md",
-        );
-    }
     let recording = power::record_daemon();
     let cuts = some((0..=recording.len()).collect(), 3);
     each(cuts, usize::to_string, |cut| power::cut_daemon(&recording, *cut, *cut as u64, Flushes::Honest));

@@ -8,17 +8,14 @@ use std::{
 };
 
 use caro_schema::relay::{Entry, ErrorCode, ToDevice, ToRelay};
-use caro_tests::{Device, Home, eventually};
+use caro_tests::{Device, eventually};
 use serde_bytes::ByteBuf;
 
 use super::{
     client::{Client, Member, expect_held},
     database,
-    image::Flushes,
-    power::Recording,
-    recording,
     relay::RelayProgram,
-    stage::{Held, Stage, expect_history, expect_whole, keep, log},
+    stage::{Stage, keep, log},
     strace::{self, Beside, Point, Under, thread_named},
 };
 use crate::{
@@ -34,57 +31,14 @@ pub const C_STOR_01: Scenario = Scenario {
     injection: "Backend errors after half the bytes. Also: relay disk full",
     outcome: "Reported to the caller, blob still marked unsent, nothing partial visible. Relay: clear retryable error, reads \
               still served, recovers without restart when space returns",
-    bodies: &[Body { tier: Tier::Disk, broken_by: &[Sabotage::AckBeforeCommit], run: relay_disk_full }],
+    bodies: &[
+        super::flushes::C_STOR_01,
+        Body { tier: Tier::Disk, broken_by: &[Sabotage::AckBeforeCommit], run: relay_disk_full },
+    ],
 };
 
-/// A failed flush and then a power cut. Not in the catalogue: one seed in five still loses something, and whether that is
-/// the program's doing or this model's is not known yet.
-pub const FLUSH_FAILS: Body = Body { tier: Tier::Store, broken_by: &[Sabotage::NoFsync], run: flush_fails };
-
-/// A flush fails, and nobody believes the next one: what was acknowledged is there when the power goes afterwards.
-fn flush_fails(run: &mut Run) {
-    strace::require(run);
-    let flushes = if run.lacks(Sabotage::NoFsync) { Flushes::Ignored } else { Flushes::Honest };
-    let at = 1 + Seed::new(run.seed).below(8);
-    flush_fails_at(&Point::fails("fsync", at.to_string(), "EIO"), run.seed, flushes);
-    daemon_flush_fails_at(at, run.seed, flushes);
-}
-
-/// The relay's n-th flush fails.
-///
-/// # Panics
-/// When something that was acknowledged is not there.
-pub fn flush_fails_at(point: &Point, seed: u64, flushes: Flushes) {
-    let mut relay = RelayProgram::new();
-    let mut member = Member::new(seed, 1);
-    drop(member.found(relay.place()));
-    // Not in order, so that there is a log to recover.
-    relay.kill();
-    let before = keep(&relay.data());
-    let notes = relay.beside("trace");
-    if relay.start_under(&Under::record(&notes).with(point)).is_err() {
-        // At the start it is said, and the program ends: a person or a supervisor starts it again.
-        assert!(relay.said().contains("caro-relay: "), "{}", relay.said());
-        return;
-    }
-    let mut promises = Vec::new();
-    for _ in 0..8 {
-        let cell = member.cell(2048);
-        let cursor = push_stubbornly(&member, &relay, &cell);
-        promises.push((recording::read(&notes, &relay.data()).len(), (cell, cursor)));
-    }
-    let changes = recording::read(&notes, &relay.data());
-    let failed = changes.iter().any(|change| matches!(change, recording::Change::FlushFailed(_)));
-    assert!(!failed || relay.said().contains("the disk failed"), "it was not said: {}", relay.said());
-    relay.kill();
-    let recording = Recording::new(before, changes, promises);
-    for cut in [recording.len(), recording.len() / 2] {
-        super::power::cut_relay(&member, &recording, cut, seed, flushes);
-    }
-}
-
 /// Pushes a cell until it is acknowledged, as a device does: it comes back and tries again.
-fn push_stubbornly(member: &Member, relay: &RelayProgram, cell: &ByteBuf) -> u64 {
+pub fn push_stubbornly(member: &Member, relay: &RelayProgram, cell: &ByteBuf) -> u64 {
     eventually("it is taken in the end", || {
         let mut client = member.enter(relay.place(), 0)?;
         client.send(&ToRelay::Push { cells: vec![cell.clone()] })?;
@@ -99,43 +53,8 @@ fn push_stubbornly(member: &Member, relay: &RelayProgram, cell: &ByteBuf) -> u64
     })
 }
 
-/// The same for a device: what it has recorded is there, whatever the disk said in between.
-fn daemon_flush_fails_at(at: u64, seed: u64, flushes: Flushes) {
-    let device = Device { home: Home::new() };
-    device.home.caro_ok(&["daemon", "start"]);
-    device.type_lines("zero", &["echo zero"]);
-    device.expect_commands(&["echo zero"]);
-    device.kill();
-    let before = keep(&device.home.data());
-    let notes = device.home.write("trace", "");
-    let point = Point::fails("fsync,fdatasync", at.to_string(), "EIO");
-    let Ok(held) = Held::start(&device.home, &Under::record(&notes).with(&point)) else { return };
-    let mut promises = vec![(0, "echo zero".to_owned())];
-    for n in 0..6 {
-        let line = format!("echo {n}");
-        device.type_lines(&format!("shell-{n}"), &[&line]);
-        eventually("it is recorded", || device.home.commands().contains(&line).then_some(()));
-        // A command is promised when the daemon has it for good: what is only in memory is still in the shell's file.
-        eventually("it is written", || (!is_writing_late(&device)).then_some(()));
-        promises.push((recording::read(&notes, &device.home.data()).len(), line));
-    }
-    let changes = recording::read(&notes, &device.home.data());
-    let failed = changes.iter().any(|change| matches!(change, recording::Change::FlushFailed(_)));
-    assert!(!failed || log(&device).contains("writing failed") || log(&device).contains("order"), "{}", log(&device));
-    drop(held);
-    let recording = Recording::new(before, changes, promises);
-    let after = Device { home: Home::new() };
-    let data = after.home.data();
-    recording.image(recording.len(), &mut Seed::new(seed), flushes, &data);
-    after.home.caro_ok(&["daemon", "start"]);
-    let mut all: Vec<String> = (0..6).map(|n| format!("echo {n}")).collect();
-    all.push("echo zero".to_owned());
-    expect_history(&after, &all);
-    expect_whole(&after);
-}
-
 /// Whether the daemon says that it could not write.
-fn is_writing_late(device: &Device) -> bool {
+pub fn is_writing_late(device: &Device) -> bool {
     let output = device.home.caro(&["doctor", "--json"]);
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     printed.lines().any(|line| line.contains("\"writing\"") && line.contains("\"bad\""))

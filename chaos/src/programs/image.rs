@@ -3,7 +3,8 @@
 //!
 //! The model is that of a disk and a journaling file system which promise no more than they must. What was written to a
 //! file since its last flush survives in any selection, each piece whole, torn at a sector or at a page, or not at all,
-//! in any order. Names survive in the order in which they were given, at least up to the last flush of their folder.
+//! in any order. What was under way when a flush failed is never safe any more, for the system takes it for written: a
+//! later flush goes well and does not bring it. Names survive in the order in which they were given, at least up to the last flush of their folder.
 //! A flushed file has its bytes, and its name with it.
 
 use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt, path::Path};
@@ -16,8 +17,6 @@ use crate::seed::Seed;
 pub enum Flushes {
     /// Carries them out.
     Honest,
-    /// Carries them out; and what one that failed had under way is lost for good, as on a system that takes it for written.
-    Forgetful,
     /// Says so, and does not.
     Ignored,
 }
@@ -28,8 +27,20 @@ const TEARS: [usize; 2] = [512, 4096];
 /// A file's bytes on the disk, and what is still on its way there.
 #[derive(Clone, Debug, Default)]
 struct File {
-    safe: Vec<u8>,
+    /// What there was at first.
+    bytes: Vec<u8>,
+    /// What was done to it since and is settled, in order.
+    settled: Vec<Settled>,
     pending: Vec<Piece>,
+}
+
+/// A piece that no later flush makes a difference to.
+#[derive(Clone, Debug)]
+enum Settled {
+    /// It is on the disk.
+    Safe(Piece),
+    /// The flush that had it under way failed. It is there in part, or not at all.
+    Doubtful(Piece),
 }
 
 #[derive(Clone, Debug)]
@@ -72,7 +83,7 @@ impl Disk {
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
             if path.is_file() && !name.ends_with("-shm") {
                 disk.names.insert(name.to_owned(), disk.files.len());
-                disk.files.push(File { safe: fs::read(&path).expect("readable"), pending: Vec::new() });
+                disk.files.push(File { bytes: fs::read(&path).expect("readable"), ..File::default() });
             }
         }
         disk.safe_names = disk.names.clone();
@@ -98,10 +109,8 @@ impl Disk {
             Change::Resize(file, length) => self.add(file, Piece::Length(usize::try_from(*length).expect("small"))),
             Change::Flush(file) => self.flush(file),
             Change::FlushFailed(file) => {
-                if self.flushes == Flushes::Forgetful
-                    && let Some(number) = self.names.get(file)
-                {
-                    self.files[*number].pending.clear();
+                if let Some(number) = self.names.get(file) {
+                    self.files[*number].settle(Settled::Doubtful);
                 }
             }
             Change::FlushFolder => self.flush_names(self.unsafe_names.len()),
@@ -129,10 +138,7 @@ impl Disk {
             return;
         }
         let Some(number) = self.names.get(name).copied() else { return };
-        let file = &mut self.files[number];
-        for piece in std::mem::take(&mut file.pending) {
-            piece.reach(&mut file.safe);
-        }
+        self.files[number].settle(Settled::Safe);
         // With a file its name is safe, and with the name all that were given before.
         let given = |named: &Named| {
             matches!(named, Named::Make(_, made) if *made == number)
@@ -228,8 +234,21 @@ impl Piece {
 }
 
 impl File {
+    fn settle(&mut self, how: fn(Piece) -> Settled) {
+        self.settled.extend(self.pending.drain(..).map(how));
+    }
+
     fn after_the_cut(&self, seed: &mut Seed) -> Vec<u8> {
-        let mut bytes = self.safe.clone();
+        let mut bytes = self.bytes.clone();
+        // Some systems write nothing at all of what a failed flush had under way.
+        let all_lost = seed.percent(50);
+        for settled in &self.settled {
+            match settled {
+                Settled::Safe(piece) => piece.reach(&mut bytes),
+                Settled::Doubtful(_) if all_lost => {}
+                Settled::Doubtful(piece) => piece.remains(seed).iter().for_each(|piece| piece.reach(&mut bytes)),
+            }
+        }
         let mut pieces: Vec<Piece> = self.pending.iter().flat_map(|piece| piece.remains(seed)).collect();
         // A disk writes in the order that suits it.
         if seed.percent(50) {
@@ -286,11 +305,16 @@ mod tests {
         let changes = [
             Change::Make("a".into()),
             Change::Flush("a".into()),
-            write(0, b"lost"),
+            write(0, &[7; 1024]),
             Change::FlushFailed("a".into()),
             Change::Flush("a".into()),
+            write(2, b"safe"),
+            Change::Flush("a".into()),
         ];
-        assert!(images(&changes, Flushes::Forgetful).iter().all(|bytes| bytes.as_deref() == Some(b"")));
+        let found = images(&changes, Flushes::Honest);
+        assert!(found.iter().flatten().all(|bytes| bytes[2..6] == *b"safe"));
+        let lengths: std::collections::BTreeSet<usize> = found.iter().flatten().map(Vec::len).collect();
+        assert!(lengths.contains(&6) && lengths.contains(&512) && lengths.contains(&1024), "{lengths:?}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod client;
 pub mod connections;
 pub mod database;
 pub mod disks;
+pub mod flushes;
 pub mod image;
 pub mod kills;
 pub mod platform;

@@ -57,7 +57,7 @@ impl<P> Recording<P> {
 }
 
 /// Flushes as the run has them.
-fn flushes(run: &Run) -> Flushes {
+pub fn flushes(run: &Run) -> Flushes {
     if run.lacks(Sabotage::NoFsync) { Flushes::Ignored } else { Flushes::Honest }
 }
 
@@ -138,6 +138,7 @@ pub fn record_daemon() -> Recording<String> {
         let line = format!("echo laptop {round}");
         stage.laptop.type_lines(&format!("shell-{round}"), &[&line]);
         eventually("it is recorded", || home.commands().contains(&line).then_some(()));
+        // It is shown before it is written, by milliseconds. The loop answers this one after it has written.
         let waiting = || super::kills::pending_up(&stage.laptop);
         eventually("it waits to be sent", || (waiting() > round).then_some(()));
         promises.push((recording::read(&notes, &home.data()).len(), line));
