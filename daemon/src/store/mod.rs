@@ -55,6 +55,8 @@ pub struct Store {
     connection: RefCell<Option<Connection>>,
     /// Whether something was written since the files were last put in order.
     unsettled: Cell<bool>,
+    /// Whether the log has what an earlier process left and the disk may not have. Nothing is written behind it.
+    doubtful: Cell<bool>,
     /// Whether copies from before a migration are there.
     has_copies: Cell<bool>,
     /// Rows that were left out because they failed their check.
@@ -83,7 +85,7 @@ impl Store {
         journal: Journal,
     ) -> Result<Self, StoreError> {
         let sealer = Sealer::new(key);
-        let connection = open::first(&path, &sealer, migrations, journal)?;
+        let (connection, settled) = open::first(&path, &sealer, migrations, journal)?;
         let has_copies = !migrate::copies(&path).is_empty();
         Ok(Self {
             path,
@@ -92,6 +94,7 @@ impl Store {
             journal,
             connection: RefCell::new(Some(connection)),
             unsettled: Cell::new(true),
+            doubtful: Cell::new(!settled),
             has_copies: Cell::new(has_copies),
             left_out: Cell::new(0),
         })

@@ -64,18 +64,20 @@ pub(super) fn true_path(path: &Path) -> Result<PathBuf, StoreError> {
     Ok(folder.join(path.file_name().unwrap_or_default()))
 }
 
-/// Opens the file at the start of the program, and makes it when there is none.
+/// Opens the file at the start of the program, and makes it when there is none. The second value says whether something
+/// may be written to it already; if not, what was left in the log has to be settled first.
 pub(super) fn first(
     path: &Path,
     sealer: &Sealer,
     migrations: &[Migration],
     journal: Journal,
-) -> Result<Connection, StoreError> {
+) -> Result<(Connection, bool), StoreError> {
     make(path).map_err(|error| StoreError::of_file(&error))?;
     let (connection, settled) = open(path, sealer, migrations, journal)?;
     match settled {
+        Ok(()) => Ok((connection, true)),
         // There is nothing wrong with the log where it is. History can be read, and what shells write is kept.
-        Ok(()) | Err(StoreError::Full) => Ok(connection),
+        Err(StoreError::Full) => Ok((connection, false)),
         Err(error) => Err(error),
     }
 }
@@ -118,7 +120,12 @@ fn open(
     set_up(&connection, journal)?;
     let settled = if left_log { settle(&connection) } else { Ok(()) };
     match layout {
-        Some(layout) => migrate::run(&mut connection, path, layout, migrations)?,
+        Some(layout) => {
+            if layout < migrate::newest(migrations) {
+                settled.clone()?;
+            }
+            migrate::run(&mut connection, path, layout, migrations)?;
+        }
         None => migrate::begin(&mut connection, migrations, APPLICATION, (FINGERPRINT, &sealer.fingerprint()))?,
     }
     Ok((connection, settled))
@@ -252,6 +259,8 @@ fn set_up(connection: &Connection, journal: Journal) -> Result<(), StoreError> {
         return Err(StoreError::Busy);
     }
     connection.pragma_update(None, "synchronous", synchronous)?;
+    // SQLite would move the log into the file by itself, and pass over a disk that fails meanwhile.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     // On macOS waiting for the disk means more than fsync; elsewhere these two change nothing.
     connection.execute_batch("PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON")?;
     // What was deleted must not stay in free pages, sealed as it is.
@@ -270,6 +279,24 @@ pub(super) fn settle(connection: &Connection) -> Result<(), StoreError> {
     }
     let refused: i64 = ask(connection, "PRAGMA wal_checkpoint(TRUNCATE)")?;
     if refused == 0 { Ok(()) } else { Err(StoreError::Busy) }
+}
+
+/// Frames in the log from which on they are moved into the file; what SQLite has by itself. More would take longer to read at
+/// a start after a crash, fewer would flush the file more often.
+const FRAMES_MAX: i64 = 1000;
+
+/// Moves the log into the file when one commit after the other makes it grow.
+///
+/// # Errors
+/// Only of the disk. What else is in the way may be gone at the next commit.
+pub(super) fn settle_what_has_grown(connection: &Connection) -> Result<(), StoreError> {
+    let frames = |sql: &str| connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(1));
+    let moved = frames("PRAGMA wal_checkpoint(NOOP)")
+        .and_then(|count| if count < FRAMES_MAX { Ok(count) } else { frames("PRAGMA wal_checkpoint(PASSIVE)") });
+    match moved.map_err(StoreError::from) {
+        Err(error) if error.is_of_the_disk() => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// The first value that a statement gives, once the statement has ended: one that changes something is committed after

@@ -8,7 +8,7 @@ use caro_schema::body::history::Record;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::{
-    Store, StoreError, migrate,
+    Store, StoreError, migrate, open,
     seal::{Place, Sealer},
 };
 
@@ -23,7 +23,14 @@ impl Store {
             return Ok(());
         }
         self.unsettled.set(true);
-        self.with(|connection| commit(connection, &self.sealer, writes))?;
+        self.with(|connection| {
+            if self.doubtful.get() {
+                open::settle(connection)?;
+                self.doubtful.set(false);
+            }
+            commit(connection, &self.sealer, writes)?;
+            open::settle_what_has_grown(connection)
+        })?;
         if self.has_copies.get() && writes.iter().any(deletes_history) {
             // What was deleted must not live on in a copy from before.
             migrate::remove_copies(&self.path);

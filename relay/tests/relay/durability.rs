@@ -6,6 +6,7 @@ use caro_link::proof;
 use caro_relay::{folder::database, log::sqlite::verify::verify};
 use caro_schema::{
     id::Hash,
+    limits::CELL_BYTES_MAX,
     relay::{Entry, ErrorCode, ToDevice, ToRelay},
 };
 use rustix::process::Signal;
@@ -167,17 +168,24 @@ async fn t_conn_01_kill_at_any_moment_loses_nothing_that_was_acknowledged() {
 
 /// Whether system calls can be made to fail here.
 fn can_inject() -> bool {
-    let probe = Command::new("strace")
-        .args(["-f", "-o", "/dev/null", "-e", "inject=fsync,fdatasync:error=EIO:when=1", "true"])
-        .output();
+    let probe = Command::new("strace").args(["-f", "-o", "/dev/null", "-e", EIO_ONCE, "true"]).output();
     probe.is_ok_and(|output| output.status.success())
 }
 
+/// The first flush of each thread fails.
+const EIO_ONCE: &str = "inject=fsync,fdatasync:error=EIO:when=1";
+
 /// The program with failing system calls.
 fn serve_with(data: &Path, inject: &str) -> Command {
+    serve_under(data, &["-e", inject])
+}
+
+fn serve_under(data: &Path, words: &[&str]) -> Command {
     let mut command = Command::new("strace");
     command
-        .args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", inject, env!("CARGO_BIN_EXE_caro-relay")])
+        .args(["-D", "-f", "-qq", "-o", "/dev/null"])
+        .args(words)
+        .arg(env!("CARGO_BIN_EXE_caro-relay"))
         .args(["serve", "--plain", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()])
         .stdin(std::process::Stdio::null());
     command
@@ -245,6 +253,41 @@ async fn trap_34_a_failed_flush_is_never_taken_for_a_good_one() {
         assert!(verify(&database(&data)).unwrap().is_sound());
     }
     assert!(refusals > 0, "no failure was ever seen");
+}
+
+/// SQLite moves a log that has grown into the file by itself, and keeps silent about a disk that fails meanwhile.
+#[tokio::test]
+async fn trap_34_a_flush_of_the_file_that_fails_after_a_commit_is_not_passed_over() {
+    if !can_inject() {
+        return skip(
+            "trap_34_a_flush_of_the_file_that_fails_after_a_commit_is_not_passed_over",
+            "strace that may trace",
+        );
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("relay");
+    let (account, device) = (Account::new(), Device::new());
+    let program = Program::serve(&data, &["--plain"]);
+    drop(Client::create(&program.target, &account, &[device]).await);
+    program.signal(Signal::TERM);
+    assert!(program.wait().0.success());
+
+    // Of the file itself, which no commit flushes.
+    let failing = Program::spawn(serve_under(&data, &["-P", database(&data).to_str().unwrap(), "-e", EIO_ONCE]));
+    let mut acknowledged = Vec::new();
+    let mut refusals = 0;
+    while refusals == 0 {
+        assert!(acknowledged.len() < 160, "10 MiB, and the disk that failed was not noticed");
+        let pushed = cell(CELL_BYTES_MAX);
+        let (cursor, refused) = push_stubbornly(&failing.target, &account, &device, &pushed).await;
+        acknowledged.push((pushed, cursor));
+        refusals += refused;
+    }
+    failing.signal(Signal::KILL);
+    drop(failing);
+    let program = Program::serve_when_free(&data, &["--plain"]).await;
+    holds(&program.target, &account, &device, &acknowledged).await;
+    assert!(verify(&database(&data)).unwrap().is_sound());
 }
 
 #[tokio::test]

@@ -83,6 +83,32 @@ fn trap_35_a_file_system_without_room_loses_nothing_at_any_write() {
     }
 }
 
+/// What a failed flush left in the log may be missing on the disk although it can be read. Nothing may rest on it.
+#[test]
+fn trap_34_nothing_is_written_behind_a_log_that_could_not_be_moved_into_the_file() {
+    let Some(mount) = Mount::new("1m") else {
+        let name = "trap_34_nothing_is_written_behind_a_log_that_could_not_be_moved_into_the_file";
+        return skip(name, "root, to mount a tmpfs");
+    };
+    let mut store = open(&mount.folder);
+    for number in 0..8 {
+        store.commit(&[row(Space::Op, &number.to_string(), &"x".repeat(20_000))]).unwrap();
+    }
+    drop(store);
+    let log = || fs::metadata(mount.folder.path().join("caro.db-wal")).unwrap().len();
+    let left = log();
+    let filler = mount.folder.path().join("filler");
+    fill(&mount, &filler, 0);
+    let mut store = open(&mount.folder);
+    assert_eq!(store.rows(Space::Op).unwrap().len(), 8);
+    assert_eq!(store.commit(&[row(Space::State, "a", "1")]), Err(StoreError::Full));
+    assert_eq!(log(), left);
+    fs::remove_file(&filler).unwrap();
+    store.commit(&[row(Space::State, "a", "1")]).unwrap();
+    assert!(log() < left, "it was written behind {left} bytes: {}", log());
+    assert_eq!((store.rows(Space::Op).unwrap().len(), store.verify()), (8, Ok(vec![])));
+}
+
 /// Leaves about so many bytes free.
 fn fill(mount: &Mount, filler: &Path, room: u64) {
     let free = fs4::available_space(mount.folder.path()).expect("asked");
@@ -122,7 +148,7 @@ fn trap_34_an_error_of_the_disk_ends_the_connection_and_loses_nothing() {
     let mut reported = 0;
     for at in 1.. {
         let folder = folder();
-        let Some(Failure { injected, errors }) = fail(&folder, at) else {
+        let Some(Failure { injected, errors }) = fail(&folder, at, Load::Small) else {
             let name = "trap_34_an_error_of_the_disk_ends_the_connection_and_loses_nothing";
             return skip(name, "strace that may trace");
         };
@@ -139,6 +165,29 @@ fn trap_34_an_error_of_the_disk_ends_the_connection_and_loses_nothing() {
     assert!(reported > ROWS, "the disk failed at {reported} places only");
 }
 
+/// A commit flushes the log. When that has grown it is moved into the file, and SQLite keeps silent about the file's flush.
+#[test]
+fn trap_34_a_flush_of_the_file_that_fails_after_a_commit_is_not_passed_over() {
+    let folder = folder();
+    // Settled, so that the log is moved for the first time by the commit that makes it grow.
+    open(&folder).checkpoint().unwrap();
+    let Some(Failure { injected, errors }) = fail(&folder, 1, Load::OneLarge) else {
+        let name = "trap_34_a_flush_of_the_file_that_fails_after_a_commit_is_not_passed_over";
+        return skip(name, "strace that may trace");
+    };
+    assert!(injected.is_some_and(|call| !call.contains("-wal")) && errors == 1, "{errors} errors");
+    let store = open(&folder);
+    assert_eq!((store.rows(Space::Op).unwrap().len(), store.verify()), (ROWS, Ok(vec![])));
+}
+
+/// What the child commits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Load {
+    Small,
+    /// One that makes the log grow over what SQLite leaves in it. Only flushes of the file itself fail.
+    OneLarge,
+}
+
 /// What came of a disk that failed once.
 struct Failure {
     /// The call that failed, none when there were fewer.
@@ -148,11 +197,14 @@ struct Failure {
 }
 
 /// Runs the child below on a disk that fails at its `at`th wait. None where nothing can be traced.
-fn fail(folder: &TempDir, at: u32) -> Option<Failure> {
+fn fail(folder: &TempDir, at: u32, load: Load) -> Option<Failure> {
     let notes = tempfile::NamedTempFile::new().expect("a file");
     let mut strace = Command::new("strace");
     strace.args(["-f", "-y", "-qq", "-e", "trace=fsync,fdatasync"]).arg("-o").arg(notes.path());
     strace.args(["-e", &format!("inject=fsync,fdatasync:error=EIO:when={at}")]);
+    if load == Load::OneLarge {
+        strace.env(LARGE, "").arg("-P").arg(database(folder));
+    }
     strace.arg(std::env::current_exe().expect("a program"));
     strace.args(["--exact", "store::tests::disk::child_on_a_failing_disk", "--nocapture"]);
     let output = strace.env(CHILD, folder.path()).output().ok()?;
@@ -169,6 +221,9 @@ fn fail(folder: &TempDir, at: u32) -> Option<Failure> {
 
 /// Where a child finds its folder.
 const CHILD: &str = "CARO_TEST_STORE";
+
+/// Tells a child that its first row is to be large.
+const LARGE: &str = "CARO_TEST_STORE_LARGE";
 
 /// Not a test by itself: see above.
 #[test]
@@ -193,9 +248,11 @@ fn child_on_a_failing_disk() {
             false
         }
     };
+    let first = "x".repeat(if std::env::var_os(LARGE).is_some() { 5 << 20 } else { 1 });
     for number in 0..ROWS {
+        let value = if number == 0 { &first } else { "x" };
         loop {
-            let outcome = store.commit(&[row(Space::Op, &number.to_string(), "x")]);
+            let outcome = store.commit(&[row(Space::Op, &number.to_string(), value)]);
             if note(&store, outcome) {
                 break;
             }

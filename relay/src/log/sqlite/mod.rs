@@ -13,7 +13,7 @@ mod write;
 use std::path::{Path, PathBuf};
 
 use caro_schema::id::{Generation, Handle, Hash};
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior, config::DbConfig};
 
 use super::{Account, Change, Changed, Log, LogError, LogReader, Room, Stretch};
 
@@ -82,7 +82,11 @@ impl SqliteLog {
     }
 
     fn noted<T>(&mut self, result: Result<T, LogError>) -> Result<T, LogError> {
-        self.broken |= matches!(result, Err(LogError::Broken));
+        if matches!(result, Err(LogError::Broken)) {
+            self.broken = true;
+            // It must not write once more while it is closed. Where this is refused, it writes what is in the log already.
+            let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        }
         result
     }
 }
@@ -166,7 +170,24 @@ fn commit(connection: &mut Connection, changes: Vec<Change>) -> Result<Vec<Chang
         results.push(write::apply(&transaction, change)?);
     }
     transaction.commit().map_err(|error| classify(&error))?;
-    Ok(results)
+    match move_what_has_grown(connection).map_err(|error| classify(&error)) {
+        // It is stored. But nothing more may be taken by this handle, and who pushes it again is told the truth.
+        Err(error @ LogError::Broken) => Err(error),
+        // There is no room for it in the file, or a reader is at work: the next commit tries again.
+        Ok(()) | Err(_) => Ok(results),
+    }
+}
+
+/// Frames in the write-ahead log from which on they are moved into the file; what SQLite has by itself. More would take
+/// longer to read at a start after a crash, fewer would flush the file more often.
+const FRAMES_MAX: i64 = 1000;
+
+fn move_what_has_grown(connection: &Connection) -> rusqlite::Result<()> {
+    let ask = |sql: &str| connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(1));
+    if ask("PRAGMA wal_checkpoint(NOOP)")? >= FRAMES_MAX {
+        ask("PRAGMA wal_checkpoint(PASSIVE)")?;
+    }
+    Ok(())
 }
 
 fn settle(connection: &Connection) -> Result<(), LogError> {

@@ -5,12 +5,12 @@ use std::{
     ffi::OsString,
     fs::{self, OpenOptions},
     io,
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use caro_schema::id::Generation;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 /// Why a database is not opened.
 #[derive(Debug, thiserror::Error)]
@@ -69,13 +69,29 @@ pub(super) fn writer(path: &Path, fresh: Generation) -> Result<(Connection, Gene
 
 /// What an earlier process left in the log may never have been flushed, and is read from the system's memory all the same:
 /// a device that pushes it again would be told that it is safe. So it is made safe first. Where there is no room for it in
-/// the file, or a reader is at work, it is flushed where it is.
+/// the file, or a reader is at work, it is made safe where it is.
 fn settle_left(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let busy: rusqlite::Result<i64> = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
     match busy {
         Ok(0) => Ok(()),
-        Err(error) if error.sqlite_error_code() != Some(rusqlite::ErrorCode::DiskFull) => Err(damaged(error)),
-        Ok(_) | Err(_) => Ok(fs::File::open(wal_of(path))?.sync_all()?),
+        Err(error) if error.sqlite_error_code() != Some(ErrorCode::DiskFull) => Err(damaged(error)),
+        Ok(_) | Err(_) => Ok(write_again(&wal_of(path))?),
+    }
+}
+
+/// Writes a file over itself and flushes it. A flush alone would not do: if an earlier one failed, the system takes what it
+/// had under way for written. Bytes that are there already are not torn by it.
+fn write_again(path: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    let mut bytes = vec![0; 64 * 1024];
+    let mut at = 0;
+    loop {
+        let count = file.read_at(&mut bytes, at)?;
+        if count == 0 {
+            return file.sync_all();
+        }
+        file.write_all_at(&bytes[..count], at)?;
+        at += count as u64;
     }
 }
 
@@ -139,7 +155,7 @@ fn pragma(connection: &Connection, name: &str) -> Result<i64, OpenError> {
 
 fn damaged(error: rusqlite::Error) -> OpenError {
     match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => OpenError::Damaged,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => OpenError::Damaged,
         _ => OpenError::Sqlite(error),
     }
 }
@@ -159,6 +175,8 @@ fn settings(connection: &Connection) -> Result<(), rusqlite::Error> {
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     }
     connection.pragma_update(None, "journal_mode", "WAL")?;
+    // SQLite would move the log into the file by itself, and pass over a disk that fails meanwhile. `commit` does it.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     // An acknowledgement means that the disk has it: FULL flushes the write-ahead log at each commit, NORMAL does not.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "fullfsync", true)?;
@@ -213,6 +231,7 @@ mod tests {
             };
             assert_eq!(text("journal_mode"), "wal");
             assert_eq!(text("synchronous"), "2");
+            assert_eq!(text("wal_autocheckpoint"), "0");
             assert_eq!(text("secure_delete"), "1");
             assert_eq!(text("auto_vacuum"), "2");
             assert_eq!(text("foreign_keys"), "1");
@@ -234,6 +253,18 @@ mod tests {
         let (_connection, found) = writer(&left, Generation([2; 16])).unwrap();
         assert_eq!(fs::metadata(wal_of(&left)).unwrap().len(), 0);
         assert!(found == generation);
+    }
+
+    #[test]
+    fn trap_34_what_is_written_again_is_the_same_to_the_byte() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        for length in [0, 1, 64 * 1024, 64 * 1024 + 1, 200_000] {
+            let bytes: Vec<u8> = (0..length).map(|n: u32| (n % 251) as u8).collect();
+            fs::write(&path, &bytes).unwrap();
+            write_again(&path).unwrap();
+            assert!(fs::read(&path).unwrap() == bytes, "{length}");
+        }
     }
 
     fn show(value: rusqlite::types::Value) -> String {
