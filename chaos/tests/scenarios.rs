@@ -5,7 +5,9 @@
 
 use chaos_tests::{
     catalogue::{ALL, LONG},
+    oracle,
     scenario::{Scenario, Verdict},
+    world::World,
 };
 
 /// Seeds of a short run.
@@ -155,7 +157,7 @@ scenarios! {
 #[test]
 fn one_seed_is_one_history() {
     let run = || {
-        let mut world = chaos_tests::world::World::joined(3, 77, None);
+        let mut world = World::joined(3, 77, None);
         for n in 0..20 {
             let at = world.seed.below(3) as usize;
             world.record(at, &format!("canary {n}"));
@@ -165,4 +167,34 @@ fn one_seed_is_one_history() {
         (world.now_ms, world.held())
     };
     assert!(run() == run());
+}
+
+/// One device uses two relays, one only the first, and one joins at the second and only there: what it writes, and that
+/// it may write, reaches the others through the device between them, and so does what was deleted.
+#[test]
+fn mr_a_device_that_joins_at_the_second_relay_holds_up_nobody_at_the_first() {
+    for seed in 1..=4 {
+        let mut world = World::joined_at(2, 2, seed, None);
+        world.leave_relay(1, 1);
+        world.record(0, "canary before");
+        world.settle();
+        let third = world.add_member(1);
+        world.settle();
+        for (n, at) in [0, 1, third, 0, 1].into_iter().enumerate() {
+            world.record(at, &format!("canary {n} of {at}"));
+            world.pass(500);
+        }
+        // What an author does not bring to a relay, others do after half a minute.
+        world.pass(90_000);
+        world.settle();
+        let counts: Vec<usize> = world.machines.iter().map(|machine| machine.history.len()).collect();
+        assert_eq!(counts, [6, 6, 6], "seed {seed}");
+        let gone = *world.recorded().keys().next().expect("recorded");
+        assert!(world.delete(0, gone));
+        world.pass(90_000);
+        world.settle();
+        let counts: Vec<usize> = world.machines.iter().map(|machine| machine.history.len()).collect();
+        assert_eq!(counts, [5, 5, 5], "seed {seed}");
+        oracle::check(&world);
+    }
 }

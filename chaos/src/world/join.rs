@@ -96,7 +96,7 @@ fn beginning(devices: usize, relays: usize) -> Beginning {
     let machines = (0..devices).map(|at| Machine::new(Disk::default(), seed.fork(at as u64 + 1), None)).collect();
     let mut world = empty(machines, relays, seed, None);
     for at in 0..devices {
-        world.join(at);
+        world.join(at, 0);
     }
     world.settle();
     let root = root();
@@ -120,9 +120,9 @@ pub(super) fn root() -> RootKey {
 }
 
 impl World {
-    /// One device joins at the first relay, without a network in between: the first makes the account.
-    fn join(&mut self, at: usize) {
-        let (root, relay_key) = (root(), self.relays[0].key());
+    /// One device joins at a relay, without a network in between: the first makes the account.
+    fn join(&mut self, at: usize, relay: usize) {
+        let (root, relay_key) = (root(), self.relays[relay].key());
         let intent = if self.handles.is_empty() { Intent::Create(None) } else { Intent::Attach };
         if self.handles.is_empty() {
             self.handles.push(root.relay_account(&relay_key).handle());
@@ -130,9 +130,12 @@ impl World {
         let machine = &mut self.machines[at];
         let mut env = Env { now_ms: machine.clock.read(self.now_ms), entropy: &mut machine.entropy };
         let names = (format!("canary-device-{at}"), "test".to_owned());
-        let joining = Joining::new(intent, root, relay_key, "wss://canary-relay:1/".to_owned(), names, &mut env)
-            .expect("randomness");
-        self.carry(0, joining.knock());
+        let address = match relay {
+            0 => "wss://canary-relay:1/".to_owned(),
+            _ => format!("wss://canary-relay-{relay}:1/"),
+        };
+        let joining = Joining::new(intent, root, relay_key, address, names, &mut env).expect("randomness");
+        self.carry(relay, joining.knock());
         let joined = joining.finish();
         let fate = self.machines[at].decide(self.now_ms, |device, history, _, env| device.adopt(joined, history, env));
         assert_eq!(fate, Fate::Done);
@@ -176,16 +179,36 @@ impl World {
         self.hang_up(at);
         let fate = self.machines[at].decide(self.now_ms, |device, _, disk, _| device.leave(disk));
         assert_eq!(fate, Fate::Done);
-        self.join(at);
+        self.join(at, 0);
+    }
+
+    /// A device uses a relay no more.
+    pub fn leave_relay(&mut self, at: usize, relay: usize) {
+        let number = self.remote(at, relay).expect("it has the relay");
+        self.hang_up(at);
+        let fate = self.machines[at].decide(self.now_ms, |device, _, disk, _| device.remove_remote(number, disk));
+        assert_eq!(fate, Fate::Done);
+    }
+
+    /// A new device that joins the account at this relay, and knows no other. Gives its number.
+    pub fn add_member(&mut self, relay: usize) -> usize {
+        let entropy = self.seed.fork(self.machines.len() as u64 + 1);
+        let at = self.add_machine(Machine::new(Disk::default(), entropy, self.sabotage));
+        self.join(at, relay);
+        at
     }
 
     /// Another computer with a copy of a device's whole home. Gives its number.
     pub fn copy_home(&mut self, from: usize) -> usize {
-        let at = self.machines.len();
         let disk = self.machines[from].disk.clone();
         // Not even the random generator is another's at first, as in a virtual machine that was copied.
         let entropy = self.machines[from].entropy.clone();
-        self.machines.push(Machine::new(disk, entropy, self.sabotage));
+        self.add_machine(Machine::new(disk, entropy, self.sabotage))
+    }
+
+    fn add_machine(&mut self, machine: Machine) -> usize {
+        let at = self.machines.len();
+        self.machines.push(machine);
         self.links.push(vec![Link::default(); self.relays.len()]);
         self.traffic.push(Traffic::default());
         self.drivers.push(drivers(self.relays.len()));

@@ -307,6 +307,9 @@ impl Account {
         let cell = self.seal(CellClass::KeyLog, &bytes, &OpId(hash.0), env)?;
         let mut writes = vec![self.row(&state::entry_key(&hash), bytes)];
         writes.extend(self.enqueue_everywhere(&cell));
+        for remote in self.remotes.values_mut() {
+            remote.record.has_entries.insert(hash);
+        }
         writes.push(self.row(state::MEMBERS, state::encode(&self.members)));
         Ok(writes)
     }

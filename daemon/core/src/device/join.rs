@@ -158,6 +158,7 @@ impl Knock {
             stopped: None,
             comparing: false,
             has: Default::default(),
+            has_entries: Default::default(),
             position: None,
         }
     }

@@ -148,9 +148,9 @@ impl Account {
         }
         if log_changed {
             writes.push(self.row(state::LOG, state::encode(&self.log)));
-            self.forward_later(from, now_ms);
         }
         if log_changed || members_changed {
+            self.forward_later(from, now_ms);
             writes.push(self.row(state::MEMBERS, state::encode(&self.members)));
         }
         Step { writes, notices, ..Step::default() }

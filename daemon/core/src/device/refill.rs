@@ -1,6 +1,6 @@
 //! Giving a relay what it lacks and others wrote: one that began a new life, one that was added later, and one that some
-//! of the account's devices do not speak to. Each op and part is sealed anew, so the same one may be there twice for a
-//! while; both cells are remembered, and go together.
+//! of the account's devices do not speak to. Key-log entries go first, for who may write has to be known before. Each op
+//! and part is sealed anew, so the same one may be there twice for a while; both cells are remembered, and go together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,6 @@ use crate::{
 pub(super) struct Offer {
     ops: BTreeMap<DeviceId, BTreeSet<u64>>,
     parts: BTreeSet<OpId>,
-    entries: BTreeSet<Hash>,
 }
 
 /// Milliseconds that an op's author has to bring it to a relay before somebody else does.
@@ -55,9 +54,30 @@ impl Account {
 
     /// As [`Self::note_at_remote`], for a key-log entry.
     pub(super) fn note_entry_at_remote(&mut self, number: RemoteNumber, entry: Hash) {
-        if let Some(offer) = self.offers.get_mut(&number) {
-            offer.entries.insert(entry);
+        if let Some(remote) = self.remotes.get_mut(&number) {
+            remote.record.has_entries.insert(entry);
         }
+    }
+
+    /// The key-log entries that a relay was not seen to have, sealed for it.
+    fn seal_entries(
+        &mut self,
+        number: RemoteNumber,
+        rows: &dyn Rows,
+        env: &mut Env<'_>,
+    ) -> Result<Vec<Vec<u8>>, DeviceError> {
+        let Some(remote) = self.remote(number) else { return Ok(Vec::new()) };
+        let has = remote.record.has_entries.clone();
+        let mut cells = Vec::new();
+        for (_, bytes) in rows.rows(Space::State)?.into_iter().filter(|(key, _)| state::is_entry(key)) {
+            let entry: SignedEntry = codec::decode(&bytes).map_err(|_| DeviceError::State("key log"))?;
+            let hash = proof::entry_hash(&entry.entry);
+            if !has.contains(&hash) {
+                cells.push(self.seal(CellClass::KeyLog, &bytes, &as_op_id(hash), env)?);
+                self.note_entry_at_remote(number, hash);
+            }
+        }
+        Ok(cells)
     }
 
     /// Queues, for a relay that was compared, whatever it was not seen to have: key-log entries first, then snapshots,
@@ -70,17 +90,7 @@ impl Account {
     ) -> Result<Step, DeviceError> {
         let Some(offer) = self.offers.remove(&number) else { return Ok(Step::default()) };
         let mut rows = Overlay::new(rows);
-        let mut cells = Vec::new();
-        for (key, bytes) in rows.rows(Space::State)? {
-            if !state::is_entry(&key) {
-                continue;
-            }
-            let entry: SignedEntry = codec::decode(&bytes).map_err(|_| DeviceError::State("key log"))?;
-            let hash = proof::entry_hash(&entry.entry);
-            if !offer.entries.contains(&hash) {
-                cells.push(self.seal(CellClass::KeyLog, &bytes, &as_op_id(hash), env)?);
-            }
-        }
+        let mut cells = self.seal_entries(number, &rows, env)?;
         let parts: Vec<OpId> = self.snapshots.kept.values().flat_map(|kept| kept.list.part_ids()).collect();
         for id in parts.iter().filter(|id| !offer.parts.contains(id)) {
             cells.extend(self.seal_again(Space::Part, id.0.to_vec(), &mut rows, env)?);
@@ -139,7 +149,8 @@ impl Account {
         let has = remote.record.has.clone();
         let own = self.vault.device_id();
         let mut rows = Overlay::new(rows);
-        let mut cells = Vec::new();
+        // Or what their authors wrote waits there for keys that nobody brings.
+        let mut cells = self.seal_entries(number, &rows, env)?;
         for run in self.log.missing(&has).into_iter().filter(|run| run.author != own) {
             cells.extend(self.seal_parts_after(&run, &mut rows, env)?);
             for seq in run.from..=run.to {

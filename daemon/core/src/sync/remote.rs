@@ -3,7 +3,7 @@
 //! The cursor moves only by a page that was checked against the chain of heads, never by an acknowledgement, and is
 //! saved in the same step as what the page brought. A relay that shows another past than before is stopped, not followed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use caro_link::proof;
 use caro_schema::{
@@ -49,6 +49,9 @@ pub struct RemoteRecord {
     /// Of each author, the last op that this relay was seen to have.
     #[serde(default)]
     pub has: BTreeMap<DeviceId, u64>,
+    /// The key-log entries that this relay was seen to have.
+    #[serde(default)]
+    pub has_entries: BTreeSet<Hash>,
     /// Where the log stood when the relay last signed it.
     #[serde(default)]
     pub position: Option<Position>,
@@ -374,6 +377,7 @@ impl Remote {
             self.record.head = Hash([0; 32]);
             self.record.acknowledged = 0;
             self.record.has.clear();
+            self.record.has_entries.clear();
             self.record.comparing = true;
             self.heads = Heads::default();
         } else if position.cursor < self.record.cursor.max(self.record.acknowledged)

@@ -93,6 +93,7 @@ fn record() -> RemoteRecord {
         stopped: None,
         comparing: false,
         has: BTreeMap::new(),
+        has_entries: Default::default(),
         position: None,
     }
 }
