@@ -25,12 +25,15 @@ use caro_schema::{
     id::{RecordId, RelayKey},
     relay::{ToDevice, ToRelay},
 };
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 const RELAY: RemoteNumber = 1;
 
 /// Between two commands.
 const PAUSE_MS: u64 = 60_000;
+
+/// Between two sessions.
+const BETWEEN_SESSIONS: Duration = Duration::from_secs(2);
 
 /// How long a command runs.
 const RUNS_MS: u64 = 1_000;
@@ -207,13 +210,27 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let joined = joining.finish();
     typist.decide(|device, history, _, env| device.adopt(joined, history, env).expect("randomness"));
     typist.do_what_is_due();
-    // A session carries only so much; then there is another.
-    while !carry(&mut typist, &address, relay_key).await? {}
+    // A session carries only so much; then there is another. One that the relay ends may be cut off in mid-sentence.
+    let mut waiting_at_the_end = None;
+    loop {
+        let ended = carry(&mut typist, &address, relay_key).await;
+        typist.device.handle_disconnected(RELAY);
+        let left = (typist.count - typist.typed, typist.disk.queue.len());
+        match ended {
+            Ok(true) => break,
+            Ok(false) => {}
+            Err(error) if waiting_at_the_end == Some(left) => return Err(error),
+            Err(_) => {}
+        }
+        waiting_at_the_end = Some(left);
+        // The relay lets nobody talk without end.
+        sleep(BETWEEN_SESSIONS).await;
+    }
     writeln!(std::io::stdout(), "{}", phrase.words().join(" "))?;
     Ok(())
 }
 
-/// One session with the relay. Whether everything was done in it.
+/// One session with the relay: whether everything was done in it.
 async fn carry(typist: &mut Typist, address: &Address, relay_key: RelayKey) -> Result<bool, Box<dyn Error>> {
     let account = typist.device.account().ok_or("it joined")?;
     let static_key = Arc::new(account.vault().device().relay_static(&relay_key));
@@ -238,7 +255,6 @@ async fn carry(typist: &mut Typist, address: &Address, relay_key: RelayKey) -> R
     }
     let is_done = typist.is_done();
     session.close().await;
-    typist.device.handle_disconnected(RELAY);
     Ok(is_done)
 }
 
