@@ -280,7 +280,7 @@ mod tests {
             disk.write(&mut Seed::new(seed), folder.path());
             fs::read(folder.path().join("a")).ok()
         };
-        (0..60).map(image).collect()
+        (0..240).map(image).collect()
     }
 
     #[test]
