@@ -64,6 +64,10 @@ pub struct SyncStatus {
     pub refused: u64,
     /// Commands that stay here because they are above a limit.
     pub kept_here: u64,
+    /// Commands from before joining, and imported ones, that stay here because they are older than the window or too many
+    /// for it.
+    #[serde(default)]
+    pub outside_window: u64,
     /// What the person should know, in order of weight.
     pub warnings: Vec<Warning>,
     /// In answer to a wish to sync now: that what was known here and there at that moment is on both sides. More may be on

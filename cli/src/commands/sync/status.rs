@@ -68,6 +68,11 @@ pub(super) fn lines(status: &SyncStatus, devices: &[Device], zone: &TimeZone) ->
         (status.waiting, "changes wait for earlier ones or for a key"),
         (status.refused, "changes were refused: not signed by a device of the account, or damaged"),
         (status.kept_here, "commands stay on this device because they are too large to sync"),
+        (
+            status.outside_window,
+            "older commands stay on this device: sync.window_days and sync.window_commands say how much of what was here \
+             before joining is synced",
+        ),
     ];
     lines.extend(counted.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
     lines.extend(devices.iter().map(|device| device_line(device, zone)));
@@ -201,6 +206,7 @@ pub(super) fn json(status: &SyncStatus, devices: &[Device]) -> Value {
         waiting,
         refused,
         kept_here,
+        outside_window,
         warnings,
         exchanged: _,
     } = status;
@@ -208,7 +214,7 @@ pub(super) fn json(status: &SyncStatus, devices: &[Device]) -> Value {
         "joined": joined, "enabled": enabled, "account": account, "device_name": device_name,
         "remotes": remotes.iter().map(remote_json).collect::<Vec<_>>(),
         "waiting": waiting, "refused": refused, "kept_here": kept_here,
-        "warnings": warnings.iter().map(warning_json).collect::<Vec<_>>(),
+        "outside_window": outside_window, "warnings": warnings.iter().map(warning_json).collect::<Vec<_>>(),
         "devices": devices.iter().map(device_json).collect::<Vec<_>>(),
     })
 }

@@ -85,6 +85,9 @@ pub(super) struct Profile {
     /// Another copy of this device writes: the home was cloned, or an old backup of it was put back.
     #[serde(default)]
     pub(super) cloned: bool,
+    /// Commands that are not uploaded, being older than the window or too many for it.
+    #[serde(default)]
+    pub(super) outside_window: u64,
 }
 
 impl Account {
@@ -165,9 +168,10 @@ impl Account {
         env: &mut Env<'_>,
     ) -> Result<(Self, Step), DeviceError> {
         let Joined { vault, remote, admission, name, platform } = joined;
-        let profile = Profile { name: Redacted::new(name), platform, enabled: true, cloned: false };
-        let mut account =
-            Self { backfill: Some(Backfill::new(history, rules, env.now_ms)), ..Self::new(vault, profile) };
+        let backfill = Backfill::new(history, rules, env.now_ms);
+        let outside_window = (history.len() as u64).saturating_sub(backfill.len());
+        let profile = Profile { name: Redacted::new(name), platform, enabled: true, cloned: false, outside_window };
+        let mut account = Self { backfill: Some(backfill), ..Self::new(vault, profile) };
         let mut step = Step::default();
         account.add_remote(1, remote);
         account.members.accept(&account.vault.account(), &account.vault.dataset(), &admission);

@@ -39,6 +39,11 @@ impl Backfill {
         Self { ids: newest.map(|record| record.id).collect(), all: false }
     }
 
+    /// How many records are to be uploaded.
+    pub(super) fn len(&self) -> u64 {
+        self.ids.len() as u64
+    }
+
     /// A backfill that a restart interrupted.
     pub(super) fn from_the_beginning() -> Self {
         Self { ids: VecDeque::new(), all: true }
@@ -69,11 +74,14 @@ impl Account {
         let since_us = rules.since_us(env.now_ms).unwrap_or(i64::MIN);
         let piece: Vec<RecordId> = backfill.ids.drain(..backfill.ids.len().min(PIECE)).collect();
         let records = piece.iter().filter_map(|id| history.record(id));
-        let changes: Vec<RawChange> = records
-            .filter(|record| record.start_us >= since_us && record.command.len() <= COMMAND_SYNC_BYTES_MAX)
-            .map(|record| put(&record))
-            .collect();
+        let (inside, outside): (Vec<_>, Vec<_>) = records.partition(|record| record.start_us >= since_us);
+        let changes: Vec<RawChange> =
+            inside.iter().filter(|record| record.command.len() <= COMMAND_SYNC_BYTES_MAX).map(put).collect();
         let mut step = Step::default();
+        if !outside.is_empty() {
+            self.profile.outside_window += outside.len() as u64;
+            step.writes.push(self.row(state::PROFILE, state::encode(&self.profile)));
+        }
         for packed in fill(changes, &mut self.kept_here) {
             step.writes.extend(self.append_packed(kind::CHANGES, packed, env)?);
         }

@@ -30,6 +30,7 @@ impl Account {
             waiting: self.waiting.len() as u64,
             refused: self.refused,
             kept_here: self.kept_here,
+            outside_window: self.profile.outside_window,
             warnings: self.warnings(),
             exchanged: false,
         }

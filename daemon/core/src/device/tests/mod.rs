@@ -139,6 +139,14 @@ fn a_crash_in_the_middle_of_the_first_upload_uploads_everything() {
     world.join(1);
     world.settle();
     assert_eq!(world.machines[1].history.len(), 10_000, "the newest of the window");
+    let outside = |world: &World| world.machines[0].device.account().unwrap().status(|_| None).outside_window;
+    assert_eq!(outside(&world), 10_000, "said to the person, and not twice after a restart");
+    // What is imported later and older than the window stays as well, and is counted.
+    let now_ms = world.now_ms;
+    let ancient = record(RecordId([9; 16]), "ancient", now_ms - 400 * 86_400_000);
+    world.machines[0].decide(now_ms, |device, history, _, _| device.import(vec![ancient], history).0);
+    world.settle();
+    assert_eq!(outside(&world), 10_001);
     assert!(world.relay.cells.len() < 40, "{} cells for 10,000 commands", world.relay.cells.len());
 }
 
