@@ -7,7 +7,8 @@ pub(crate) const OK: u8 = 0;
 /// Something else went wrong, or nothing matched (`search`, `history last`, `history delete`).
 pub(crate) const FAILURE: u8 = 1;
 
-/// The command line cannot be understood, or an option's value cannot. clap uses the same number.
+/// The command line cannot be understood, or an option's value cannot, or it leaves out what would have to be asked where
+/// there is no terminal. clap uses the same number.
 pub(crate) const USAGE: u8 = 2;
 
 /// What was given is wrong: a phrase, a pattern, a file's content, a damaged database.

@@ -17,7 +17,7 @@ const DAY_US: i64 = 86_400_000_000;
 /// Records without a time, as some foreign histories have them, begin here.
 const NO_TIME_US: i64 = 0;
 
-/// The records to be deleted, the oldest first, at most [`BATCH`].
+/// The records to be deleted, the oldest first.
 pub fn expired(history: &History, keep: Keep, now_us: i64) -> Vec<RecordId> {
     let Keep { days, count } = keep;
     if days.is_none() && count.is_none() {
@@ -31,7 +31,7 @@ pub fn expired(history: &History, keep: Keep, now_us: i64) -> Vec<RecordId> {
     let kept = count.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
     let too_many = starts.len().saturating_sub(kept);
     let expired = starts.iter().enumerate().filter(|(at, (start_us, _))| *at < too_many || is_old(*start_us));
-    expired.map(|(_, (_, id))| *id).take(BATCH).collect()
+    expired.map(|(_, (_, id))| *id).collect()
 }
 
 #[cfg(test)]

@@ -197,6 +197,13 @@ fn range(least: i64, most: i64) -> String {
     }
 }
 
+/// The word that takes the fewest changes, if it takes few: for who mistyped one.
+pub fn nearest_word<'a>(typed: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let best = words.into_iter().map(|word| (distance(typed, word), word)).min_by_key(|(steps, _)| *steps);
+    // In a word of three letters two changes make any other.
+    best.filter(|(steps, _)| *steps <= (typed.chars().count() / 3).max(1)).map(|(_, word)| word)
+}
+
 /// Letters to add, drop, change or swap with their neighbour.
 fn distance(from: &str, to: &str) -> usize {
     let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
@@ -262,6 +269,14 @@ mod tests {
         check("lgo", Some("log"));
         check("qqqqqqqq", None);
         check("", None);
+    }
+
+    #[test]
+    fn a_mistyped_word_is_answered_with_the_nearest_one_if_that_is_near() {
+        let words = ["accept", "put", "run"];
+        assert_eq!(nearest_word("acept", words), Some("accept"));
+        assert_eq!(nearest_word("rnu", words), Some("run"));
+        assert_eq!(nearest_word("fly", words), None);
     }
 
     #[test]

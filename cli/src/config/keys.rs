@@ -92,5 +92,13 @@ mod tests {
                 "screen.keys: f8: \"moon\" is no condition",
             ]
         );
+        let (_, problems) = parsed("f5 = \"acept\"\n\"ctrl-entre\" = \"up\"\n");
+        assert_eq!(
+            problems,
+            [
+                "screen.keys: ctrl-entre: \"ctrl-entre\" is no key; perhaps \"ctrl-enter\"",
+                "screen.keys: f5: \"acept\" is no action; perhaps \"accept\"",
+            ]
+        );
     }
 }

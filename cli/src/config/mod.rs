@@ -67,6 +67,12 @@ impl Config {
     }
 }
 
+/// What a file says of the theme and of keys that means nothing: the table of settings cannot tell.
+pub(crate) fn meaningless(text: &str, folder: &Path) -> Vec<String> {
+    let told = |problem: &String| problem.starts_with("screen.keys: ") || problem.starts_with("screen.theme: \"");
+    Config::parse(text, folder).1.into_iter().filter(told).collect()
+}
+
 fn theme_named(name: &str, folder: &Path, problems: &mut Vec<String>) -> Option<Theme> {
     if let Some(theme) = Theme::named(name) {
         return Some(theme);
@@ -84,10 +90,19 @@ fn theme_named(name: &str, folder: &Path, problems: &mut Vec<String>) -> Option<
             Some(theme)
         }
         Err(problem) => {
-            problems.push(format!("screen.theme: {name:?}: {problem}"));
+            let perhaps = nearest_theme(name, folder).map(|near| format!("; perhaps {near:?}")).unwrap_or_default();
+            problems.push(format!("screen.theme: {name:?}: {problem}{perhaps}"));
             None
         }
     }
+}
+
+/// The theme that was probably meant: a built-in one, or a file of the folder.
+fn nearest_theme(name: &str, folder: &Path) -> Option<String> {
+    let files = fs::read_dir(folder.join("themes")).into_iter().flatten().flatten();
+    let own = files.filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".toml")?.to_owned()));
+    let names: Vec<String> = own.chain(theme::BUILT_IN.map(str::to_owned)).chain(["auto".to_owned()]).collect();
+    settings::nearest_word(name, names.iter().map(String::as_str)).map(str::to_owned)
 }
 
 /// The nearest setting, for who mistyped one.
@@ -203,6 +218,11 @@ mod tests {
         let (config, problems) = Config::read(&folder.path().join("config.toml"));
         assert_eq!(config.theme, Theme::named("16"));
         assert_eq!(problems, ["themes/mine.toml: styles.sky: there is no such style"]);
+        let near = |name: &str| meaningless(&format!("[screen]\ntheme = \"{name}\"\n"), folder.path());
+        assert_eq!(near("mine"), Vec::<String>::new(), "it can be used, all but a part of it");
+        let told = |end: &str| vec![format!("screen.theme: {end}")];
+        assert_eq!(near("mien"), told("\"mien\": there is no such theme, and no file for it; perhaps \"mine\""));
+        assert_eq!(near("drak"), told("\"drak\": there is no such theme, and no file for it; perhaps \"dark\""));
     }
 
     #[test]

@@ -13,6 +13,11 @@ use std::{
 
 use crate::error::{Failure, Outcome};
 
+/// So many of something, for a sentence: `1 command`, `2 commands`.
+pub(crate) fn counted(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
 /// Standard output, buffered.
 pub(crate) struct Out {
     stream: BufWriter<StdoutLock<'static>>,

@@ -18,5 +18,5 @@ pub(crate) fn open() -> Outcome<File> {
         .read(true)
         .write(true)
         .open("/dev/tty")
-        .map_err(|error| Failure::new(exit::UNAVAILABLE, format!("there is no terminal to ask on: {}", system(&error))))
+        .map_err(|error| Failure::new(exit::USAGE, format!("there is no terminal to ask on: {}", system(&error))))
 }

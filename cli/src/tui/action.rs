@@ -1,6 +1,8 @@
 //! Everything that a key can be bound to: a name for the configuration, and a sentence for the help. What an action does
 //! is in `update`.
 
+use caro_schema::settings::nearest_word;
+
 /// Something that the screen can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
@@ -158,6 +160,11 @@ impl Action {
     /// By its name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         ALL.iter().find(|(_, known, ..)| *known == name).map(|(action, ..)| *action)
+    }
+
+    /// The name that was probably meant.
+    pub(super) fn nearest(name: &str) -> Option<&'static str> {
+        nearest_word(&name.to_lowercase(), ALL.iter().map(|(_, known, ..)| *known))
     }
 }
 

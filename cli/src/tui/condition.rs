@@ -1,5 +1,7 @@
 //! When a key has its meaning: words that hold or do not hold, such as `query-empty` or `!vim-normal`.
 
+use caro_schema::settings::nearest_word;
+
 /// What may be asked of the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fact {
@@ -59,6 +61,11 @@ impl Condition {
             known.map(|(_, fact, _)| (*fact, wanted)).ok_or_else(|| word.to_owned())
         };
         text.split_whitespace().map(fact).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The word that was probably meant.
+    pub(super) fn nearest(word: &str) -> Option<&'static str> {
+        nearest_word(&word.trim_start_matches('!').to_lowercase(), FACTS.iter().map(|(known, ..)| *known))
     }
 
     /// Whether all is as it must be.

@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use caro_schema::settings::nearest_word;
+
 /// What is pressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
@@ -85,6 +87,24 @@ impl Key {
             }
         }
         Some(key)
+    }
+}
+
+impl Key {
+    /// What was probably meant by keys between blanks: the same, with the names of keys put right.
+    pub(super) fn nearest_sequence(text: &str) -> Option<String> {
+        let right = |key: &str| {
+            let small = key.to_lowercase();
+            if let Some(known) = [key, &small].into_iter().find(|key| Self::parse(key).is_some()) {
+                return Some(known.to_owned());
+            }
+            let held = small.rfind('-').filter(|at| at + 1 < small.len()).map_or(0, |at| at + 1);
+            let (held, name) = small.split_at(held);
+            let right = format!("{held}{}", nearest_word(name, NAMES.iter().map(|(known, _)| *known))?);
+            Self::parse(&right).map(|_| right)
+        };
+        let keys: Option<Vec<String>> = text.split_whitespace().map(right).collect();
+        keys.filter(|keys| (1..=SEQUENCE_MAX).contains(&keys.len())).map(|keys| keys.join(" "))
     }
 }
 
@@ -210,6 +230,9 @@ mod tests {
         }
         assert_eq!(parse_sequence(""), None);
         assert_eq!(parse_sequence("a b c d"), None);
+        let nearest = |text| Key::nearest_sequence(text);
+        assert_eq!(nearest("Ctrl-X alt-entre").as_deref(), Some("ctrl-x alt-enter"));
+        assert_eq!((nearest("strg-r"), nearest("a b c d")), (None, None));
         assert_eq!(parse_sequence("g g").map(|keys| sequence_name(&keys)).as_deref(), Some("g g"));
     }
 }

@@ -23,11 +23,19 @@ impl Binding {
     /// # Errors
     /// What of it means nothing, in a fragment of a sentence.
     pub(crate) fn parse(keys: &str, when: &str, action: &str) -> Result<Self, String> {
-        let keys = parse_sequence(keys).ok_or_else(|| format!("{keys:?} is no key"))?;
-        let when = Condition::parse(when).map_err(|word| format!("{word:?} is no condition"))?;
-        let action = Action::named(action).ok_or_else(|| format!("{action:?} is no action"))?;
+        let keys = parse_sequence(keys)
+            .ok_or_else(|| format!("{keys:?} is no key{}", perhaps(Key::nearest_sequence(keys).as_deref())))?;
+        let when = Condition::parse(when)
+            .map_err(|word| format!("{word:?} is no condition{}", perhaps(Condition::nearest(&word))))?;
+        let action = Action::named(action)
+            .ok_or_else(|| format!("{action:?} is no action{}", perhaps(Action::nearest(action))))?;
         Ok(Self { keys, when, action })
     }
+}
+
+/// The nearest right word, for who mistyped one.
+fn perhaps(word: Option<&str>) -> String {
+    word.map(|word| format!("; perhaps \"{word}\"")).unwrap_or_default()
 }
 
 /// All bindings, the first that holds counts.

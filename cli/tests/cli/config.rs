@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::MetadataExt};
 
-use crate::support::Home;
+use crate::support::{Home, without_terminal};
 
 fn file(home: &Home) -> String {
     fs::read_to_string(home.places().config).expect("a file")
@@ -58,6 +58,15 @@ fn what_cannot_be_used_is_not_written_and_says_what_can() {
         (&["config", "set", "history.keep_days", "0"], 65, "a whole number from 1 to 36500, or \"unlimited\""),
         (&["config", "get", "lgo"], 2, "perhaps log"),
         (&["config", "set", "--add", "log", "info"], 2, "log is no list"),
+        (
+            &["config", "set", "screen.theme", "drak"],
+            65,
+            "there is no such theme, and no file for it; perhaps \"dark\"",
+        ),
+        (&["config", "set", "screen.keys.f5", "acept"], 65, "\"acept\" is no action; perhaps \"accept\""),
+        (&["config", "set", "screen.keys.ctrl-entre", "up"], 65, "is no key; perhaps \"ctrl-enter\""),
+        (&["config", "set", "screen.columns", "moon"], 65, "screen.columns may be any of exit duration"),
+        (&["config", "set", "--remove", "record.ignore_commands", "x"], 1, "\"x\" is not in record.ignore_commands"),
     ] {
         let ran = home.run(arguments);
         assert_eq!(ran.code(), code, "{arguments:?}: {}", ran.stderr());
@@ -88,6 +97,39 @@ fn the_documented_file_is_printed_and_edited() {
     assert!(said.contains("no setting is called record.secret; it may be: record.secrets"), "{said}");
     let (code, said) = edit("false");
     assert_eq!((code, said.starts_with("caro: the editor false failed")), (1, true), "{said}");
+    let folder = home.places().config.parent().expect("a folder").to_owned();
+    assert_eq!(fs::read_dir(&folder).expect("listed").count(), 1, "what was edited is not left beside it");
+    let (code, said) = edit("sh -c 'echo \"#mine\" >> \"$1\"; false' sh");
+    assert_eq!((code, said.contains("; what you wrote is in ")), (1, true), "{said}");
+    assert_eq!(fs::read_dir(&folder).expect("listed").count(), 2, "what was saved before the editor failed is kept");
+}
+
+#[test]
+fn what_the_file_says_and_is_not_in_force_is_marked() {
+    let home = Home::with_daemon("/nowhere");
+    write(&home, "[record]\nsecrets = \"dorp\"\n[screen]\ntheme = \"blue\"\n");
+    let get = home.run(&["config", "get", "record.secrets"]);
+    assert_eq!((get.code(), get.stdout().as_str()), (0, "drop\n"));
+    assert_eq!(get.stderr(), "record.secrets: the file says \"dorp\", which cannot be used: caro doctor\n");
+    let listed = home.ok(&["config", "list", "--short", "screen.theme"]);
+    assert_eq!(listed, "screen.theme = \"auto\"   (the file says \"blue\", which cannot be used: caro doctor)\n");
+    let other = home.run(&["config", "set", "screen.enter", "run"]);
+    assert_eq!(other.code(), 0, "what was wrong before is not what is changed: {}", other.stderr());
+}
+
+#[test]
+fn an_edited_file_that_would_delete_is_asked_about_and_keeps_the_limits_when_nobody_says_yes() {
+    let commands: Vec<String> = (0..150).map(|number| format!("echo {number}")).collect();
+    let home = Home::with_history(&commands.iter().map(String::as_str).collect::<Vec<_>>());
+    write(&home, "# mine\n[history]\nkeep_count = 400\n");
+    let mut edit = home.command(&["config", "edit"]);
+    edit.env("EDITOR", "sed -i -e s/400/100/ -e s/mine/yours/");
+    let output = without_terminal(edit).output().expect("it runs");
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("this would delete 50 of 150 commands, for ever"), "{said}");
+    assert_eq!(file(&home), "# yours\n[history]\nkeep_count = 400\n");
+    assert_eq!(home.ok(&["history", "list", "-c"]).lines().count(), 150);
 }
 
 #[test]

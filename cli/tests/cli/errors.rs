@@ -4,7 +4,10 @@ use std::{fs, os::unix::fs::PermissionsExt, process::Stdio};
 
 use caro_schema::ipc::Fault;
 
-use crate::{fake::Fake, support::Home};
+use crate::{
+    fake::Fake,
+    support::{Home, without_terminal},
+};
 
 /// Runs without any daemon to be had, and expects this status and these words.
 #[track_caller]
@@ -108,28 +111,12 @@ fn without_a_terminal_questions_say_how_to_do_without() {
         (&["sync", "restore", "--relay", "wss://h:1/#k"], "--phrase-stdin"),
         (&["history"], "there is no terminal"),
     ] {
-        let mut command = home.command(arguments);
-        // Away from any terminal that the tests may have been started on.
-        let command = in_session_of_its_own(&mut command);
-        let output = command.output().expect("it runs");
+        let output = without_terminal(home.command(arguments)).output().expect("it runs");
         let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(69), "{arguments:?}: {said}");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
         assert!(said.contains(hint), "{arguments:?}: {said}");
     }
     assert_eq!(home.ok(&["history", "list", "-c"]), "ls\n");
-}
-
-fn in_session_of_its_own(command: &mut std::process::Command) -> &mut std::process::Command {
-    let program = command.get_program().to_owned();
-    let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
-    let envs: Vec<_> = command.get_envs().filter_map(|(k, v)| Some((k.to_owned(), v?.to_owned()))).collect();
-    let folder = command.get_current_dir().map(ToOwned::to_owned);
-    *command = std::process::Command::new("setsid");
-    command.arg("--wait").arg(program).args(arguments).env_clear().envs(envs).stdin(Stdio::null());
-    if let Some(folder) = folder {
-        command.current_dir(folder);
-    }
-    command
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::Home;
+use crate::support::{Home, Ran, without_terminal};
 
 fn listed(home: &Home) -> String {
     home.ok(&["history", "list", "-c"])
@@ -137,7 +137,14 @@ fn history_keeps_as_many_as_it_is_told() {
     let home = Home::new();
     let commands: Vec<String> = (0..150).map(|number| format!("echo {number}")).collect();
     home.import(&commands.iter().map(String::as_str).collect::<Vec<_>>());
-    home.ok(&["config", "set", "history.keep_count", "100"]);
+    let mut set = without_terminal(home.command(&["config", "set", "history.keep_count", "100"]));
+    let refused = Ran(set.output().expect("it runs"));
+    assert_eq!(refused.code(), 2, "nobody was asked: {}", refused.stderr());
+    assert!(refused.stderr().contains("this would delete 50 of 150 commands, for ever"), "{}", refused.stderr());
+    assert!(!home.places().config.exists() && listed(&home).lines().count() == 150);
+    home.ok(&["config", "set", "history.keep_count", "150"]);
+    let set = home.run(&["config", "set", "history.keep_count", "100", "--yes"]);
+    assert_eq!((set.code(), set.stderr().as_str()), (0, "deleting 50 of 150 commands, for ever\n"));
     let kept = crate::support::eventually("the oldest are deleted", || {
         let listed = listed(&home);
         (listed.lines().count() == 100).then_some(listed)

@@ -153,6 +153,17 @@ impl Drop for Home {
     }
 }
 
+/// The same command away from any terminal that the tests may have been started on.
+pub(crate) fn without_terminal(command: Command) -> Command {
+    let mut alone = Command::new("setsid");
+    alone.arg("--wait").arg(command.get_program()).args(command.get_args()).env_clear().stdin(Stdio::null());
+    alone.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    if let Some(folder) = command.get_current_dir() {
+        alone.current_dir(folder);
+    }
+    alone
+}
+
 /// What a run of the program left.
 pub(crate) struct Ran(pub(crate) Output);
 

@@ -15,7 +15,7 @@ use caro_schema::{
 };
 
 use super::recording;
-use crate::{filter::Filter, repositories::Repositories, state::State};
+use crate::{clock::Moment, config::Keep, filter::Filter, repositories::Repositories, retention, state::State};
 
 /// Rows of one answer. A screen shows fewer; whoever wants more asks for the next window.
 const ROWS_MAX: u32 = 10_000;
@@ -101,6 +101,10 @@ fn selected(filter: &Filter, history: &History, selection: Selection) -> Result<
         }
         Selection::Repeats { query, same, keep_oldest } => {
             Ok(recording::repeats(history, matching(history, *query)?, same, keep_oldest))
+        }
+        Selection::LetGo { keep_days, keep_count } => {
+            let keep = Keep { days: keep_days, count: keep_count };
+            Ok(retention::expired(history, keep, Moment::now().now_us))
         }
     }
 }

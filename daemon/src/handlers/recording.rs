@@ -155,7 +155,8 @@ impl State {
     /// When something waits to be written.
     pub(crate) fn let_go(&mut self) -> Result<(), Fault> {
         let now_us = Moment::now().now_us;
-        let expired = retention::expired(&self.shared.history(), self.config.keep, now_us);
+        let mut expired = retention::expired(&self.shared.history(), self.config.keep, now_us);
+        expired.truncate(retention::BATCH);
         // A full batch has more behind it.
         self.retention_at =
             Instant::now() + if expired.len() < retention::BATCH { RETENTION_EVERY } else { Duration::ZERO };

@@ -184,6 +184,13 @@ pub enum Selection {
         /// Whether the oldest one stays. Otherwise the newest does.
         keep_oldest: bool,
     },
+    /// Those that `history.keep_days` and `history.keep_count` would let go, were they these.
+    LetGo {
+        /// Commands of so many days stay; none for all.
+        keep_days: Option<u32>,
+        /// So many commands stay; none for all.
+        keep_count: Option<u64>,
+    },
 }
 
 /// Why the rules of recording refuse a command that is in history.

@@ -24,12 +24,21 @@ pub(super) struct File {
 impl File {
     /// From its place; one that is not there is as good as an empty one.
     pub(super) fn read(path: &Path) -> Outcome<Self> {
-        let text = text(path)?;
-        let document = text.parse::<DocumentMut>().map_err(|error| {
-            let message = format!("{}: {}", path.display(), check::unreadable(&text, &error));
+        Self::parse(&text(path)?).map_err(|what| {
+            let message = format!("{}: {what}", path.display());
             Failure::new(exit::DATA, message).hint("put it right first: caro config edit")
-        })?;
+        })
+    }
+
+    /// From its text, or where and why that is none.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let document = text.parse::<DocumentMut>().map_err(|error| check::unreadable(text, &error))?;
         Ok(Self { document })
+    }
+
+    /// As it would be written.
+    pub(super) fn text(&self) -> String {
+        self.document.to_string()
     }
 
     /// The value under a full name, as it stands in the file.
@@ -80,7 +89,7 @@ impl File {
 
     /// Writes it in its place.
     pub(super) fn write(&self, path: &Path) -> Outcome {
-        write_new(path, self.document.to_string().as_bytes())
+        write_new(path, self.text().as_bytes())
     }
 }
 
@@ -108,7 +117,7 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Outcome {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let folder = target.parent().unwrap_or(Path::new("/"));
     let failed = |error: io::Error| Failure::at(&target, &error);
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+    make_folder(folder).map_err(failed)?;
     let beside = beside(&target);
     let written = write_beside(&beside, bytes).and_then(|()| fs::rename(&beside, &target));
     if written.is_err() {
@@ -118,13 +127,19 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Outcome {
     written.map_err(failed)
 }
 
+/// The folder of the file, its owner's alone.
+pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
 /// A name of this process's own, so that two at once do not write into one file.
 fn beside(target: &Path) -> PathBuf {
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     target.with_file_name(format!(".{name}.{}.new", std::process::id()))
 }
 
-fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Makes a file that is its owner's alone, and was not there before.
+pub(super) fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = fs::File::options().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()

@@ -12,7 +12,7 @@ use crate::{
 
 /// Reads what was typed for a setting, or for a name inside a table of its own.
 pub(super) fn read(setting: &Setting, name: &str, typed: &[String]) -> Outcome<Value> {
-    let wrong = || Failure::new(exit::DATA, format!("{name} may be {}", setting.kind.in_words()));
+    let wrong = || Failure::new(exit::DATA, format!("{name} may be {}", typed_words(setting.kind)));
     if setting.kind == Kind::Table {
         if setting.name == name {
             return Err(Failure::new(exit::USAGE, format!("{name} is a table"))
@@ -39,6 +39,16 @@ pub(super) fn read(setting: &Setting, name: &str, typed: &[String]) -> Outcome<V
         return Err(Failure::new(exit::DATA, message).hint("a \\ before a sign takes it as it stands"));
     }
     Ok(value)
+}
+
+/// What may be typed: a list needs no brackets here, and a text no quotes.
+fn typed_words(kind: Kind) -> String {
+    match kind {
+        Kind::Words(words) => format!("any of {}, each at most once", words.join(" ")),
+        Kind::Texts | Kind::Patterns | Kind::Directories => "texts, one after the other".to_owned(),
+        Kind::Text => "a text".to_owned(),
+        other => other.in_words(),
+    }
 }
 
 /// Words that people write for yes and no.
@@ -158,6 +168,12 @@ mod tests {
             let failure = typed(name, words).expect_err("not one");
             assert_eq!(failure.code, exit::DATA, "{name} {words:?}");
         }
+    }
+
+    #[test]
+    fn what_may_be_typed_is_said_as_it_is_typed() {
+        let failure = typed("screen.columns", &["exit", "moon"]).expect_err("no column");
+        assert!(failure.message.starts_with("screen.columns may be any of exit duration "), "{}", failure.message);
     }
 
     #[test]

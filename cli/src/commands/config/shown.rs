@@ -1,0 +1,286 @@
+//! `caro config list` and `get`: what is in force, with a mark where the file says something else.
+//!
+//! What the file says is not always what a program goes by: a value that cannot be used leaves its default, and some wait
+//! for the next start of the daemon, which says so itself.
+
+use std::path::Path;
+
+use caro_schema::settings::{self, ALL, Kind, Reader, Setting};
+use clap::Args;
+use toml_edit::Value;
+
+use super::{File, check::is_pattern, known, page, tell_daemon, unknown, value};
+use crate::{
+    client::places,
+    config::meaningless,
+    error::{Failure, Outcome},
+    exit,
+    output::{Out, say, visible},
+};
+
+/// Print every setting, what it does and what it is
+///
+/// It prints what is in force, and says so where the file has something that is not.
+#[derive(Args)]
+pub(super) struct List {
+    /// Only those that the file sets
+    #[arg(long)]
+    set: bool,
+    /// Only names and values
+    #[arg(long, short)]
+    short: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+    /// Only settings whose name begins so
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+}
+
+/// Print the value of a setting
+///
+/// It prints what is in force, and says so where the file has something that is not.
+#[derive(Args)]
+pub(super) struct Get {
+    /// Its name, such as record.secrets
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl List {
+    pub(super) fn run(self) -> Outcome {
+        let look = Look::at(&places()?.config)?;
+        let prefix = self.name.as_deref().unwrap_or_default();
+        let mut out = Out::new();
+        let mut shown = 0;
+        for setting in ALL.iter().filter(|setting| setting.name.starts_with(prefix)) {
+            let found = look.of(setting);
+            if self.set && found.in_file.is_none() {
+                continue;
+            }
+            shown += 1;
+            if self.json {
+                out.json(&json(setting, &found))?;
+            } else {
+                for line in lines(setting, &found, self.short) {
+                    out.line(&line)?;
+                }
+            }
+        }
+        out.finish()?;
+        match (shown, &self.name) {
+            (0, Some(name)) => Err(unknown(name)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Get {
+    pub(super) fn run(self) -> Outcome {
+        let setting = known(&self.name)?;
+        let look = Look::at(&places()?.config)?;
+        let is_inside = setting.name != self.name;
+        let found = if is_inside { look.inside(&self.name) } else { look.of(setting) };
+        if found.in_file.is_none() && (is_inside || setting.kind == Kind::Table) {
+            // Nothing is there, and there is no default to tell.
+            return Err(Failure::silent(exit::FAILURE));
+        }
+        let mut out = Out::new();
+        if self.json {
+            out.json(&value::json(&found.value))?;
+        } else {
+            for line in value::plain(&found.value) {
+                out.line(&visible::line(line.as_bytes()))?;
+            }
+        }
+        out.finish()?;
+        if let Some(mark) = found.mark.words(&found) {
+            say(&format!("{}: {mark}", self.name));
+        }
+        Ok(())
+    }
+}
+
+/// What is known of the file and of the daemon.
+struct Look {
+    file: File,
+    /// Of themes and keys, what means nothing.
+    meaningless: Vec<String>,
+    /// Settings that a running daemon goes by from its next start on.
+    waiting: Vec<String>,
+}
+
+/// One setting.
+struct Found {
+    /// What is in force.
+    value: String,
+    /// What the file says, if it does.
+    in_file: Option<String>,
+    mark: Mark,
+}
+
+/// How what the file says is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    /// The file says nothing.
+    Default,
+    /// It is.
+    Whole,
+    /// All but a part that cannot be used.
+    Part,
+    /// It cannot be used.
+    Unusable,
+    /// From the next start of the daemon on.
+    Waits,
+}
+
+impl Mark {
+    /// What is to be said where the file has something that is not in force.
+    fn words(self, found: &Found) -> Option<String> {
+        match self {
+            Self::Default | Self::Whole => None,
+            Self::Part => Some("a part of it cannot be used: caro doctor".to_owned()),
+            Self::Unusable => {
+                let wrong = visible::line(found.in_file.as_deref().unwrap_or_default().as_bytes());
+                Some(format!("the file says {wrong}, which cannot be used: caro doctor"))
+            }
+            Self::Waits => Some("in force after: caro daemon restart".to_owned()),
+        }
+    }
+}
+
+impl Look {
+    fn at(path: &Path) -> Outcome<Self> {
+        let file = File::read(path)?;
+        let meaningless = meaningless(&file.text(), path.parent().unwrap_or(Path::new("/")));
+        // What a daemon that does not answer goes by is not known, and is the doctor's business.
+        Ok(Self { file, meaningless, waiting: tell_daemon().unwrap_or_default() })
+    }
+
+    fn of(&self, setting: &Setting) -> Found {
+        let in_file = self.file.value(setting.name);
+        let mark = in_file.as_ref().map_or(Mark::Default, |text| self.mark(setting, text));
+        let own = in_file.clone().filter(|_| mark != Mark::Unusable);
+        Found { value: own.unwrap_or_else(|| setting.default.to_owned()), in_file, mark }
+    }
+
+    /// A name in a table of its own.
+    fn inside(&self, name: &str) -> Found {
+        let in_file = self.file.value(name);
+        Found { value: in_file.clone().unwrap_or_default(), in_file, mark: Mark::Whole }
+    }
+
+    fn mark(&self, setting: &Setting, text: &str) -> Mark {
+        let Ok(value) = text.parse::<Value>() else { return Mark::Unusable };
+        if !setting.kind.accepts(&value::seen(&value)) {
+            return Mark::Unusable;
+        }
+        let told = |start: &str| self.meaningless.iter().any(|problem| problem.starts_with(start));
+        let is_bad = |value: &Value| value.as_str().is_some_and(|text| !is_pattern(text));
+        match (setting.kind, setting.name) {
+            (Kind::Patterns, _) if value.as_array().is_some_and(|list| list.iter().any(is_bad)) => Mark::Part,
+            (_, "screen.keys") if told("screen.keys: ") => Mark::Part,
+            (_, "screen.theme") if told("screen.theme: ") => Mark::Unusable,
+            (_, name) if self.waiting.iter().any(|waiting| waiting == name) => Mark::Waits,
+            _ => Mark::Whole,
+        }
+    }
+}
+
+fn lines(setting: &Setting, found: &Found, short: bool) -> Vec<String> {
+    let Setting { name, kind, doc, reader, .. } = setting;
+    let value = visible::line(found.value.as_bytes());
+    let mark = match (found.mark, found.mark.words(found)) {
+        (Mark::Default, _) => "   (default)".to_owned(),
+        (_, Some(words)) => format!("   ({words})"),
+        (_, None) => String::new(),
+    };
+    let first = match (kind, value.is_empty()) {
+        (Kind::Table, true) => format!("[{name}]   (empty)"),
+        _ => format!("{name} = {value}{mark}"),
+    };
+    if short {
+        return vec![first];
+    }
+    let later = if *reader == Reader::DaemonAtStart { " A change waits for: caro daemon restart." } else { "" };
+    let told = format!("{doc} It may be {}.{later}", kind.in_words());
+    let mut lines = vec![first];
+    lines.extend(page::wrapped(&told, "    "));
+    lines.push(String::new());
+    lines
+}
+
+fn json(setting: &Setting, found: &Found) -> serde_json::Value {
+    let Setting { name, kind, default, doc, reader, belongs } = setting;
+    let reader = match reader {
+        Reader::Caro => "caro",
+        Reader::Daemon => "daemon",
+        Reader::DaemonAtStart => "daemon at start",
+    };
+    let belongs = match belongs {
+        settings::Belongs::Machine => "machine",
+        settings::Belongs::Person => "person",
+    };
+    let Found { value, in_file, mark } = found;
+    serde_json::json!({
+        "name": name, "value": value::json(value), "set": in_file.is_some(), "default": value::json(default),
+        "in_file": in_file.as_deref().map(value::json), "in_force": !matches!(mark, Mark::Unusable | Mark::Waits),
+        "may_be": kind.in_words(), "doc": doc, "reader": reader, "belongs": belongs,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(text: &str) -> Look {
+        let file = File::parse(text).expect("TOML");
+        let meaningless = meaningless(text, Path::new("/nowhere"));
+        Look { file, meaningless, waiting: vec!["log".to_owned()] }
+    }
+
+    fn first(text: &str, name: &str) -> String {
+        let setting = settings::find(name).expect("a setting");
+        lines(setting, &look(text).of(setting), true).concat()
+    }
+
+    #[test]
+    fn a_setting_is_listed_with_what_it_does_and_may_be() {
+        let setting = settings::find("record.secrets").expect("a setting");
+        let listed = lines(setting, &look("").of(setting), false).join("\n");
+        assert!(listed.starts_with("record.secrets = \"drop\"   (default)\n    What becomes"), "{listed}");
+        assert!(listed.contains("It may be \"drop\",") && listed.contains("\"keep\"."), "{listed}");
+        let restart = settings::find("key.store").expect("a setting");
+        assert!(lines(restart, &look("").of(restart), false).join(" ").contains("caro daemon restart"));
+        assert_eq!(first("record.secrets = \"mask\"", "record.secrets"), "record.secrets = \"mask\"");
+        assert_eq!(json(setting, &look("record.secrets = \"mask\"").of(setting))["value"], "mask");
+    }
+
+    #[test]
+    fn what_is_listed_is_in_force_and_what_is_not_is_marked() {
+        let text = "log = \"off\"\n[record]\nsecrets = \"dorp\"\nignore_commands = ['(', 'a']\n[screen]\ntheme = \"blue\"\n\
+                    [screen.keys]\nf5 = \"fly\"\n";
+        let cannot = "which cannot be used: caro doctor)";
+        for (name, expected) in [
+            ("log", "log = \"off\"   (in force after: caro daemon restart)".to_owned()),
+            ("record.secrets", format!("record.secrets = \"drop\"   (the file says \"dorp\", {cannot}")),
+            ("screen.theme", format!("screen.theme = \"auto\"   (the file says \"blue\", {cannot}")),
+            (
+                "record.ignore_commands",
+                "record.ignore_commands = ['(', 'a']   (a part of it cannot be used: caro doctor)".to_owned(),
+            ),
+        ] {
+            assert_eq!(first(text, name), expected);
+        }
+        assert!(first(text, "screen.keys").ends_with("(a part of it cannot be used: caro doctor)"));
+        let secrets = settings::find("record.secrets").expect("a setting");
+        let told = json(secrets, &look(text).of(secrets));
+        assert_eq!(
+            (&told["value"], &told["in_file"], &told["in_force"]),
+            (&"drop".into(), &"dorp".into(), &false.into())
+        );
+    }
+}
