@@ -43,7 +43,7 @@ pub(crate) use fold::{Standing, fold_char, fold_into, letters};
 pub(crate) use pool::Pool;
 pub(crate) use revision::Revision;
 use rows::Row;
-pub(crate) use rows::{NO_ROW, Numbers, Rows};
+pub(crate) use rows::{NO_ROW, Numbers, Rows, Span};
 use tombstones::Tombstones;
 use version::{assistant_bytes, is_greater, text_bytes};
 

@@ -32,9 +32,19 @@ pub(crate) struct Rows {
     durations: Vec<u64>,
     flags: Vec<u8>,
     blocks: Vec<BlockNumber>,
+    /// For each 64 rows.
+    spans: Vec<Span>,
     assistants: BTreeMap<u32, Box<Assistant>>,
     index: Index,
     free: Vec<u32>,
+}
+
+/// Between when and when some rows started. It may be wider than they are, never narrower: records lie about as they came,
+/// so whoever looks for a time passes over most rows without a look at them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) earliest: i64,
+    pub(crate) latest: i64,
 }
 
 /// One record, by the numbers of its texts.
@@ -93,6 +103,7 @@ impl Rows {
         let flag = |has: bool, flag: u8| if has { flag } else { 0 };
         self.ids[at] = row.id;
         self.starts[at] = row.start_us;
+        self.widen(at / 64, row.start_us);
         self.commands[at] = row.command;
         self.directories[at] = row.directory;
         self.contexts[at] = row.context;
@@ -105,6 +116,16 @@ impl Rows {
         self.forget_assistant(number);
         if let Some(assistant) = row.assistant {
             self.assistants.insert(number, assistant);
+        }
+    }
+
+    fn widen(&mut self, word: usize, start_us: i64) {
+        match self.spans.get_mut(word) {
+            Some(Span { earliest, latest }) => {
+                *earliest = start_us.min(*earliest);
+                *latest = start_us.max(*latest);
+            }
+            None => grow::push(&mut self.spans, Span { earliest: start_us, latest: start_us }),
         }
     }
 
@@ -169,6 +190,11 @@ impl Rows {
     /// numbers that no command has: a branch for each row would cost more than an answer that is not needed.
     pub(crate) fn bits_by_command(&self, word: usize, is: impl Fn(u32) -> bool) -> u64 {
         bits(&self.commands, word, |command| (command != NO_COMMAND) & is(command))
+    }
+
+    /// When 64 rows started, from 64 times `word` on.
+    pub(crate) fn span(&self, word: usize) -> Span {
+        self.spans[word]
     }
 
     /// A bit for each of 64 rows, from 64 times `word` on, with a time for which `is` holds.
@@ -244,6 +270,7 @@ impl Rows {
             + (self.starts.capacity() + self.durations.capacity() + self.blocks.capacity()) * size_of::<u64>()
             + words(self.commands.capacity() + self.directories.capacity() + self.contexts.capacity())
             + words(self.exits.capacity() + self.free.capacity())
+            + self.spans.capacity() * size_of::<Span>()
             + self.flags.capacity();
         let said = |a: &Assistant| {
             let tags: usize = a.tags.iter().map(|tag| tag.capacity() + size_of::<String>()).sum();

@@ -8,7 +8,7 @@ use std::ops::Range;
 use caro_schema::ipc::history::{Except, ExitFilter, Filter};
 
 use super::parallel::{in_columns, in_parts};
-use crate::history::{Commands, History, NO_ROW, Revision, Rows, Words};
+use crate::history::{Commands, History, NO_ROW, Revision, Rows, Span, Words};
 
 /// Which runs count, and which of each command.
 #[derive(Clone, Copy)]
@@ -181,11 +181,17 @@ impl<'a> Sieve<'a> {
 
     /// The bits of a part of the rows.
     fn sift(&self, part: Range<usize>) -> Vec<u64> {
-        let mut bits = vec![0u64; part.len().div_ceil(64)];
-        for (at, row) in part.enumerate() {
-            bits[at / 64] |= u64::from(self.admits(row as u32)) << (at % 64);
+        let words = part.start / 64..part.end.div_ceil(64);
+        words.map(|word| self.sift_word(word * 64..part.end.min(word * 64 + 64))).collect()
+    }
+
+    fn sift_word(&self, part: Range<usize>) -> u64 {
+        let Span { earliest, latest } = self.rows.span(part.start / 64);
+        let Filter { since_us, until_us, .. } = self.filter;
+        if since_us.is_some_and(|since| latest < since) || until_us.is_some_and(|until| earliest >= until) {
+            return 0;
         }
-        bits
+        part.enumerate().fold(0, |bits, (at, row)| bits | u64::from(self.admits(row as u32)) << at)
     }
 
     /// Whether a row passes, but for its id.

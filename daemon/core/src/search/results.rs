@@ -190,17 +190,16 @@ impl Search<'_> {
         let mut top = self.top(wanted);
         for part in in_parts(rows.slots(), |part| {
             let mut top = self.top(wanted);
-            self.each_word(
-                part,
-                |command| bases.few.may_have(command),
-                |word, runs| {
-                    for row in rows_of(word, runs) {
-                        let Some(base) = rows.command(row).and_then(|command| bases.find(command)) else { continue };
-                        let start_us = rows.start_us(row);
-                        top.push(top.key(base + lately(now_us, start_us), start_us, row));
-                    }
-                },
-            );
+            for word in self.words(&part) {
+                if !top.could_take(bases.max + lately(now_us, rows.span(word).latest)) {
+                    continue;
+                }
+                for row in rows_of(word, self.runs_in(word, |command| bases.few.may_have(command))) {
+                    let Some(base) = rows.command(row).and_then(|command| bases.find(command)) else { continue };
+                    let start_us = rows.start_us(row);
+                    top.push(top.key(base + lately(now_us, start_us), start_us, row));
+                }
+            }
             top
         }) {
             top.extend(part);
@@ -262,6 +261,8 @@ impl Levels {
 struct Bases {
     /// Rules most rows out.
     few: Few,
+    /// The greatest.
+    max: u32,
     /// Ascending by command.
     bases: Vec<(u32, u32)>,
 }
@@ -269,7 +270,8 @@ struct Bases {
 impl Bases {
     fn new(mut bases: Vec<(u32, u32)>) -> Self {
         bases.sort_unstable();
-        Self { few: Few::of(bases.iter().map(|(command, _)| *command)), bases }
+        let max = bases.iter().map(|(_, base)| *base).max().unwrap_or(0);
+        Self { few: Few::of(bases.iter().map(|(command, _)| *command)), max, bases }
     }
 
     fn find(&self, command: u32) -> Option<u32> {

@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use crate::history::Rows;
+use crate::history::{Rows, Span};
 
 /// Where a row stands in a result. The greatest comes first.
 #[derive(Clone, Copy, Debug)]
@@ -46,9 +46,12 @@ impl<'a> Top<'a> {
         if self.oldest_first { !start_us } else { start_us }
     }
 
-    /// The least time, as keys have it, that could still be among the best where all ranks are the same.
-    pub(super) fn floor_time(&self) -> Option<i64> {
-        self.floor.map(|floor| floor.time)
+    /// The least time, as keys have it, that could still be among the best where all ranks are the same. None when no row
+    /// of a span has such a time.
+    pub(super) fn floor_time(&self, Span { earliest, latest }: Span) -> Option<i64> {
+        let best = self.time(if self.oldest_first { earliest } else { latest });
+        let floor = self.floor.map_or(i64::MIN, |floor| floor.time);
+        (best >= floor).then_some(floor)
     }
 
     /// Whether a key with this rank could still be among the best.
