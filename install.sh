@@ -92,7 +92,7 @@ hook_line() {
 add_hook() {
   local shell=$1 file
   file=$(rc_file "$shell") || {
-    say "your shell ($shell) has no hook yet; bash, zsh and fish do"
+    say "this puts the hook into bash, zsh and fish; for nushell, PowerShell and xonsh add the line that caro init --help shows"
     return
   }
   if [[ -f $file ]] && grep -qF "$mark" "$file"; then

@@ -33,7 +33,7 @@ use clap::Parser;
 
 /// Runs the program with this process's arguments.
 pub fn main() -> ExitCode {
-    let arguments = commands::Caro::parse();
+    let arguments = commands::Caro::try_parse().unwrap_or_else(|error| commands::without_hidden(error).exit());
     match arguments.run() {
         Ok(()) => ExitCode::from(exit::OK),
         Err(failure) => {

@@ -40,7 +40,7 @@ pub(crate) struct Filters {
     #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true)]
     repo: Option<Option<PathBuf>>,
     /// Only those that ended with this status
-    #[arg(long, value_name = "STATUS", group = "ended", allow_negative_numbers = true)]
+    #[arg(long, value_name = "STATUS", group = "ended", allow_negative_numbers = true, value_parser = status)]
     exit: Option<i32>,
     /// Only those that ended with status 0
     #[arg(long, group = "ended")]
@@ -58,7 +58,7 @@ pub(crate) struct Filters {
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
     /// Only those that took so long or longer, such as 10s or 1m30s
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = length)]
     took: Option<SignedDuration>,
     /// Only those that an assistant made
     #[arg(long, conflicts_with = "typed")]
@@ -66,6 +66,16 @@ pub(crate) struct Filters {
     /// Only those that a person typed
     #[arg(long)]
     typed: bool,
+}
+
+// clap says what was typed; these say what may be, in our words and not in a library's.
+fn status(text: &str) -> Result<i32, String> {
+    text.parse().map_err(|_| "a status is a whole number, such as 0 or 127".to_owned())
+}
+
+fn length(text: &str) -> Result<SignedDuration, String> {
+    let length: SignedDuration = text.parse().map_err(|_| "a time such as 10s, 1m30s or 2h".to_owned())?;
+    if length.is_negative() { Err("no less than nothing".to_owned()) } else { Ok(length) }
 }
 
 impl Filters {

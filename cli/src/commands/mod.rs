@@ -17,9 +17,12 @@ mod search;
 mod stats;
 mod sync;
 
-use clap::{Parser, Subcommand};
+use clap::{
+    CommandFactory, Parser, Subcommand,
+    error::{ContextKind, ContextValue},
+};
 
-pub(crate) use self::{filters::place, history::rows::state, search::ModeName};
+pub(crate) use self::{filters::place, history::rows::state, search::ModeName, stats::grouped};
 use crate::{
     error::{Failure, Outcome},
     exit,
@@ -119,6 +122,24 @@ impl Command {
     }
 }
 
+/// The same error, suggesting no command that is not for people.
+pub(crate) fn without_hidden(mut error: clap::Error) -> clap::Error {
+    let caro = Caro::command();
+    let is_hidden = |name: &String| caro.find_subcommand(name).is_some_and(clap::Command::is_hide_set);
+    let shown = match error.get(ContextKind::SuggestedSubcommand) {
+        Some(ContextValue::String(name)) => vec![name.clone()],
+        Some(ContextValue::Strings(names)) => names.clone(),
+        _ => return error,
+    };
+    let shown: Vec<String> = shown.into_iter().filter(|name| !is_hidden(name)).collect();
+    if shown.is_empty() {
+        error.remove(ContextKind::SuggestedSubcommand);
+    } else {
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(shown));
+    }
+    error
+}
+
 /// An answer of another kind than was asked for: two programs that do not belong together.
 pub(crate) fn unexpected() -> Failure {
     Failure::new(exit::PROTOCOL, "the daemon answered something else than was asked")
@@ -127,13 +148,23 @@ pub(crate) fn unexpected() -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_command_line_fits_together() {
         Caro::command().debug_assert();
+    }
+
+    #[test]
+    fn a_slip_suggests_no_command_that_is_hidden() {
+        let said = |typed: &str| match Caro::try_parse_from(["caro", typed]) {
+            Ok(_) => panic!("{typed} is a command"),
+            Err(error) => without_hidden(error).to_string(),
+        };
+        assert!(said("serch").contains("'search'"), "{}", said("serch"));
+        for typed in ["serch", "scren", "screem"] {
+            assert!(!said(typed).contains("'screen'"), "{}", said(typed));
+        }
     }
 
     #[test]

@@ -14,8 +14,9 @@ use super::{
 };
 use crate::{
     client::Client,
-    error::Outcome,
-    output::{Out, say},
+    error::{Failure, Outcome},
+    exit,
+    output::{Out, visible},
     query,
 };
 
@@ -91,15 +92,18 @@ enum OrderName {
     Oldest,
 }
 
-/// The text to look for and the filter that both the words and the options make. Says what of the words it does not
-/// understand, and goes on without that.
-pub(super) fn understood(words: &[String], mode: Mode, place: &Place, options: Filter) -> (String, Filter) {
+/// The text to look for and the filter that both the words and the options make.
+///
+/// # Errors
+/// When a filter among the words means nothing: without it the answer would be one to another question.
+pub(super) fn understood(words: &[String], mode: Mode, place: &Place, options: Filter) -> Outcome<(String, Filter)> {
     let parsed = query::parse(&words.join(" "), mode, place, &Zoned::now());
-    for problem in &parsed.problems {
-        say(problem);
+    if !parsed.problems.is_empty() {
+        let message = visible::line(parsed.problems.join("; ").as_bytes());
+        return Err(Failure::new(exit::DATA, message).hint("filters are in caro search --help and docs/search.md"));
     }
     let filter = parsed.over(options);
-    (parsed.query_text, filter)
+    Ok((parsed.query_text, filter))
 }
 
 impl Search {
@@ -110,7 +114,7 @@ impl Search {
             OrderName::Oldest => Order::Oldest,
         };
         let (mode, place) = (self.mode.into(), place());
-        let (text, filter) = understood(&self.text, mode, &place, self.filters.resolve()?);
+        let (text, filter) = understood(&self.text, mode, &place, self.filters.resolve()?)?;
         let query = Query { text, mode, filter, order, unique: !self.all_runs, place };
         let mut client = Client::open()?;
         settle(&mut client)?;
@@ -119,6 +123,6 @@ impl Search {
         let mut print = |hit: &_| out.bytes(&rows.row(hit));
         let shown = pages::in_order(&mut Reader::new(client), query, self.offset, Some(self.limit), &mut print)?;
         out.finish()?;
-        if shown == 0 { Err(crate::error::Failure::silent(crate::exit::FAILURE)) } else { Ok(()) }
+        if shown == 0 { Err(Failure::silent(exit::FAILURE)) } else { Ok(()) }
     }
 }

@@ -6,6 +6,7 @@
 //! nothing. Which files there are is in [`source`], text formats have a file each, databases are in [`database`].
 
 pub(crate) mod bash;
+mod binary;
 mod csv;
 mod database;
 mod fish;
@@ -210,6 +211,9 @@ impl Input {
         let mut begins = Vec::new();
         let file = File::open(path).map_err(|error| at(&error))?;
         file.take(SQLITE_MAGIC.len() as u64).read_to_end(&mut begins).map_err(|error| at(&error))?;
+        if !source.is_database(begins == SQLITE_MAGIC) {
+            binary::refuse(path)?;
+        }
         let written = meta.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let written_us = written.and_then(|since| i64::try_from(since.as_micros()).ok()).unwrap_or_default();
         Ok(Self { source, path: path.to_owned(), written_us, bytes: meta.len(), begins })

@@ -34,6 +34,8 @@ pub(super) struct Mouse {
 pub(super) enum MouseKind {
     /// The first button went down.
     Press,
+    /// And up again.
+    Release,
     WheelUp,
     WheelDown,
 }
@@ -50,7 +52,8 @@ const ESCAPE_WITHIN: Duration = Duration::from_millis(25);
 /// How long the beginning of a sequence waits for its end: it is no key by itself, so nobody waits for it.
 const SEQUENCE_WITHIN: Duration = Duration::from_millis(250);
 
-const PASTE_END: &[u8] = b"\x1b[201~";
+/// What a terminal sends behind a paste.
+pub(super) const PASTE_END: &[u8] = b"\x1b[201~";
 
 /// Puts bytes together.
 #[derive(Default)]
@@ -95,6 +98,12 @@ impl Decoder {
         }
     }
 
+    /// Within a paste, how many bytes of it are still to come at least. So many can be read at once: none of them is
+    /// anybody else's.
+    pub(super) fn paste_lacks(&self) -> Option<usize> {
+        self.paste.as_deref().map(end_lacks)
+    }
+
     /// How long to wait for bytes that may belong to what came; none when it is complete, or when nothing but its end can
     /// follow.
     pub(super) fn patience(&self) -> Option<Duration> {
@@ -117,6 +126,12 @@ impl Decoder {
             _ => None,
         }
     }
+}
+
+/// How many bytes the end of a paste still lacks behind these.
+pub(super) fn end_lacks(bytes: &[u8]) -> usize {
+    let begun = (0..=PASTE_END.len()).rev().find(|begun| bytes.ends_with(&PASTE_END[..*begun]));
+    PASTE_END.len() - begun.unwrap_or(0)
 }
 
 enum Read {
@@ -259,6 +274,7 @@ fn mouse_event(numbers: &[u16], last: u8) -> Read {
     // Shift, alt and control, added as 4, 8 and 16, make no difference here.
     let kind = match (button & !0b1_1100, last) {
         (0, b'M') => MouseKind::Press,
+        (0, b'm') => MouseKind::Release,
         (64, b'M') => MouseKind::WheelUp,
         (65, b'M') => MouseKind::WheelDown,
         _ => return Read::Nothing,
@@ -334,7 +350,12 @@ mod tests {
         let mouse = |kind, column, row| Input::Mouse(Mouse { kind, column, row });
         assert_eq!(
             inputs(b"\x1b[<0;3;5M\x1b[<0;3;5m\x1b[<64;1;1M\x1b[<69;2;2M"),
-            [mouse(MouseKind::Press, 2, 4), mouse(MouseKind::WheelUp, 0, 0), mouse(MouseKind::WheelDown, 1, 1),]
+            [
+                mouse(MouseKind::Press, 2, 4),
+                mouse(MouseKind::Release, 2, 4),
+                mouse(MouseKind::WheelUp, 0, 0),
+                mouse(MouseKind::WheelDown, 1, 1),
+            ]
         );
         assert_eq!(inputs(b"\x1b[12;7R"), [Input::Cursor(6, 11)]);
     }

@@ -2,8 +2,11 @@
 
 use unicode_segmentation::UnicodeSegmentation;
 
-/// Bytes of a line. More than anybody types; a paste is cut here.
+/// Bytes of a command that is edited. More than anybody types.
 const BYTES_MAX: usize = 8192;
+
+/// Bytes of a query; a paste is cut here. Each letter of it is looked for in every command, and drawn at every key.
+pub(super) const QUERY_BYTES_MAX: usize = 4096;
 
 /// A line of text with a cursor.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -49,17 +52,27 @@ impl Line {
         &self.text[..self.cursor]
     }
 
-    /// Puts text at the cursor. Ends of lines become blanks: a query has one line.
-    pub(super) fn insert(&mut self, text: &str) {
+    /// Puts text at the cursor. Ends of lines become blanks: a query has one line. False when not all of it found room.
+    pub(super) fn insert(&mut self, text: &str) -> bool {
+        let most = if self.keeps_newlines { BYTES_MAX } else { QUERY_BYTES_MAX };
+        let room = most.saturating_sub(self.text.len());
+        let mut kept = String::new();
+        let mut fits = true;
         for letter in text.chars() {
             let is_kept = self.keeps_newlines && matches!(letter, '\n' | '\t');
             let letter = if letter.is_whitespace() && !is_kept { ' ' } else { letter };
-            if letter.is_control() && !is_kept || self.text.len() + letter.len_utf8() > BYTES_MAX {
+            if letter.is_control() && !is_kept {
                 continue;
             }
-            self.text.insert(self.cursor, letter);
-            self.cursor += letter.len_utf8();
+            if kept.len() + letter.len_utf8() > room {
+                fits = false;
+                break;
+            }
+            kept.push(letter);
         }
+        self.text.insert_str(self.cursor, &kept);
+        self.cursor += kept.len();
+        fits
     }
 
     pub(super) fn left(&mut self) {
@@ -121,7 +134,7 @@ impl Line {
         self.cut_out(0, self.text.len());
     }
 
-    /// Puts back what was cut last.
+    /// Puts back what was cut last, as far as there is room.
     pub(super) fn yank(&mut self) {
         let cut = self.cut.clone();
         self.insert(&cut);
@@ -220,6 +233,10 @@ mod tests {
         assert_eq!(Line::of_command(&"a".repeat(BYTES_MAX + 1)), None);
         assert_eq!(Line::of_command("a\x1b"), None, "what cannot be typed cannot be edited");
         assert_eq!(Line::new("a\nb").text(), "a b");
+        let mut line = Line::new("ab");
+        line.left();
+        assert!(line.insert("é") && !line.insert(&"x".repeat(200_000)));
+        assert_eq!((line.text().len(), line.text().ends_with('b')), (QUERY_BYTES_MAX, true), "it is cut and says so");
     }
 
     proptest! {
@@ -240,7 +257,7 @@ mod tests {
                     9 => line.delete_to_start(),
                     10 => line.delete_word_after(),
                     11 => line.yank(),
-                    _ => line.insert("é "),
+                    _ => drop(line.insert("é ")),
                 }
                 prop_assert!(line.text().is_char_boundary(line.cursor));
             }

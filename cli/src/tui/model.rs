@@ -87,8 +87,17 @@ pub(super) struct Model {
     /// Whether the preview is wanted, and its first line.
     pub(super) preview: bool,
     pub(super) preview_top: usize,
-    /// The last click: which match, and when.
-    pub(super) clicked: Option<(u64, u64)>,
+    /// The last click.
+    pub(super) clicked: Option<Clicked>,
+}
+
+/// A press of the mouse on a match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Clicked {
+    pub(super) index: u64,
+    pub(super) at_ms: u64,
+    /// It was the second one of a double click, whose release takes.
+    pub(super) is_second: bool,
 }
 
 /// What stands over the list.

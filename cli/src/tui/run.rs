@@ -50,7 +50,7 @@ const FRAME_WITHIN: Duration = Duration::from_millis(8);
 
 /// Opens the screen and gives what was chosen, none when the person left.
 pub(crate) fn choose(options: &Options, purpose: Purpose) -> Outcome<Option<Chosen>> {
-    let config = Config::read(&places()?.config).0;
+    let (config, problems) = Config::read(&places()?.config);
     let tty = crate::terminal::open()?;
     let guard = terminal::take_over(&tty)?;
     let mut wires = Wires::connect(&tty)?;
@@ -62,7 +62,11 @@ pub(crate) fn choose(options: &Options, purpose: Purpose) -> Outcome<Option<Chos
     // A terminal that does not tell where its cursor is has the full screen.
     let inline = wanted.and_then(|height: Height| Some((height, wires.cursor(&tty)?)));
     let mut screen = Screen::open(&tty, guard, inline, config.screen.mouse)?;
-    let model = model(config, options, purpose, inline.is_some(), &screen);
+    let mut model = model(config, options, purpose, inline.is_some(), &screen);
+    if let Some(problem) = problems.first() {
+        // The screen looks or works otherwise than the file says, and here is where that is noticed.
+        model.notice = format!("{problem}; see caro doctor");
+    }
     let ended = Run { screen: &mut screen, wires: &mut wires, model, begun: Instant::now() }.run();
     screen.close();
     let chosen = ended?;
@@ -239,9 +243,12 @@ impl Run<'_> {
         }
         match event {
             Event::Heard(Heard::Nothing) => self.message(Message::NoTerminal),
-            Event::Heard(Heard::Byte(byte)) => {
-                let input = self.wires.decoder.push(byte);
-                self.heard(input)
+            Event::Heard(Heard::Bytes(bytes)) => {
+                for byte in bytes {
+                    let input = self.wires.decoder.push(byte);
+                    self.wires.typed.extend(input);
+                }
+                self.heard(None)
             }
             Event::Heard(Heard::Pause) => {
                 let input = self.wires.decoder.give_up();
@@ -272,7 +279,7 @@ impl Run<'_> {
         self.wires.typed.extend(input);
         let ended = self.look_at_typed()?;
         if ended.is_none() && self.model.held.is_none() {
-            self.wires.keyboard.go_on(self.wires.decoder.patience());
+            self.wires.read_on();
         }
         Ok(ended)
     }

@@ -15,7 +15,7 @@ use signal_hook::{consts::SIGWINCH, iterator::Signals};
 use super::{
     daemon_link::{self, Job},
     input::{Decoder, Input},
-    keyboard::{Heard, Keyboard},
+    keyboard::{Heard, Keyboard, Next},
     message::Message,
 };
 use crate::{
@@ -76,6 +76,15 @@ impl Wires {
         })
     }
 
+    /// What came is dealt with: what may be read next follows from what stands there.
+    pub(super) fn read_on(&mut self) {
+        self.keyboard.go_on(match (self.decoder.paste_lacks(), self.decoder.patience()) {
+            (Some(lacks), _) => Next::Paste(lacks),
+            (None, Some(within)) => Next::Within(within),
+            (None, None) => Next::Byte,
+        });
+    }
+
     /// Asks the terminal where its cursor is. Keys that come meanwhile are kept.
     pub(super) fn cursor(&mut self, mut tty: &File) -> Option<(u16, u16)> {
         tty.write_all(b"\x1b[6n").ok()?;
@@ -84,12 +93,12 @@ impl Wires {
             if matches!(event, Event::Heard(_)) {
                 self.keyboard.arrived();
             }
-            let byte = match event {
-                Event::Heard(Heard::Byte(byte)) => byte,
+            let bytes = match event {
+                Event::Heard(Heard::Bytes(bytes)) => bytes,
                 // The answer begins like the Escape key. Taking it for that because the rest is slow to come would close
                 // the screen that it is asked for.
                 Event::Heard(Heard::Pause) => {
-                    self.keyboard.go_on(None);
+                    self.keyboard.go_on(Next::Byte);
                     continue;
                 }
                 Event::Heard(Heard::Nothing) => {
@@ -99,8 +108,9 @@ impl Wires {
                 // Nothing was asked yet, and the size is looked at afterwards.
                 Event::Answer(_) | Event::Resized => continue,
             };
-            let input = self.decoder.push(byte);
-            self.keyboard.go_on(self.decoder.patience());
+            // Of several bytes, which are of a paste, only the last can make something whole.
+            let input = bytes.into_iter().fold(None, |input, byte| self.decoder.push(byte).or(input));
+            self.read_on();
             match input {
                 Some(Input::Cursor(column, row)) => return Some((column, row)),
                 Some(other) => self.typed.push_back(other),

@@ -6,7 +6,7 @@ use caro_schema::ipc::Fault;
 
 use crate::{
     fake::Fake,
-    support::{Home, without_terminal},
+    support::{CARO, Home, without_terminal},
 };
 
 /// Runs without any daemon to be had, and expects this status and these words.
@@ -107,16 +107,39 @@ fn without_a_terminal_questions_say_how_to_do_without() {
     let home = Home::with_history(&["ls"]);
     for (arguments, hint) in [
         (&["history", "delete", "--all"][..], "--yes deletes without asking"),
-        (&["sync", "init", "--relay", "wss://h:1/#k"], "--yes prints the phrase"),
-        (&["sync", "restore", "--relay", "wss://h:1/#k"], "--phrase-stdin"),
+        (&["sync", "init", "--relay", "wss://h:1/"], "--yes prints the phrase"),
+        (&["sync", "restore", "--relay", "wss://h:1/"], "--phrase-stdin"),
         (&["history"], "there is no terminal"),
+        // What can be told without a phrase is told before one is asked for.
+        (&["sync", "restore", "--relay", "wss://h:1/#k"], "the key after # is not whole"),
     ] {
         let output = without_terminal(home.command(arguments)).output().expect("it runs");
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
         assert!(said.contains(hint), "{arguments:?}: {said}");
     }
+    let output = without_terminal(home.command(&["sync", "remote", "add", "wss://h:1/"])).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(78), "in no account a phrase is of no use");
     assert_eq!(home.ok(&["history", "list", "-c"]), "ls\n");
+}
+
+#[test]
+fn a_filter_that_means_nothing_is_no_filter_less() {
+    let home = Home::with_history(&["ls"]);
+    for arguments in [&["search", "exit:often", "ls"][..], &["history", "list", "exit:often"]] {
+        let ran = home.run(arguments);
+        assert_eq!((ran.code(), ran.stdout().as_str()), (65, ""), "{arguments:?}: {}", ran.stderr());
+        assert!(ran.stderr().contains("exit:"), "{}", ran.stderr());
+    }
+    for arguments in [&["history", "delete", "--match", "nowhere", "--dry-run"][..], &["history", "prune", "--dry-run"]]
+    {
+        assert_eq!(home.run(arguments).code(), 1, "there is nothing to do: {arguments:?}");
+    }
+    let took = home.run(&["history", "list", "--took", "long"]);
+    assert!(took.stderr().contains("a time such as 10s, 1m30s or 2h"), "{}", took.stderr());
+    let program = home.run(&["import", "bash", CARO]);
+    assert_eq!(program.code(), 65, "{}", program.stderr());
+    assert!(program.stderr().contains("is not a history: it is not text"), "{}", program.stderr());
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn trap_43_json_loses_nothing() {
 fn trap_43_the_screen_obeys_nothing() {
     let home = home();
     let terminal = Terminal::run(&home, &[CARO, "history"], (120, 40));
-    terminal.wait_for("16 of 16");
+    terminal.wait_for("16 commands");
     for _ in 0..16 {
         terminal.press("\x1b[A");
     }

@@ -82,7 +82,7 @@ fn one_shell_is_private_and_the_others_are_not() {
         assert!(output.status.success());
         String::from_utf8(output.stdout).expect("text")
     };
-    assert!(private(&["private"]).starts_with("nothing is recorded in session one, until it ends"));
+    assert!(private(&["private"]).starts_with("nothing is recorded in this shell, until it ends"));
     home.record("one", &["canary private"]);
     home.record("two", &["elsewhere"]);
     assert_eq!(listed(&home), "before\nelsewhere\n");

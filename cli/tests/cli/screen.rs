@@ -64,15 +64,15 @@ fn leaving_gives_nothing() {
 fn typing_narrows_and_control_keys_edit() {
     let home = history();
     let terminal = as_binding(&home, "", "", SIZE);
-    terminal.wait_for("5 of 5");
+    terminal.wait_for("5 commands");
     terminal.press("cargo t");
     terminal.wait("the test is chosen", |screen| screen.contains("> cargo t") && screen.contains("1 of 5"));
     terminal.press("\x17\x17");
-    terminal.wait_for("5 of 5");
+    terminal.wait_for("5 commands");
     terminal.press("你");
     terminal.wait_for("1 of 5");
     terminal.press("\x15");
-    terminal.wait_for("5 of 5");
+    terminal.wait_for("5 commands");
     terminal.press("\x12");
     terminal.wait_for("this host");
 }
@@ -85,7 +85,7 @@ fn an_inline_screen_keeps_what_is_above_and_takes_itself_away() {
          printf 'ended'"
     );
     let terminal = Terminal::run(&home, &["/bin/sh", "-c", &script], SIZE);
-    let screen = terminal.wait_for("5 of 5");
+    let screen = terminal.wait_for("5 commands");
     assert!(screen.starts_with("work\nabove\nprompt> \n"), "{screen}");
     assert!(screen.lines().count() <= 3 + 8, "{screen}");
     terminal.press("\t");
@@ -101,7 +101,7 @@ fn an_inline_screen_at_the_bottom_scrolls_only_as_far_as_it_must() {
          '{CARO}' screen --inline=6 --result-fd 3 3>result </dev/null; printf ended"
     );
     let terminal = Terminal::run(&home, &["/bin/sh", "-c", &script], (80, 10));
-    let screen = terminal.wait_for("5 of 5");
+    let screen = terminal.wait_for("5 commands");
     assert!(screen.starts_with("line 7\nline 8\nline 9\nprompt> \n"), "{screen}");
     terminal.press("\x1b");
     assert_eq!(terminal.wait_for("ended"), "line 7\nline 8\nline 9\nprompt> ended");
@@ -112,12 +112,12 @@ fn a_terminal_may_change_its_size_and_be_tiny() {
     let home = history();
     for options in ["", "--inline=8"] {
         let mut terminal = as_binding(&home, "", options, SIZE);
-        terminal.wait_for("5 of 5");
+        terminal.wait_for("5 commands");
         for (columns, rows) in [(20, 4), (1, 1), (3, 2), (200, 60)] {
             terminal.resize(columns, rows);
         }
         terminal.wait("it is drawn for the new size", |screen| {
-            screen.lines().any(|line| line.contains("5 of 5") && line.contains("Esc leave"))
+            screen.lines().any(|line| line.contains("5 commands") && line.contains("Esc leave"))
         });
         terminal.press("\x1b");
         terminal.wait_for("ended with 0");
@@ -132,7 +132,7 @@ fn a_signal_leaves_the_terminal_as_it_was() {
         let script = "stty -a >before; \"$0\" screen --result-fd 3 3>result </dev/null; code=$?; stty -a >after; \
                       printf 'ended with %s' $code";
         let terminal = Terminal::run(&home, &["/bin/sh", "-c", script, CARO], SIZE);
-        terminal.wait_for("5 of 5");
+        terminal.wait_for("5 commands");
         let pid = screen_pid(&home);
         kill_process(pid, signal).expect("sent");
         let expected = format!("ended with {}", 128 + signal.as_raw());
@@ -224,7 +224,7 @@ fn then_reads(home: &Home, before: &str, end: &str) -> Terminal {
 fn what_is_typed_after_enter_in_the_same_instant_is_the_shells() {
     let home = history();
     let terminal = then_reads(&home, "", r"$'\r'");
-    terminal.wait_for("5 of 5");
+    terminal.wait_for("5 commands");
     terminal.press("cargo b\rand more\r");
     let screen = terminal.wait_for("rest=");
     assert!(screen.ends_with("rest=[and more]"), "{screen}");
@@ -235,7 +235,7 @@ fn what_is_typed_after_enter_in_the_same_instant_is_the_shells() {
 fn after_escape_too_what_is_typed_is_the_shells() {
     let home = history();
     let terminal = then_reads(&home, "", r"$'\n'");
-    terminal.wait_for("5 of 5");
+    terminal.wait_for("5 commands");
     terminal.press("\x1b");
     terminal.wait_for("ended ");
     terminal.press("and more\r");
@@ -294,7 +294,7 @@ fn the_screen_opens_as_it_is_configured() {
          columns = [\"command\", \"runs\"]\n[screen.keys]\nf5 = \"leave\"\n",
     );
     let mut terminal = as_binding(&home, "", "", SIZE);
-    let screen = terminal.wait_for("5 of 5");
+    let screen = terminal.wait_for("5 commands");
     let rows: Vec<&str> = screen.lines().collect();
     assert_eq!((rows[1].trim_end(), rows[2].trim_start_matches('▌').trim(), rows.len()), (">", "ls -l", 1 + 12));
     terminal.press("\x1b");
@@ -329,7 +329,7 @@ fn details_and_the_session_around_a_run_come_from_the_daemon() {
 fn the_mouse_chooses_and_takes_and_a_terminal_is_asked_only_where_it_is_wanted() {
     let home = history();
     let terminal = as_binding(&home, "", "", SIZE);
-    terminal.wait_for("5 of 5");
+    terminal.wait_for("5 commands");
     // The list ends two rows and the preview's eight above the bottom.
     let row = 24 - 2 - 8 - 2;
     let click = format!("\x1b[<0;5;{row}M\x1b[<0;5;{row}m");
@@ -340,7 +340,7 @@ fn the_mouse_chooses_and_takes_and_a_terminal_is_asked_only_where_it_is_wanted()
     assert!(terminal.bytes().windows(mouse.len()).any(|window| window == mouse));
     configure(&home, "[screen]\nmouse = false\n");
     let terminal = as_binding(&home, "", "", SIZE);
-    terminal.wait_for("5 of 5");
+    terminal.wait_for("5 commands");
     assert!(!terminal.bytes().windows(mouse.len()).any(|window| window == mouse));
     terminal.press("\x1b");
     terminal.wait_for("ended with 0");
@@ -379,7 +379,7 @@ fn a_screen_of_ones_own_prints_what_was_chosen() {
     terminal.wait("printed", |screen| screen == "git status");
     assert_eq!(terminal.end(), 0);
     let mut terminal = Terminal::run(&home, &[CARO, "history"], SIZE);
-    terminal.wait_for("5 of 5");
+    terminal.wait_for("5 commands");
     terminal.press("\x1b");
     assert_eq!(terminal.end(), 130);
 }
@@ -427,10 +427,10 @@ fn no_colour_is_used_where_none_is_wanted() {
         ["\x1b[31m", "\x1b[32m", "\x1b[38;5;"].iter().any(|colour| text.contains(colour))
     };
     let plain = Terminal::run_with(&home, &words, SIZE, &[("NO_COLOR", "1")]);
-    plain.wait_for("1 of 1");
+    plain.wait_for("1 command");
     assert!(!coloured(&plain));
     let colourful = Terminal::run(&home, &words, SIZE);
-    colourful.wait_for("1 of 1");
+    colourful.wait_for("1 command");
     assert!(coloured(&colourful));
 }
 

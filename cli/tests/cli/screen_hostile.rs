@@ -167,12 +167,12 @@ fn trap_43_three_hundred_hostile_strings_change_nothing_about_the_terminal() {
     let fake = daemon();
     let count = rows().len();
     let mut terminal = Terminal::run(&fake.home, &[CARO, "history"], SIZE);
-    terminal.wait_for(&format!("{count} of {count}"));
+    terminal.wait_for(&format!("{count} commands"));
     for number in 1..count {
         // Each is chosen, and so in the preview; its details are opened and closed again.
         terminal.press("\x1b[A\x0f\x0f");
         if number % 25 == 0 {
-            terminal.wait_for(&format!("{count} of {count}"));
+            terminal.wait_for(&format!("{count} commands"));
         }
     }
     terminal.press("\x1b[F\x0f");

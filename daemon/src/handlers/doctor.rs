@@ -13,7 +13,10 @@ use super::status::{database_bytes, shown};
 use crate::{clock::Moment, ipc::BUILD, logging::LOG_BYTES_MAX, state::State, store::network_file_system};
 
 /// Checks everything that the daemon can see.
-pub(crate) fn examine(state: &State, verify: bool) -> Doctor {
+pub(crate) fn examine(state: &mut State, verify: bool) -> Doctor {
+    // What was saved a moment ago, and not what was read before that.
+    state.renew_config(false);
+    let state = &*state;
     let mut findings = vec![
         daemon(state),
         database(state, verify),
@@ -64,6 +67,10 @@ fn syncing(state: &State) -> Vec<Finding> {
     }
     if !status.enabled {
         return vec![finding(CHECK, Level::Notice, "the network is off", "switch it on: caro sync on")];
+    }
+    if status.remotes.is_empty() {
+        let found = "this device uses no relay: nothing leaves it, and nothing comes";
+        return vec![finding(CHECK, Level::Notice, found, "add one: caro sync remote add ADDRESS")];
     }
     status.remotes.iter().map(|remote| relay(CHECK, remote)).collect()
 }
@@ -198,7 +205,9 @@ fn spool(state: &State) -> Finding {
         return finding(CHECK, Level::Bad, format!("others may enter {}", shown(folder)), advice);
     }
     let counts = state.spool.counts();
-    let mut found = format!("{}, {} shells", shown(folder), counts.files);
+    // A shell whose file was taken in whole has none until its next command.
+    let shells = state.spool.sessions().max(counts.files as usize);
+    let mut found = format!("{}, {shells} shell{}", shown(folder), if shells == 1 { "" } else { "s" });
     if counts.unread_bytes > 0 {
         found += &format!(", {} not taken in yet", size(counts.unread_bytes));
     }
@@ -210,7 +219,7 @@ fn spool(state: &State) -> Finding {
         let advice = "remove what is not a spool file from that folder";
         return finding(CHECK, Level::Notice, format!("{found}, {} other files", counts.strangers), advice);
     }
-    if counts.files == 0 {
+    if shells == 0 {
         let advice = "if shells are open, add the hook to their start file: caro init --help";
         return finding(CHECK, Level::Notice, format!("{}, no shell records", shown(folder)), advice);
     }

@@ -1,6 +1,7 @@
 //! What clients may ask, and the answers. Searching looks at the history beside the main loop; everything else runs
 //! on it, one request at a time.
 
+pub mod account;
 pub mod doctor;
 pub mod history;
 pub mod recording;
@@ -147,6 +148,8 @@ pub(crate) fn handle(state: &mut State, request: Request, reply: Replier) {
         Request::SyncRemoteAdd(request) => sync::add_remote(state, request, reply),
         Request::SyncRemoteRemove { address } => answer(reply, sync::remove_remote(state, &address)),
         Request::SyncDevices => answer(reply, sync::devices(state)),
+        Request::SyncSeen => answer(reply, account::seen(state)),
+        Request::SyncCheck { relay, joins } => answer(reply, account::check(state, &relay, joins)),
         Request::SyncRename { name } => answer(reply, sync::rename(state, name)),
     }
 }

@@ -97,6 +97,11 @@ impl Spool {
         self.sessions.values().any(|tracked| tracked.session.header.session == session)
     }
 
+    /// Shells that record: those that have a file, and those whose file was taken in and cleared away while they live.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
     /// How it was at the last [`Self::scan`].
     pub fn counts(&self) -> Counts {
         self.counts

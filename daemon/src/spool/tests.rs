@@ -297,6 +297,26 @@ fn a_torn_tail_of_a_living_shell_is_taken_after_its_deadline() {
 }
 
 #[test]
+fn a_shell_that_lives_is_counted_also_while_it_has_no_file() {
+    let mut daemon = Daemon::new();
+    let shell = Shell::start();
+    let name = format!("sid.{}", shell.pid());
+    daemon.append(&name, &header(shell.pid(), HOST));
+    daemon.append(&name, &(start(1, &"x".repeat(300_000)) + &end(1)));
+    assert_eq!(daemon.take().len(), 2);
+    daemon.sweep(later(0));
+    daemon.sweep(later(61));
+    assert_eq!(
+        (daemon.names().len(), daemon.spool.sessions()),
+        (0, 1),
+        "the doctor must not say that no shell records"
+    );
+    shell.end();
+    daemon.sweep(later(122));
+    assert_eq!(daemon.spool.sessions(), 0);
+}
+
+#[test]
 fn a_large_file_is_moved_aside_and_drained_and_nothing_is_lost() {
     let mut daemon = Daemon::new();
     let shell = Shell::start();

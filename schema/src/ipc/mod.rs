@@ -136,6 +136,16 @@ pub enum Request {
     },
     /// The account's devices. Answered by [`Reply::Devices`].
     SyncDevices,
+    /// The person has seen who joined and need not be told again. Answered by [`Reply::Done`].
+    SyncSeen,
+    /// Whether an account can be made, joined or widened from here as far as that is known without a relay and a phrase:
+    /// nobody should type a phrase in vain. Answered by [`Reply::Done`].
+    SyncCheck {
+        /// The relay's address.
+        relay: String,
+        /// Whether this device is to come into an account; otherwise it must be in one.
+        joins: bool,
+    },
     /// Call a device something. Answered by [`Reply::Done`].
     SyncRename {
         /// What this device is called from now on.

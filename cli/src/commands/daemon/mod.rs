@@ -139,9 +139,9 @@ fn lines(status: &DaemonStatus) -> Vec<String> {
     let shown = |text: &str| visible::line(text.as_bytes());
     let mut lines = vec![
         format!(
-            "running, process {pid}, version {}, since {}",
-            shown(build),
-            crate::output::time::duration(uptime_s.saturating_mul(1_000_000))
+            "running for {}, process {pid}, version {}",
+            crate::output::time::duration(uptime_s.saturating_mul(1_000_000)),
+            shown(build)
         ),
         format!("history   {records} commands, {distinct} different{reading}"),
         format!("memory    {}", mib(resident_bytes)),
@@ -191,7 +191,10 @@ mod tests {
             ..DaemonStatus::default()
         };
         let shown = lines(&status).join("\n");
-        assert!(shown.starts_with("running, process 7, version 0.1.0, since 1m30\nhistory   12 commands"), "{shown}");
+        assert!(
+            shown.starts_with("running for 1m30, process 7, version 0.1.0\nhistory   12 commands"),
+            "{shown}"
+        );
         assert!(shown.contains("memory    3.0 MiB"), "{shown}");
         assert_eq!(json(&status)["records"], 12);
     }

@@ -62,12 +62,10 @@ impl Delete {
         let mut client = Client::open()?;
         settle(&mut client)?;
         let matching = delete(&mut client, &selection, true)?;
-        if self.dry_run {
-            return self.say(matching, "would be deleted");
-        }
-        if matching == 0 {
-            self.say(0, "deleted")?;
-            return Err(Failure::silent(exit::FAILURE));
+        if self.dry_run || matching == 0 {
+            self.say(matching, if self.dry_run { "would be deleted" } else { "deleted" })?;
+            // As for prune: a script learns that there was nothing to do, however it asked.
+            return if matching == 0 { Err(Failure::silent(exit::FAILURE)) } else { Ok(()) };
         }
         if !self.yes {
             let question = format!("Delete {} on every device, for ever?", commands(matching));

@@ -47,7 +47,7 @@ impl List {
     pub(crate) fn run(self) -> Outcome {
         let order = if self.newest_first { Order::Newest } else { Order::Oldest };
         let (mode, place) = (Mode::Fuzzy, place());
-        let (text, filter) = understood(&self.text, mode, &place, self.filters.resolve()?);
+        let (text, filter) = understood(&self.text, mode, &place, self.filters.resolve()?)?;
         let query = Query { text, mode, filter, order, unique: self.unique, place };
         let mut client = Client::open()?;
         settle(&mut client)?;

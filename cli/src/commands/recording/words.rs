@@ -18,6 +18,9 @@ pub(super) fn pauses(recording: &Recording, now_us: i64) -> Vec<String> {
         };
         match &paused.session {
             None => format!("nothing is recorded on this machine, {until}"),
+            Some(session) if crate::session::own().as_ref() == Some(session) => {
+                format!("nothing is recorded in this shell, {until}")
+            }
             Some(session) => format!("nothing is recorded in session {}, {until}", visible::line(session.as_bytes())),
         }
     };

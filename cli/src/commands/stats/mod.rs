@@ -7,6 +7,8 @@ mod period;
 mod tables;
 pub(crate) mod wrapped;
 
+pub(crate) use self::tables::grouped;
+
 use caro_schema::ipc::{
     Reply, Request,
     stats::{Counted, Stats as Figures, StatsQuery},

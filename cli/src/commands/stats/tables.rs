@@ -53,7 +53,8 @@ pub(super) fn summary(stats: &Stats, zone: &TimeZone) -> Vec<String> {
     }
     if *ended > 0 {
         let percent = *failed as f64 / *ended as f64 * 100.0;
-        lines.push(format!("{percent:.1} % failed; {} were spent waiting", time::duration(*time_us)));
+        lines.push(format!("{percent:.1} % failed, of {} with a known status", grouped(*ended)));
+        lines.push(format!("{} were spent waiting", time::duration(*time_us)));
     }
     lines
 }
@@ -156,7 +157,7 @@ fn days(stats: &Stats, canvas: &Canvas) -> Vec<String> {
 }
 
 /// A number with its thousands apart.
-pub(super) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -200,7 +201,7 @@ mod tests {
     #[test]
     fn a_report_says_what_was_counted() {
         let report = report(&figures(), &PLAIN, &TimeZone::UTC).join("\n");
-        assert!(report.starts_with("1,234 commands, 56 different, 3 programs, in 7 sessions\nfrom 1970-01-01 to 1970-01-02\n3.1 % failed; 5.0s were spent waiting"), "{report}");
+        assert!(report.starts_with("1,234 commands, 56 different, 3 programs, in 7 sessions\nfrom 1970-01-01 to 1970-01-02\n3.1 % failed, of 1,000 with a known status\n5.0s were spent waiting"), "{report}");
         assert!(report.contains("  git         ██"), "{report}");
         assert!(report.contains("cargo^[[2J"), "what a terminal would obey is shown: {report}");
         assert!(

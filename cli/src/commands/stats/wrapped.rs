@@ -9,7 +9,7 @@ use jiff::{Zoned, civil::Date, tz::TimeZone};
 
 use super::{
     ask,
-    draw::Canvas,
+    draw::{Canvas, fit},
     heat, json,
     period::{Period, zone},
     tables::{grouped, hours, table},
@@ -107,19 +107,26 @@ fn sentences(figures: &Figures, zone: &TimeZone) -> Vec<String> {
     }
     if *ended > 0 {
         let well = 100.0 - *failed as f64 / *ended as f64 * 100.0;
-        lines.push(format!("{well:.1} % went well; {} were spent waiting", time::duration(*time_us)));
+        lines.push(format!(
+            "{well:.1} % went well, of {} with a known status; {} were spent waiting",
+            grouped(*ended),
+            time::duration(*time_us)
+        ));
     }
     if let Some(run) = longest.first() {
         let text = visible::line(&run.command);
-        let shown: String = text.chars().take(60).collect();
         lines.push(format!(
-            "longest: {}, on {}: {shown}",
+            "longest: {}, on {}: {}",
             time::duration(run.duration_us),
-            super::day(run.start_us, zone)
+            super::day(run.start_us, zone),
+            fit(&text, LONGEST_COLUMNS, true).trim_end()
         ));
     }
     lines
 }
+
+/// Columns of the longest command; the rest is cut with a sign that it was.
+const LONGEST_COLUMNS: usize = 60;
 
 /// The most days in a row, and the last of them; of equal ones the latest.
 fn streak(days: &[Day]) -> Option<(u32, i32)> {
@@ -177,7 +184,7 @@ mod tests {
             "busiest day: 2025-01-02, with 1,000",
             "longest streak: 2 days in a row, to 2025-01-02",
             "busiest hour: 9:00 to 10:00",
-            "98.0 % went well",
+            "98.0 % went well, of 1,000 with a known status",
             "Your tools\n  git",
             "New this year\n  jj",
         ] {

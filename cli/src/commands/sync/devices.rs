@@ -8,6 +8,8 @@ use super::{join::checked_name, status};
 use crate::{client::Client, error::Outcome, output::Out};
 
 /// List the account's devices
+///
+/// After this caro sync status no longer says who joined.
 #[derive(Args)]
 pub(crate) struct Devices {
     /// One JSON object a line
@@ -35,7 +37,10 @@ impl Devices {
                 out.line(&status::device_line(device, &TimeZone::system()))?;
             }
         }
-        out.finish()
+        out.finish()?;
+        // They were listed, and whoever looked need not be told again who joined. That is said last: a list that could not
+        // be written was not seen.
+        client.ask(Request::SyncSeen).map(drop)
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
     commands::unexpected,
     error::{Failure, Outcome},
     exit,
-    output::{Out, say},
+    output::{Out, say, visible},
     terminal::{self, Guard, ask, secret},
 };
 
@@ -53,6 +53,7 @@ impl Init {
             terminal::open().map_err(|failure| failure.hint("--yes prints the phrase to standard output"))?;
         }
         let mut client = Client::open()?;
+        client.ask(Request::SyncCheck { relay: self.place.relay(), joins: true })?;
         if !self.yes && ask::yes("Do you have a recovery phrase already, from another device?", "--yes")? {
             return restore::ask_and_restore(&mut client, &self.place, &device_name);
         }
@@ -76,7 +77,11 @@ impl Init {
         if self.yes && self.place.json {
             return Ok(());
         }
-        self.place.tell(&status, "the account is made; on the other machine: caro sync restore")
+        let words = format!(
+            "the account is made; on the other machine: caro sync restore --relay '{}'",
+            visible::line(self.place.relay().as_bytes())
+        );
+        self.place.tell(&status, &words)
     }
 }
 

@@ -94,6 +94,7 @@ impl Add {
             None
         };
         let mut client = Client::open()?;
+        client.ask(Request::SyncCheck { relay: self.relay.trim().to_owned(), joins: false })?;
         let mut phrase = if self.phrase_stdin {
             secret::from_stdin("a phrase")?
         } else {

@@ -38,6 +38,8 @@ impl Restore {
         secret::close_to_others();
         let device_name = self.place.device_name()?;
         let mut client = Client::open()?;
+        // A phrase is 24 words: nobody should type them to be told that the address has a slip.
+        client.ask(Request::SyncCheck { relay: self.place.relay(), joins: true })?;
         if !self.phrase_stdin {
             return ask_and_restore(&mut client, &self.place, &device_name);
         }

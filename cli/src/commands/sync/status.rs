@@ -61,6 +61,11 @@ pub(super) fn lines(status: &SyncStatus, devices: &[Device], zone: &TimeZone) ->
     if !status.enabled {
         lines.push("the network is off: caro sync on".to_owned());
     }
+    if status.remotes.is_empty() {
+        lines.push(
+            "no relay is used: nothing leaves this device, and nothing comes; caro sync remote add ADDRESS".to_owned(),
+        );
+    }
     for remote in &status.remotes {
         lines.extend(remote_lines(remote, zone));
     }
@@ -96,18 +101,25 @@ pub(super) fn remote_lines(remote: &RemoteStatus, zone: &TimeZone) -> Vec<String
         ),
     ];
     if *quota_bytes > 0 {
-        lines.push(format!("  {} of {} used", size(*used_bytes), size(*quota_bytes)));
+        // What the relay said when it last said anything.
+        let when = if *state == RemoteState::Connected { "" } else { " when it was last connected" };
+        lines.push(format!("  {} of {} used{when}", size(*used_bytes), size(*quota_bytes)));
     }
     lines
 }
 
-fn state_words(state: &RemoteState, zone: &TimeZone) -> String {
+/// Why a try failed, without the system's number.
+pub(super) fn shown_reason(reason: &str) -> String {
+    visible::line(reason.split(" (os error ").next().unwrap_or(reason).as_bytes())
+}
+
+pub(super) fn state_words(state: &RemoteState, zone: &TimeZone) -> String {
     match state {
         RemoteState::Off => "off".to_owned(),
         RemoteState::Connected => "connected".to_owned(),
         RemoteState::Connecting => "connecting".to_owned(),
         RemoteState::Waiting { reason, retry_ms } => {
-            let reason = visible::line(reason.split(" (os error ").next().unwrap_or(reason).as_bytes());
+            let reason = shown_reason(reason);
             format!("not connected ({reason}); tried again at {}", time::local_ms(*retry_ms, zone))
         }
         RemoteState::Stopped { reason } => format!("stopped: {}", stop_words(*reason)),

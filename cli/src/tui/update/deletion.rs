@@ -1,6 +1,8 @@
 //! Deleting with a way back. A deletion hides its rows at once, and is carried out when its time is over or the screen
 //! closes: what is deleted is deleted for ever and on every device, so the way back is only before that.
 
+use caro_schema::ipc::history::Hit;
+
 use super::{ask_if_needed, bring_into_sight};
 use crate::{
     error::Failure,
@@ -47,8 +49,14 @@ pub(super) fn undo(model: &mut Model) -> Vec<Effect> {
     let waits = |deletion: &Deletion| matches!(deletion.stage, Stage::Waiting(_));
     match model.deletions.iter().rposition(waits) {
         Some(last) => {
-            model.deletions.remove(last);
+            let back = model.deletions.remove(last);
             model.notice = "taken back".to_owned();
+            // Whoever wanted it back wants to see it.
+            let is_back = |hit: &Hit| back.hits.first().is_some_and(|first| first.record.id == hit.record.id);
+            let place = model.list.rows().find(|(_, hit)| is_back(hit)).map(|(place, _)| place);
+            if let Some(place) = place {
+                model.list.choose_ahead(place);
+            }
             hide(model)
         }
         None => {

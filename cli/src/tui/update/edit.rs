@@ -23,7 +23,7 @@ pub(super) fn edit(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::DeleteToEnd | Action::VimChangeToEnd => line.delete_to_end(),
         Action::DeleteLine | Action::VimChangeLine => line.delete_all(),
         Action::Yank => line.yank(),
-        Action::NewLine if model.editing.is_some() => line.insert("\n"),
+        Action::NewLine if model.editing.is_some() => drop(line.insert("\n")),
         _ => {}
     }
     match action {

@@ -52,7 +52,9 @@ fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
     // Whoever pastes does not answer a question with it.
     model.confirm = None;
     model.keys.clear();
-    model.line.insert(text);
+    if !model.line.insert(text) {
+        model.notice = format!("cut after {} bytes: more has no room here", model.line.text().len());
+    }
     edit::changed(model)
 }
 

@@ -6,7 +6,7 @@ use crate::{
     tui::{
         effect::Effect,
         input::{Mouse, MouseKind},
-        model::{Model, Take},
+        model::{Clicked, Model, Take},
     },
 };
 
@@ -26,6 +26,7 @@ pub(super) fn on_mouse(model: &mut Model, mouse: Mouse, now_ms: u64) -> Vec<Effe
         MouseKind::WheelUp => wheel(model, mouse, -WHEEL_ROWS),
         MouseKind::WheelDown => wheel(model, mouse, WHEEL_ROWS),
         MouseKind::Press => press(model, mouse, now_ms),
+        MouseKind::Release => release(model, mouse, now_ms),
     }
 }
 
@@ -52,12 +53,21 @@ fn press(model: &mut Model, mouse: Mouse, now_ms: u64) -> Vec<Effect> {
     let Some(index) = row_at(model, mouse.row) else { return Vec::new() };
     model.notice.clear();
     let before = model.clicked.take();
-    if before.is_some_and(|(before, at_ms)| before == index && now_ms.saturating_sub(at_ms) <= DOUBLE_MS) {
-        let how = if model.setup.enter_runs { Take::Run } else { Take::Put };
-        return take::take(model, how, now_ms);
-    }
-    model.clicked = Some((index, now_ms));
+    let again = |before: &Clicked| before.index == index && now_ms.saturating_sub(before.at_ms) <= DOUBLE_MS;
+    model.clicked = Some(Clicked { index, at_ms: now_ms, is_second: before.as_ref().is_some_and(again) });
     go(model, index)
+}
+
+/// A double click takes when the button is up again: a screen that closed on the press would leave the terminal's word
+/// of the release to the shell, as if it had been typed.
+fn release(model: &mut Model, mouse: Mouse, now_ms: u64) -> Vec<Effect> {
+    let Some(Clicked { index, is_second: true, .. }) = model.clicked else { return Vec::new() };
+    model.clicked = None;
+    if !model.is_current() || row_at(model, mouse.row) != Some(index) {
+        return Vec::new();
+    }
+    let how = if model.setup.enter_runs { Take::Run } else { Take::Put };
+    take::take(model, how, now_ms)
 }
 
 /// Which match is drawn in this row.

@@ -13,11 +13,11 @@ use crate::{
 };
 
 /// Narrower than this only the mark and the command are shown.
-const COLUMNS_FOR_DETAILS: u16 = 50;
+const COLUMNS_FOR_DETAILS: usize = 50;
 
 /// What the columns leave to the command: of so many eighths of the width, one column after the other is left out from
 /// the end.
-const COMMAND_EIGHTHS: u16 = 5;
+const COMMAND_EIGHTHS: usize = 5;
 
 /// The columns for which there is room, in their order. The command is always among them; one for hosts only once there is
 /// more than one of them.
@@ -27,8 +27,10 @@ pub(super) fn fitting(wanted: &[Column], other_hosts: bool, width: u16) -> Vec<C
     if !columns.contains(&Column::Command) {
         columns.push(Column::Command);
     }
-    let most = if width < COLUMNS_FOR_DETAILS { 0 } else { width - width / 8 * COMMAND_EIGHTHS };
-    while room(&columns) > usize::from(most) {
+    let width = usize::from(width);
+    // Multiplied first: otherwise a wider terminal would now and then show fewer columns.
+    let most = if width < COLUMNS_FOR_DETAILS { 0 } else { width - width * COMMAND_EIGHTHS / 8 };
+    while room(&columns) > most {
         let Some(last) = columns.iter().rposition(|column| *column != Column::Command) else { break };
         columns.remove(last);
     }

@@ -1,7 +1,7 @@
 //! The list of what matches: the mark of the chosen row and of marked ones, the columns, and the command with its colours
 //! and what matched.
 
-use caro_schema::ipc::history::Hit;
+use caro_schema::ipc::history::{Hit, Mode};
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -16,8 +16,10 @@ use super::{
 };
 use crate::{
     config::{Column, Direction},
+    error::Failure,
+    exit,
     output::visible,
-    tui::model::Model,
+    tui::{action::Action, key, model::Model},
 };
 
 /// Bytes in front of the first match that stay in sight when the rest does not fit.
@@ -28,7 +30,7 @@ const MARKS: usize = 2;
 
 pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     if let Some(failure) = &model.trouble {
-        let lines = [visible::line(failure.message.as_bytes()), visible::line(failure.hint.as_bytes())];
+        let lines = [visible::line(failure.message.as_bytes()), advice(model, failure)];
         return words(model, &lines, area, buffer);
     }
     if model.list.shown() == 0 {
@@ -45,6 +47,17 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
             let line = line(model, hit, index == model.list.chosen, &columns, area.width);
             row_of(area, row(model, area, number), line, buffer);
         }
+    }
+}
+
+/// What to do about it here: a pattern that is none is no pattern in another mode, and a key changes that.
+fn advice(model: &Model, failure: &Failure) -> String {
+    let key = model.setup.keymap.keys_of(Action::NextMode, |fact| model.is(fact)).map(key::shown);
+    match key {
+        Some(key) if model.mode == Mode::Regex && failure.code == exit::DATA => {
+            format!("{key} reads what is typed in another way")
+        }
+        _ => visible::line(failure.hint.as_bytes()),
     }
 }
 

@@ -3,15 +3,18 @@
 
 use caro_schema::ipc::history::Mode;
 use ratatui::{buffer::Buffer, layout::Rect, text::Line};
+use unicode_width::UnicodeWidthStr;
 
 use super::row_of;
 use crate::{
+    commands::grouped,
     output::{time, visible},
     tui::{
         action::Action,
         danger::Danger,
         key,
         model::{Model, Pane, Stage},
+        narrow::Narrow,
     },
 };
 
@@ -86,14 +89,34 @@ fn standing(model: &Model) -> String {
         hint(Action::NextMode, "how"),
         hint(Action::Leave, "leave"),
     ];
-    format!(
-        "{} of {}{reading}{marked}  {}  {} {}",
-        list.shown(),
-        list.of,
-        place(model),
-        mode(model.mode),
-        keys.concat()
-    )
+    let words = format!("{}{reading}{marked}  {}  {}", how_many(model), place(model), mode(model.mode));
+    with_what_fits(words, &keys, usize::from(model.size.0))
+}
+
+/// How many match, and of how many. Where nothing narrows that would be how many different ones there are of how many
+/// runs, which tells nobody anything.
+fn how_many(model: &Model) -> String {
+    let list = &model.list;
+    if model.line.text().is_empty()
+        && model.context.is_none()
+        && model.narrow == Narrow::default()
+        && model.deletions.is_empty()
+    {
+        let commands = if list.of == 1 { "command" } else { "commands" };
+        return format!("{} {commands}", grouped(list.of));
+    }
+    format!("{} of {}", grouped(list.shown()), grouped(list.of))
+}
+
+/// Hints behind the words, as many as there is room for: half a hint is none.
+fn with_what_fits(mut words: String, hints: &[String], columns: usize) -> String {
+    for hint in hints {
+        if words.width() + hint.width() > columns {
+            break;
+        }
+        words.push_str(hint);
+    }
+    words
 }
 
 fn place(model: &Model) -> String {

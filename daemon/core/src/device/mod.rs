@@ -89,6 +89,13 @@ impl Device {
         self.account.as_ref()
     }
 
+    /// The person has seen who joined: nothing is to be said of it any more.
+    pub fn note_joined_seen(&mut self) {
+        if let Some(account) = &mut self.account {
+            account.joined.clear();
+        }
+    }
+
     /// Joins an account: everything that makes this device a member, and the upload of what is here already.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ fn undo_takes_the_last_deletion_back() {
     press(&mut model, "ctrl-z");
     assert_eq!(model.list.shown(), 2);
     press(&mut model, "ctrl-z");
-    assert_eq!(model.list.shown(), 3);
+    assert_eq!((model.list.shown(), selected(&model).as_str()), (3, "a"), "what is back is chosen");
     assert!(deletes(&update(&mut model, Message::Tick, 1_000_000)).is_empty());
     press(&mut model, "ctrl-z");
     assert!(model.notice.contains("nothing to take back"));

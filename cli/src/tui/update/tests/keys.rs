@@ -58,7 +58,13 @@ fn a_click_chooses_a_second_one_takes_and_the_wheel_moves() {
     mouse(&mut model, click(5), 0);
     assert_eq!(selected(&model), "2");
     assert_eq!(left_with(&mouse(&mut model, click(5), 1000)), None, "too late for a double click");
-    assert_eq!(left_with(&mouse(&mut model, click(5), 1200)), chosen(b"2", false));
+    mouse(&mut model, release(5), 1050);
+    assert_eq!(left_with(&mouse(&mut model, click(5), 1200)), None, "the release would reach the shell");
+    assert_eq!(left_with(&mouse(&mut model, release(5), 1250)), chosen(b"2", false));
+    assert_eq!(left_with(&mouse(&mut model, release(5), 1260)), None, "once");
+    mouse(&mut model, click(5), 1270);
+    mouse(&mut model, click(5), 1280);
+    assert_eq!(left_with(&mouse(&mut model, release(6), 1290)), None, "let go on another row");
     mouse(&mut model, click(6), 1300);
     assert_eq!(left_with(&mouse(&mut model, click(5), 1400)), None, "on another row");
     assert!(mouse(&mut model, click(0), 2000).is_empty(), "above the rows is nothing");

@@ -152,6 +152,11 @@ fn click(row: u16) -> Mouse {
     Mouse { kind: MouseKind::Press, column: 3, row }
 }
 
+/// Its release there.
+fn release(row: u16) -> Mouse {
+    Mouse { kind: MouseKind::Release, ..click(row) }
+}
+
 fn deletes(effects: &[Effect]) -> Vec<(usize, bool)> {
     effects
         .iter()

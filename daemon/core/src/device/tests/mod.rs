@@ -246,6 +246,12 @@ fn every_device_is_told_who_joined_and_by_what_name() {
     let names: Vec<String> =
         world.machines[0].device.account().unwrap().devices().into_iter().map(|device| device.name).collect();
     assert_eq!(names, ["machine 0", "desk"]);
+    world.machines[0].device.note_joined_seen();
+    assert_eq!(
+        world.machines[0].device.account().unwrap().status(|_| None).warnings,
+        [],
+        "once seen it is said no more"
+    );
 }
 
 #[test]
