@@ -1,5 +1,5 @@
 //! One run of a command seen twice: by the hook as it happened, and later in the shell's own history file, which knows less
-//! and gives it another id. Says which lines of a file are known so, and which were deleted and must not come back.
+//! and gives it another id; or in the files of two shells, of which one was written out of the other. Says which lines of a file are known so, and which were deleted and must not come back.
 //!
 //! A line with a time is known by text and time; a file has whole seconds, and each recorded run stands for one line at
 //! most, so that three runs in one second stay three. A line without a time is known by its place: of the equal lines of a
@@ -57,10 +57,11 @@ fn keep_new_timed(records: &mut Vec<Record>, history: &History, outcome: &mut Pu
     let times = || records.iter().map(|record| record.start_us);
     let (Some(first), Some(last)) = (times().min(), times().max()) else { return };
     let texts: HashSet<&[u8]> = records.iter().map(|record| &record.command[..]).collect();
-    let mut runs: HashMap<Vec<u8>, Vec<(String, i64)>> = HashMap::new();
-    for run in history.recorded_between(first.saturating_sub(LATER_US), last.saturating_add(EARLIER_US)) {
+    let mut runs: HashMap<Vec<u8>, Vec<Seen>> = HashMap::new();
+    for run in history.between(first.saturating_sub(LATER_US), last.saturating_add(EARLIER_US)) {
         if texts.contains(&run.command[..]) {
-            runs.entry(run.command.into_vec()).or_default().push((run.session, run.start_us));
+            let seen = Seen { session: run.session, shell: run.shell, start_us: run.start_us };
+            runs.entry(run.command.into_vec()).or_default().push(seen);
         }
     }
     records.retain(|record| {
@@ -72,15 +73,31 @@ fn keep_new_timed(records: &mut Vec<Record>, history: &History, outcome: &mut Pu
     });
 }
 
-/// Whether a recorded run stands for this record. It then stands for no other. Two runs out of the same tool are two: that
-/// tool's own ids tell them apart.
-fn take(runs: &mut HashMap<Vec<u8>, Vec<(String, i64)>>, record: &Record) -> bool {
+/// A run of a command that is in the history.
+struct Seen {
+    session: String,
+    shell: String,
+    start_us: i64,
+}
+
+impl Seen {
+    /// Whether it stands for this record. Two runs out of the same tool are two: that tool's own ids tell them apart.
+    fn is(&self, record: &Record) -> bool {
+        let after_us = self.start_us.saturating_sub(record.start_us);
+        if self.session.is_empty() {
+            // Two files of shells that name the same second: the one was written out of the other. A tool's record of the
+            // same run says more, and stays.
+            return after_us == 0 && record.session.is_empty() && kind(&self.shell) != kind(&record.shell);
+        }
+        let is_near = (-LATER_US..EARLIER_US).contains(&after_us);
+        is_near && (record.session.is_empty() || tool(&self.session) != tool(&record.session))
+    }
+}
+
+/// Whether a run in the history stands for this record. It then stands for no other.
+fn take(runs: &mut HashMap<Vec<u8>, Vec<Seen>>, record: &Record) -> bool {
     let Some(runs) = runs.get_mut(&record.command[..]) else { return false };
-    let is_it = |(session, start_us): &(String, i64)| {
-        let is_near = (-LATER_US..EARLIER_US).contains(&start_us.saturating_sub(record.start_us));
-        is_near && (record.session.is_empty() || tool(session) != tool(&record.session))
-    };
-    let Some(at) = runs.iter().position(is_it) else { return false };
+    let Some(at) = runs.iter().position(|seen| seen.is(record)) else { return false };
     runs.swap_remove(at);
     true
 }
@@ -286,6 +303,17 @@ mod tests {
         assert_eq!(timed(&history, &[seen_by("atuin", 3, 100)]), (1, 0, 0));
         assert_eq!(timed(&history, &[seen_by("mcfly", 4, 100), seen_by("mcfly", 5, 500)]), (0, 2, 0));
         assert_eq!(timed(&history, &[line(6, 100, "ls"), line(7, 100, "ls")]), (1, 1, 0));
+    }
+
+    #[test]
+    fn what_was_exported_for_another_shell_comes_back_as_known() {
+        let of = |shell: &str, number: u32, second: i64| Record { shell: shell.into(), ..line(number, second, "ls") };
+        let history = history(&[of("bash", 1, 100), of("bash", 2, 100), of("bash", 3, 300)]);
+        let file = [of("zsh", 11, 100), of("zsh", 12, 100), of("zsh", 13, 300), of("zsh", 14, 301), of("zsh", 15, 300)];
+        assert_eq!(timed(&history, &file), (2, 3, 0), "each stands for one, in its second");
+        assert_eq!(timed(&history, &[of("bash", 16, 300)]), (1, 0, 0), "a file's own equal lines are two runs");
+        let tools = Record { session: "atuin:1".into(), ..of("", 17, 300) };
+        assert_eq!(timed(&history, &[tools]), (1, 0, 0), "what knows more of the run is kept");
     }
 
     #[test]

@@ -217,11 +217,10 @@ impl History {
         rows.into_iter().map(|row| self.build(row))
     }
 
-    /// The records that a shell's hook made and that began in this span, in no order. Foreign ones have no session.
-    pub fn recorded_between(&self, from_us: i64, to_us: i64) -> impl Iterator<Item = Record> + '_ {
+    /// The records that began in this span, in no order.
+    pub fn between(&self, from_us: i64, to_us: i64) -> impl Iterator<Item = Record> + '_ {
         let within = move |row: &u32| (from_us..to_us).contains(&self.rows.start_us(*row));
-        let recorded = |row: &u32| !self.contexts.words(self.rows.context(*row)).session.is_empty();
-        self.rows.live().filter(within).filter(recorded).map(|row| self.build(row))
+        self.rows.live().filter(within).map(|row| self.build(row))
     }
 
     /// When each record began, and which it is, in no order.
