@@ -162,6 +162,97 @@ fn words(fault: Fault) -> (u8, String, String) {
             "no phrase is waiting to be confirmed",
             "the daemon may have been restarted meanwhile; begin again: caro sync init",
         ),
+        Fault::CodeForm => say(
+            exit::DATA,
+            "that is not a code",
+            "a code is a number and two words, as caro sync pair shows it on the other device",
+        ),
+        Fault::CodeWord { position, nearest } => (
+            exit::DATA,
+            format!("the {} word of the code is not in the word list", if position == 1 { "first" } else { "second" }),
+            format!("perhaps it is \"{nearest}\"; read it again on the other device"),
+        ),
+        Fault::WrongCode { tries_left: 0 } => say(
+            exit::REFUSED,
+            "that is not the code that the other device shows, and it takes no more tries",
+            "show a new one there: caro sync pair",
+        ),
+        Fault::WrongCode { tries_left } => (
+            exit::REFUSED,
+            "that is not the code that the other device shows".into(),
+            format!(
+                "read it again there; {tries_left} more {} left",
+                if tries_left == 1 { "try is" } else { "tries are" }
+            ),
+        ),
+        Fault::NoSuchCode => say(
+            exit::DATA,
+            "the relay knows no such code: it was used, cancelled, is too old, or has another number",
+            "look at the other device, or show a new one there: caro sync pair",
+        ),
+        Fault::CodeExpired => say(
+            exit::TRY_LATER,
+            "the code was not used in time, and is worth nothing any more",
+            "show a new one: caro sync pair",
+        ),
+        Fault::NoTriesLeft => say(
+            exit::REFUSED,
+            "the code was tried three times in vain, and is worth nothing any more",
+            "if that was not you, somebody else tried; show a new one: caro sync pair",
+        ),
+        Fault::CodeTaken => say(
+            exit::REFUSED,
+            "somebody else is using this code at this moment; nothing was changed",
+            "if that is not you, end it on the other device and show a new code there: caro sync pair",
+        ),
+        Fault::TooManyCodes => say(
+            exit::TRY_LATER,
+            "as many codes wait at the relay as it takes",
+            "try again in a few minutes, or use the phrase: caro sync restore",
+        ),
+        Fault::PairDeclined => say(
+            exit::REFUSED,
+            "the other device ended it; nothing was changed",
+            "look there why; begin again with: caro sync pair",
+        ),
+        Fault::WordsDiffer => say(
+            exit::REFUSED,
+            "the words were not the same; nothing was handed over",
+            "somebody may stand in between; try another relay or network, or use the phrase: caro sync restore",
+        ),
+        Fault::PairLost { handed_over: false } => say(
+            exit::UNAVAILABLE,
+            "the connection to the other device was lost; nothing was changed",
+            "begin again with a new code: caro sync pair",
+        ),
+        Fault::PairLost { handed_over: true } => say(
+            exit::UNAVAILABLE,
+            "the connection was lost at the last moment: the other device may be in the account, or not",
+            "see whether it is: caro sync devices; if it is not, begin again: caro sync pair",
+        ),
+        Fault::PairVersion => say(
+            exit::PROTOCOL,
+            "the other device runs a version of caro that this one cannot speak to",
+            "install the newest caro on both",
+        ),
+        Fault::PairUnderWay => say(
+            exit::STATE,
+            "a joining by code is under way already, in another terminal",
+            "end that one with Ctrl-C, or wait half a minute if its terminal is gone",
+        ),
+        Fault::NoPairing => say(
+            exit::STATE,
+            "no joining by code is under way",
+            "the daemon may have been restarted meanwhile; begin again: caro sync pair",
+        ),
+        Fault::NetworkOff => {
+            say(exit::STATE, "syncing is off, and a code needs the network", "turn it on with: caro sync on")
+        }
+        Fault::NotListed => say(
+            exit::REFUSED,
+            "the relay did not list the new device; nothing was handed over",
+            "an account has at most 64 devices, and what was revoked joins with the phrase alone: caro sync restore",
+        ),
         Fault::BadAddress { reason } => (
             exit::USAGE,
             format!("that is not a relay's address: {reason}"),
@@ -234,6 +325,24 @@ mod tests {
             Fault::RemoteKnown,
             Fault::NoSuchRemote,
             Fault::NothingBegun,
+            Fault::CodeForm,
+            Fault::CodeWord { position: 2, nearest: "zebra".into() },
+            Fault::WrongCode { tries_left: 0 },
+            Fault::WrongCode { tries_left: 2 },
+            Fault::NoSuchCode,
+            Fault::CodeExpired,
+            Fault::NoTriesLeft,
+            Fault::CodeTaken,
+            Fault::TooManyCodes,
+            Fault::PairDeclined,
+            Fault::WordsDiffer,
+            Fault::PairLost { handed_over: false },
+            Fault::PairLost { handed_over: true },
+            Fault::PairVersion,
+            Fault::PairUnderWay,
+            Fault::NoPairing,
+            Fault::NetworkOff,
+            Fault::NotListed,
             Fault::BadAddress { reason: text() },
             Fault::Unreachable { host: "h:1".into(), reason: text() },
             Fault::RelayKeyChanged { host: "h:1".into() },

@@ -23,6 +23,7 @@ pub mod lifecycle;
 pub mod lock;
 pub mod logging;
 pub mod main_loop;
+pub mod pairing;
 pub mod passphrase;
 pub mod paths;
 pub mod remote;

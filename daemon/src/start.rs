@@ -202,6 +202,7 @@ fn prepare(
         links: Links::new(runtime.handle().clone(), deliver),
         runtime: runtime.handle().clone(),
         begin: None,
+        pairing: None,
         waiters: Vec::new(),
         is_broken: false,
         shared,

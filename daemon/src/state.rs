@@ -29,6 +29,7 @@ use crate::{
     ingest::Batch,
     keys::Place,
     main_loop::Event,
+    pairing::Table,
     paths::Places,
     remote::links::Links,
     spool::{Spool, watch::Watch},
@@ -120,6 +121,8 @@ pub struct State {
     pub runtime: Handle,
     /// A phrase that waits to be confirmed.
     pub begin: Option<Arc<Begin>>,
+    /// A joining by code, at either end.
+    pub pairing: Option<Arc<Table>>,
     /// Who waits until everything is on both sides.
     pub waiters: Vec<Waiter>,
     /// The device could not decide on an input. What it has in memory may be ahead of the store, so the daemon ends

@@ -291,6 +291,9 @@ impl Departing<'_> {
         if matches!(message, ToDevice::Welcome { .. }) {
             self.budget.lift();
             self.place.opened();
+        } else if matches!(message, ToDevice::Claimed { .. }) {
+            // It has come for a mailbox, and what it may say in all stays as little as a stranger may.
+            self.place.opened();
         }
         let sealed = lock(self.transport).seal(&codec::encode(message));
         let Ok(records) = sealed else { return false };

@@ -42,6 +42,17 @@ pub struct Limits {
     /// Bytes that one account may hold, its cells and [`ENTRY_BYTES`] for each that it ever pushed. A year of a busy
     /// shell is about 100 MB before snapshots. Zero for no limit.
     pub bytes_per_account: u64,
+    /// Mailboxes that are open at once, for joining by a code. Each holds two connections and no bytes; more would make
+    /// their four-digit numbers easy to hit.
+    pub mailboxes_max: u32,
+    /// Mailboxes that devices of one address have open at once.
+    pub mailboxes_per_address_max: u32,
+    /// Milliseconds that a mailbox is open. Longer gives whoever overheard a code more time; shorter is not enough to walk
+    /// to the other machine and install caro there.
+    pub mailbox_ms: u64,
+    /// Bytes of letters that a mailbox carries in all, both ways: a joining takes 8 KiB, with room for the keys of many
+    /// epochs and for two wrong codes before.
+    pub mailbox_bytes: u64,
     /// Bytes that stay free on the disk. Below this the relay takes nothing more in, while purging and reading go on.
     pub disk_free_min: u64,
 }
@@ -64,6 +75,10 @@ impl Default for Limits {
             accounts_max: 100_000,
             accounts_per_address_per_hour: 60,
             bytes_per_account: 1 << 30,
+            mailboxes_max: 256,
+            mailboxes_per_address_max: 8,
+            mailbox_ms: 600_000,
+            mailbox_bytes: 128 << 10,
             disk_free_min: 64 << 20,
         }
     }

@@ -1,13 +1,16 @@
 //! Who may connect: the rules by which one device list follows another. Only the account's key signs a list; each is
 //! one version after the last and names it by hash, so that a relay cannot be talked back to an older one, nor two
-//! devices past each other. The check against the stored list happens inside the log's transaction ([`follows`]).
+//! devices past each other. A listed device may add one behind the list ([`admits`]) and take none off; what it added
+//! counts in the hash that the next list names, so that no list overlooks it. The checks against what is stored happen
+//! inside the log's transaction ([`follows`]).
 
 use caro_link::proof;
 use caro_schema::{
     id::Hash,
+    limits::DEVICES_MAX,
     relay::{
         ErrorCode,
-        list::{DeviceList, SignedList},
+        list::{Addition, DeviceList, SignedList},
     },
 };
 
@@ -16,6 +19,10 @@ use caro_schema::{
 /// # Errors
 /// [`ErrorCode::BadProof`] when another key signed it or it is not canonical.
 pub fn verify(account: &Hash, signed: &SignedList) -> Result<DeviceList, ErrorCode> {
+    // What was added is for the relay to say, and for nobody to ask.
+    if !signed.added.is_empty() {
+        return Err(ErrorCode::BadProof);
+    }
     proof::verify_list(account, signed).map_err(|_| ErrorCode::BadProof)
 }
 
@@ -41,7 +48,51 @@ pub fn follows(stored: &SignedList, stored_version: u64, next: &SignedList, next
         return Step::Same;
     }
     let successor = stored_version.checked_add(1) == Some(next_list.version);
-    if successor && next_list.prev == proof::list_hash(&stored.list) { Step::Next } else { Step::OutOfStep }
+    if successor && next_list.prev == proof::list_hash_with_added(stored) { Step::Next } else { Step::OutOfStep }
+}
+
+/// Everybody who may connect; none when the stored list cannot be read.
+pub fn devices(stored: &SignedList) -> Option<Vec<Hash>> {
+    let list = DeviceList::decode(&stored.list).ok()?;
+    Some(list.keys.into_iter().chain(stored.added.iter().map(|addition| addition.key)).collect())
+}
+
+/// What becomes of a wish to add a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It may connect from now on.
+    New,
+    /// It may already: a repeated request, its answer was lost.
+    Known,
+    /// Not so: there is no room, the device was taken off before, or whoever asks is not listed (any more).
+    Refused,
+}
+
+/// Decides about an addition to those who may connect. What the account's key took off, only that key brings back: a
+/// thief's second device could undo a revocation otherwise.
+pub fn admits(devices: &[Hash], addition: &Addition, was_removed: bool) -> Admission {
+    if !devices.contains(&addition.by) || was_removed {
+        Admission::Refused
+    } else if devices.contains(&addition.key) {
+        Admission::Known
+    } else if devices.len() >= DEVICES_MAX {
+        Admission::Refused
+    } else {
+        Admission::New
+    }
+}
+
+/// What was added, as it is kept.
+pub fn added_bytes(added: &[Addition]) -> Vec<u8> {
+    added.iter().flat_map(|Addition { key, by }| [*key.as_bytes(), *by.as_bytes()].concat()).collect()
+}
+
+/// From what [`added_bytes`] gave.
+pub fn added(bytes: &[u8]) -> Option<Vec<Addition>> {
+    let (pairs, rest) = bytes.as_chunks::<64>();
+    let hash = |bytes: &[u8]| Hash::from_slice(bytes);
+    let added = pairs.iter().map(|pair| Some(Addition { key: hash(&pair[..32])?, by: hash(&pair[32..])? }));
+    rest.is_empty().then(|| added.collect())?
 }
 
 /// Whether a device is on a list.
@@ -76,6 +127,33 @@ mod tests {
         for ((next, next_list), expected) in cases {
             assert_eq!(follows(&first, 1, &next, &next_list), expected);
         }
+    }
+
+    #[test]
+    fn a_listed_device_adds_one_and_nobody_brings_back_what_was_taken_off() {
+        let hashes: Vec<Hash> = (0..DEVICES_MAX as u8).map(|number| Hash([number; 32])).collect();
+        let addition = |key: u8, by: u8| Addition { key: Hash([key; 32]), by: Hash([by; 32]) };
+        assert_eq!(admits(&hashes[..2], &addition(9, 0), false), Admission::New);
+        assert_eq!(admits(&hashes[..2], &addition(1, 0), false), Admission::Known);
+        assert_eq!(admits(&hashes[..2], &addition(9, 2), false), Admission::Refused);
+        assert_eq!(admits(&hashes[..2], &addition(9, 0), true), Admission::Refused);
+        assert_eq!(admits(&hashes, &addition(200, 0), false), Admission::Refused);
+        let two = vec![addition(1, 2), addition(3, 4)];
+        assert_eq!(added(&added_bytes(&two)), Some(two));
+        assert_eq!((added(&[]), added(&[1; 63])), (Some(Vec::new()), None));
+    }
+
+    #[test]
+    fn a_list_names_what_was_added_and_overlooks_none_of_it() {
+        let (mut first, _) = signed(1, Hash([0; 32]), vec![Hash([1; 32])]);
+        let (before, before_list) = signed(2, proof::list_hash_with_added(&first), vec![]);
+        assert_eq!(proof::list_hash_with_added(&first), proof::list_hash(&first.list));
+        first.added.push(Addition { key: Hash([2; 32]), by: Hash([1; 32]) });
+        assert_eq!(follows(&first, 1, &before, &before_list), Step::OutOfStep);
+        let (after, after_list) = signed(2, proof::list_hash_with_added(&first), vec![]);
+        assert_eq!(follows(&first, 1, &after, &after_list), Step::Next);
+        let public = Hash(Signer::from_seed(&[1; 32]).public());
+        assert_eq!(verify(&public, &first).err(), Some(ErrorCode::BadProof));
     }
 
     #[test]

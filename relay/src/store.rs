@@ -9,7 +9,7 @@ use caro_link::{identity::Signer, proof};
 use caro_schema::{
     id::{CellId, Generation, Handle, Hash},
     limits::PAGE_CELLS_MAX,
-    relay::{Page, Position, list::DeviceList},
+    relay::{Page, Position},
 };
 use serde_bytes::ByteBuf;
 
@@ -208,6 +208,7 @@ fn handle_of(change: &Change) -> Handle {
         Change::SetList { handle, .. }
         | Change::Append { handle, .. }
         | Change::Purge { handle, .. }
+        | Change::Admit { handle, .. }
         | Change::Close { handle } => *handle,
     }
 }
@@ -222,9 +223,9 @@ fn look(
     let account = log.account(handle)?;
     let removed = log.was_removed(handle, device)?;
     let Some(account) = account else { return Ok(None) };
-    let list = DeviceList::decode(&account.list.list).map_err(|_| LogError::Damaged)?;
+    let devices = members::devices(&account.list).ok_or(LogError::Damaged)?;
     let position = notary.sign(handle, account.cursor, account.head);
-    Ok(Some(Box::new(Looked { listed: members::lists(&list, device), removed, position, account })))
+    Ok(Some(Box::new(Looked { listed: devices.contains(device), removed, position, account })))
 }
 
 fn page(

@@ -1,5 +1,6 @@
 //! The key log: which devices belong to the account and which epoch its cells are sealed under. Entries are signed
-//! with the account's key, sealed for the account's devices, and carried in cells of their own class.
+//! with the account's key, or, where a device lets another one in by a code, with that device's; sealed for the account's
+//! devices, and carried in cells of their own class.
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -16,7 +17,7 @@ use crate::{
 pub struct SignedEntry {
     /// The canonical bytes of an [`Entry`], as received.
     pub entry: ByteBuf,
-    /// The account key's signature over them.
+    /// The account key's signature over them, or that of the device that lets another one in.
     pub signature: Signature,
 }
 

@@ -18,6 +18,7 @@ pub mod ipc;
 pub mod keylog;
 pub mod limits;
 pub mod op;
+pub mod pairing;
 pub mod paths;
 pub mod redacted;
 pub mod relay;

@@ -60,3 +60,13 @@ pub const SESSION_SECONDS_MAX: u64 = 3600;
 
 /// Records by which a session may run out of order before an older one is refused.
 pub const REPLAY_WINDOW: u64 = 2048;
+
+/// The highest number of a mailbox. Four digits are easily said; more mailboxes than a tenth of them never are open.
+pub const MAILBOX_NUMBER_MAX: u16 = 9_999;
+
+/// Bytes of one letter through a mailbox. The largest holds the keys of every epoch, one more for each revocation:
+/// 400 of them fit.
+pub const MAIL_BYTES_MAX: usize = 16 * 1024;
+
+/// How many newcomers may try one code. Each has one guess in four million; a person who mistypes needs a second one.
+pub const PAIR_TRIES: u8 = 3;

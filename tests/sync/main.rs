@@ -5,4 +5,5 @@ mod crash;
 mod joining;
 mod network;
 mod offline;
+mod pairing;
 mod two_devices;

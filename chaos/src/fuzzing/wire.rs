@@ -108,6 +108,12 @@ fn to_relay_seeds() -> Vec<Vec<u8>> {
         ToRelay::Purge { cells: vec![CellId([4; 32])] },
         ToRelay::Close { account: Hash([2; 32]), proof: Signature([3; 64]) },
         ToRelay::Ping { token: 7 },
+        ToRelay::Errand { handle: Handle([3; 16]) },
+        ToRelay::Admit { key: Hash([4; 32]) },
+        ToRelay::Invite { number: 7 },
+        ToRelay::Claim { number: 7 },
+        ToRelay::Mail { letter: vec![1; 40].into() },
+        ToRelay::Reject,
     ];
     messages.iter().map(codec::encode).collect()
 }
@@ -131,6 +137,12 @@ fn to_device_seeds() -> Vec<Vec<u8>> {
         ToDevice::Purged { count: 1 },
         ToDevice::Presence { others: 2 },
         ToDevice::Closed,
+        ToDevice::Admitted { key: Hash([4; 32]) },
+        ToDevice::Invited { open_ms: 600_000, tries: 3 },
+        ToDevice::Claimed { tries_left: 2 },
+        ToDevice::Left,
+        ToDevice::Contested,
+        ToDevice::Mail { letter: vec![1; 40].into() },
         ToDevice::Pong { token: 1 },
         ToDevice::Error { code: ErrorCode::QuotaExceeded, retry_ms: Some(1000) },
     ];

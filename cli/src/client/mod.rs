@@ -150,6 +150,7 @@ const PREFIX_BYTES: usize = 4;
 fn wipe(request: Request) {
     match request {
         Request::SyncRestore(request) => request.phrase.into_inner().zeroize(),
+        Request::PairJoin(request) => request.code.into_inner().zeroize(),
         Request::SyncInit(request) => drop(request.token.map(|token| token.into_inner().zeroize())),
         _ => {}
     }

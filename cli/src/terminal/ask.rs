@@ -77,13 +77,22 @@ fn ask(question: &str, echo: Echo, otherwise: &str) -> Outcome<Zeroizing<String>
     answer
 }
 
-/// No echo, no lines, no signals from keys.
+/// No echo, no lines, no signals from keys; waits for each.
 fn one_by_one(tty: &File) -> Outcome {
+    keys_alone(tty, 1, 0)
+}
+
+/// As for a question, but a read comes back after a fifth of a second with nothing when no key was pressed.
+pub(crate) fn at_times(tty: &File) -> Outcome {
+    keys_alone(tty, 0, 2)
+}
+
+fn keys_alone(tty: &File, least: u8, tenths: u8) -> Outcome {
     let failed = |error: rustix::io::Errno| Failure::at("/dev/tty".as_ref(), &error.into());
     let mut modes = tcgetattr(tty).map_err(failed)?;
     modes.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
-    modes.special_codes[SpecialCodeIndex::VMIN] = 1;
-    modes.special_codes[SpecialCodeIndex::VTIME] = 0;
+    modes.special_codes[SpecialCodeIndex::VMIN] = least;
+    modes.special_codes[SpecialCodeIndex::VTIME] = tenths;
     tcsetattr(tty, OptionalActions::Now, &modes).map_err(failed)
 }
 

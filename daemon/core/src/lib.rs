@@ -11,6 +11,7 @@
 pub mod device;
 pub mod history;
 pub mod oplog;
+pub mod pairing;
 pub mod search;
 pub mod shared;
 pub mod stats;

@@ -4,6 +4,7 @@
 pub mod account;
 pub mod doctor;
 pub mod history;
+pub mod pair;
 pub mod recording;
 pub mod status;
 pub mod sync;
@@ -147,6 +148,11 @@ pub(crate) fn handle(state: &mut State, request: Request, reply: Replier) {
         Request::SyncOn => answer(reply, sync::on(state)),
         Request::SyncRemoteAdd(request) => sync::add_remote(state, request, reply),
         Request::SyncRemoteRemove { address } => answer(reply, sync::remove_remote(state, &address)),
+        Request::PairInvite => answer(reply, pair::invite(state)),
+        Request::PairJoin(request) => answer(reply, pair::join(state, request)),
+        Request::PairState => answer(reply, pair::state(state)),
+        Request::PairAnswer { same } => answer(reply, pair::same(state, same)),
+        Request::PairCancel => answer(reply, pair::cancel(state)),
         Request::SyncDevices => answer(reply, sync::devices(state)),
         Request::SyncSeen => answer(reply, account::seen(state)),
         Request::SyncCheck { relay, joins } => answer(reply, account::check(state, &relay, joins)),

@@ -246,7 +246,7 @@ fn later<T: Send + 'static>(
 }
 
 /// The key of the relay: the one in the address, checked by the handshake, or the first one that it shows.
-async fn reach(address: &Address) -> Result<RelayKey, Fault> {
+pub(super) async fn reach(address: &Address) -> Result<RelayKey, Fault> {
     probe(address).await.map_err(|error| error.into_fault(address))
 }
 

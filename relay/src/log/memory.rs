@@ -11,7 +11,7 @@ use caro_schema::{
     id::{CellId, Generation, Handle, Hash},
     relay::{
         Accepted, Entry,
-        list::{DeviceList, SignedList},
+        list::{Addition, DeviceList, SignedList},
     },
 };
 use serde_bytes::ByteBuf;
@@ -19,7 +19,7 @@ use serde_bytes::ByteBuf;
 use super::{Account, Appended, Change, Changed, Log, LogError, LogReader, Room, Stretch};
 use crate::{
     limits::REMOVED_MAX,
-    members::{self, Step},
+    members::{self, Admission, Step},
     quota,
 };
 
@@ -123,15 +123,17 @@ fn apply(accounts: &mut HashMap<Handle, Kept>, change: Change) -> Result<Changed
         Change::Close { handle } => {
             return Ok(if accounts.remove(&handle).is_some() { Changed::Closed } else { Changed::NoAccount });
         }
-        Change::SetList { handle, .. } | Change::Append { handle, .. } | Change::Purge { handle, .. } => {
-            (handle, change)
-        }
+        Change::SetList { handle, .. }
+        | Change::Append { handle, .. }
+        | Change::Purge { handle, .. }
+        | Change::Admit { handle, .. } => (handle, change),
     };
     let Some(kept) = accounts.get_mut(&handle) else { return Ok(Changed::NoAccount) };
     match change {
         Change::SetList { list, .. } => kept.set_list(list),
         Change::Append { cells, quota_bytes, .. } => Ok(kept.append(cells, quota_bytes)),
         Change::Purge { cells, .. } => Ok(kept.purge(&cells)),
+        Change::Admit { by, key, .. } => kept.admit(Addition { key, by }),
         Change::Create { .. } | Change::Close { .. } => Ok(Changed::NoAccount),
     }
 }
@@ -163,15 +165,27 @@ fn create(
 }
 
 impl Kept {
+    fn admit(&mut self, addition: Addition) -> Result<Changed, LogError> {
+        let devices = members::devices(&self.account.list).ok_or(LogError::Damaged)?;
+        Ok(match members::admits(&devices, &addition, self.removed.contains(&addition.key)) {
+            Admission::Known => Changed::Admitted { key: addition.key, devices },
+            Admission::Refused => Changed::NotAdmitted,
+            Admission::New => {
+                self.account.list.added.push(addition);
+                Changed::Admitted { key: addition.key, devices: [devices, vec![addition.key]].concat() }
+            }
+        })
+    }
+
     fn set_list(&mut self, list: SignedList) -> Result<Changed, LogError> {
         let next = DeviceList::decode(&list.list).map_err(|_| LogError::Damaged)?;
         match members::follows(&self.account.list, self.version, &list, &next) {
             Step::OutOfStep => return Ok(Changed::ListOutOfStep),
             Step::Same => {}
             Step::Next => {
-                let before = DeviceList::decode(&self.account.list.list).map_err(|_| LogError::Damaged)?;
+                let before = members::devices(&self.account.list).ok_or(LogError::Damaged)?;
                 self.removed.retain(|device| !members::lists(&next, device));
-                self.removed.extend(before.keys.into_iter().filter(|device| !members::lists(&next, device)));
+                self.removed.extend(before.into_iter().filter(|device| !members::lists(&next, device)));
                 let excess = self.removed.len().saturating_sub(REMOVED_MAX);
                 self.removed.drain(..excess);
                 self.version = next.version;

@@ -49,6 +49,15 @@ pub enum Change {
         /// Which.
         cells: Vec<CellId>,
     },
+    /// A device to add behind the list.
+    Admit {
+        /// Whose list.
+        handle: Handle,
+        /// Who adds it.
+        by: Hash,
+        /// Which.
+        key: Hash,
+    },
     /// An account to forget.
     Close {
         /// Whose.
@@ -75,6 +84,15 @@ pub enum Changed {
     ListOutOfStep,
     /// Cells are stored.
     Appended(Appended),
+    /// The device is on the list, or behind it.
+    Admitted {
+        /// Which.
+        key: Hash,
+        /// Everybody who may connect.
+        devices: Vec<Hash>,
+    },
+    /// The device cannot be added by another one.
+    NotAdmitted,
     /// So many cells were there and are forgotten.
     Purged(u64),
     /// The account is forgotten.

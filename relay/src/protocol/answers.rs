@@ -100,6 +100,8 @@ impl Relay {
             Changed::NoRoom => self.refuse(id, ErrorCode::RegistrationRefused.into()),
             Changed::ListSet { version, devices } => self.list_set(id, &pending.handle, version, devices),
             Changed::ListOutOfStep => self.refuse(id, Refusal::mild(ErrorCode::ListOutOfStep, None)),
+            Changed::Admitted { key, devices } => self.admitted(id, &pending.handle, key, devices),
+            Changed::NotAdmitted => self.refuse(id, Refusal::mild(ErrorCode::NotAdmitted, None)),
             Changed::Appended(appended) => self.appended(id, appended),
             Changed::Purged(count) => self.answer(id, ToDevice::Purged { count }),
             Changed::Closed => self.closed(&pending.handle),
@@ -161,7 +163,8 @@ impl Relay {
         let Some(device) = self.sessions.get(&id).map(|session| session.device) else { return };
         for other in self.hub.sessions(handle) {
             let same = self.sessions.get(&other).is_some_and(|session| {
-                session.device == device && session.member().is_some_and(|member| member.door != Door::Attach)
+                session.device == device
+                    && session.member().is_some_and(|member| !matches!(member.door, Door::Attach | Door::Errand))
             });
             if same && other != id {
                 self.end(other, Some(ErrorCode::SessionExpired), Some(ACCOUNT_RETRY_MS / 2));
@@ -185,6 +188,13 @@ impl Relay {
                 self.end(other, Some(ErrorCode::Removed), None);
             }
         }
+        self.tell_presence(handle);
+    }
+
+    /// Whoever is listed stays so: this only adds.
+    fn admitted(&mut self, id: SessionId, handle: &Handle, key: Hash, devices: Vec<Hash>) {
+        self.answer(id, ToDevice::Admitted { key });
+        self.hub.relist(handle, &devices.into_iter().collect());
         self.tell_presence(handle);
     }
 

@@ -6,11 +6,12 @@
 //! for the log names it only from there.
 //!
 //! Files: `relay` the machine, `requests` what messages ask for, `answers` what follows from the log's answers, `session`
-//! what is known of one connection, `follow` how fast a device is sent what others push. Around it: [`crate::store`] runs the requests,
+//! what is known of one connection, `mailbox` how a newcomer and a device that lets it in find each other, `follow` how fast a device is sent what others push. Around it: [`crate::store`] runs the requests,
 //! [`crate::engine`] is the program's thread-safe shell.
 
 mod answers;
 mod follow;
+mod mailbox;
 mod relay;
 mod requests;
 mod session;

@@ -14,6 +14,7 @@ use caro_schema::{
 
 use super::{
     Arrival, Output, Policy, Reading, SessionId,
+    mailbox::Mailboxes,
     session::{Door, Session, Stage},
 };
 use crate::{
@@ -28,6 +29,7 @@ pub struct Relay {
     pub(super) sessions: BTreeMap<SessionId, Session>,
     pub(super) hub: Hub,
     pub(super) pending: HashMap<Ticket, Pending>,
+    pub(super) mailboxes: Mailboxes,
     outputs: VecDeque<Output>,
     next_session: u64,
     next_ticket: u64,
@@ -52,6 +54,7 @@ pub(super) enum Asked {
     Look(Door),
     Create,
     SetList,
+    Admit,
     Push,
     Purge,
     Close,
@@ -106,6 +109,7 @@ impl Relay {
             sessions: BTreeMap::new(),
             hub: Hub::default(),
             pending: HashMap::new(),
+            mailboxes: Mailboxes::default(),
             outputs: VecDeque::new(),
             next_session: 1,
             next_ticket: 1,
@@ -141,7 +145,7 @@ impl Relay {
 
     /// What came is no message, or too large for one.
     pub fn handle_garbage(&mut self, id: SessionId, code: ErrorCode) {
-        let known = self.sessions.get(&id).is_some_and(|session| session.member().is_some());
+        let known = self.sessions.get(&id).is_some_and(|session| matches!(session.stage, Stage::Open(_)));
         self.refuse(id, if known { code.into() } else { Refusal::SILENT });
     }
 
@@ -158,7 +162,8 @@ impl Relay {
             let result = self.admit(id, now_ms).and_then(|()| match stage {
                 Stage::Opening => self.open(id, message, now_ms),
                 Stage::Asked => Err(Refusal::SILENT),
-                Stage::Open(member) => self.request(id, member, message),
+                Stage::Open(member) => self.request(id, member, message, now_ms),
+                Stage::Visiting { .. } => self.visit(id, message),
             });
             if let Err(refusal) = result {
                 self.refuse(id, refusal);
@@ -169,6 +174,7 @@ impl Relay {
 
     /// Time has passed. Ends what has lasted too long.
     pub fn handle_time(&mut self, now_ms: u64) {
+        self.close_expired(now_ms);
         let limits = &self.policy.limits;
         let expired: Vec<_> =
             self.sessions.iter().filter_map(|(id, session)| Some((*id, session.expired(limits, now_ms)?))).collect();
@@ -186,7 +192,8 @@ impl Relay {
 
     /// When [`Self::handle_time`] has something to do next.
     pub fn wake_at_ms(&self) -> Option<u64> {
-        self.sessions.values().map(|session| session.deadline_ms(&self.policy.limits)).min()
+        let sessions = self.sessions.values().map(|session| session.deadline_ms(&self.policy.limits)).min();
+        sessions.into_iter().chain(self.mailboxes.wake_at_ms()).min()
     }
 
     /// The relay goes down: everybody is told, and nobody is let in any more.
@@ -270,7 +277,11 @@ impl Relay {
 
     /// Takes a session out and tells the others.
     pub(super) fn forget(&mut self, id: SessionId) {
-        let Some(member) = self.sessions.remove(&id).and_then(|session| session.member()) else { return };
+        let Some(session) = self.sessions.remove(&id) else { return };
+        if let Some(number) = session.mailbox {
+            self.leave_mailbox(id, number);
+        }
+        let Some(member) = session.member() else { return };
         self.hub.leave(&member.handle, id);
         self.tell_presence(&member.handle);
     }

@@ -22,6 +22,8 @@ impl Relay {
     pub(super) fn open(&mut self, id: SessionId, message: ToRelay, now_ms: u64) -> Result<(), Refusal> {
         match message {
             ToRelay::Hello { handle } => self.look(id, handle, Door::Hello),
+            ToRelay::Errand { handle } => self.look(id, handle, Door::Errand),
+            ToRelay::Claim { number } => self.claim(id, number, now_ms),
             ToRelay::Attach { account, proof } => self.attach(id, &account, &proof),
             ToRelay::Create { account, list, token } => self.create(id, account, list, token.as_deref(), now_ms),
             // Said about an earlier session, by a device that did not know yet that it had ended.
@@ -31,7 +33,11 @@ impl Relay {
             | ToRelay::Pull { .. }
             | ToRelay::Purge { .. }
             | ToRelay::Close { .. }
-            | ToRelay::Ping { .. } => Err(Refusal::SILENT),
+            | ToRelay::Ping { .. }
+            | ToRelay::Admit { .. }
+            | ToRelay::Invite { .. }
+            | ToRelay::Mail { .. }
+            | ToRelay::Reject => Err(Refusal::SILENT),
         }
     }
 
@@ -75,15 +81,30 @@ impl Relay {
         Ok(())
     }
 
-    pub(super) fn request(&mut self, id: SessionId, member: Member, message: ToRelay) -> Result<(), Refusal> {
+    pub(super) fn request(
+        &mut self,
+        id: SessionId,
+        member: Member,
+        message: ToRelay,
+        now_ms: u64,
+    ) -> Result<(), Refusal> {
         match message {
+            message if member.door == Door::Errand => self.errand(id, member, message, now_ms),
             ToRelay::Ping { token } => {
                 self.send(id, ToDevice::Pong { token });
                 Ok(())
             }
             ToRelay::SetList { list } => self.set_list(id, member, list),
             ToRelay::Close { account, proof } => self.close(id, member, &account, &proof),
-            ToRelay::Hello { .. } | ToRelay::Create { .. } | ToRelay::Attach { .. } => Err(ErrorCode::Malformed.into()),
+            ToRelay::Hello { .. }
+            | ToRelay::Create { .. }
+            | ToRelay::Attach { .. }
+            | ToRelay::Errand { .. }
+            | ToRelay::Claim { .. }
+            | ToRelay::Admit { .. }
+            | ToRelay::Invite { .. }
+            | ToRelay::Mail { .. }
+            | ToRelay::Reject => Err(ErrorCode::Malformed.into()),
             ToRelay::Push { .. } | ToRelay::Pull { .. } | ToRelay::Delivered { .. } | ToRelay::Purge { .. }
                 if !member.listed =>
             {

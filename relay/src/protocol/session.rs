@@ -21,6 +21,8 @@ pub(super) struct Session {
     pub(super) origin: u64,
     pub(super) stage: Stage,
     pub(super) follow: Option<Follow>,
+    /// The mailbox that it opened or came for.
+    pub(super) mailbox: Option<u16>,
     accepted_ms: u64,
     heard_ms: u64,
     /// Requests that wait for the disk, and the bytes of those that are pushes.
@@ -42,6 +44,8 @@ pub(super) enum Stage {
     Asked,
     /// It is in.
     Open(Member),
+    /// It is nobody's, and has come for a mailbox, which ends at this time.
+    Visiting { until_ms: u64 },
 }
 
 /// Who a session is.
@@ -64,6 +68,8 @@ pub(super) enum Door {
     Create,
     /// As somebody who holds the account's key. Such a session may outlive its device's place on the list.
     Attach,
+    /// As a listed device, beside its ordinary session.
+    Errand,
 }
 
 impl Session {
@@ -74,6 +80,7 @@ impl Session {
             origin: arrival.origin,
             stage: Stage::Opening,
             follow: None,
+            mailbox: None,
             accepted_ms: arrival.accepted_ms,
             heard_ms: arrival.accepted_ms,
             waiting: 0,
@@ -174,6 +181,8 @@ impl Session {
                 let life = self.accepted_ms.saturating_add(limits.session_ms);
                 if self.held { life } else { life.min(self.heard_ms.saturating_add(limits.idle_ms)) }
             }
+            // It has nothing to say while two people compare words. What it may send in all is bounded (`connection`).
+            Stage::Visiting { until_ms } => until_ms,
         }
     }
 
@@ -188,6 +197,7 @@ impl Session {
                 Some(ErrorCode::SessionExpired)
             }
             Stage::Open(_) => Some(ErrorCode::Idle),
+            Stage::Visiting { .. } => Some(ErrorCode::MailboxExpired),
         })
     }
 

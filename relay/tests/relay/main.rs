@@ -8,6 +8,7 @@ mod isolation;
 mod limits;
 mod live;
 mod log;
+mod mailboxes;
 mod members;
 mod program;
 mod support;

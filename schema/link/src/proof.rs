@@ -6,12 +6,12 @@
 
 use caro_schema::{
     codec,
-    id::{CellId, Generation, Handle, Hash, OpId, Signature},
-    keylog::{Entry, SignedEntry},
+    id::{CellId, DeviceId, Generation, Handle, Hash, OpId, Signature},
+    keylog::{Certificate, Entry, Membership, SignedEntry},
     op::{Header, SignedOp},
     relay::{
         ATTACH_DOMAIN, CLOSE_DOMAIN, POSITION_DOMAIN, Position,
-        list::{DeviceList, LIST_DOMAIN, SignedList},
+        list::{Addition, DeviceList, LIST_DOMAIN, SignedList},
     },
 };
 use serde_bytes::ByteBuf;
@@ -24,6 +24,10 @@ pub const OP_DOMAIN: &[u8] = b"caro/v1/op";
 
 /// Domain of a key-log entry's hash and of the account's signature over it.
 pub const ENTRY_DOMAIN: &[u8] = b"caro/v1/key-log-entry";
+
+/// Domain of a device's signature over an entry with which it lets another device in. An entry's hash is that of
+/// [`ENTRY_DOMAIN`] all the same.
+pub const ADMISSION_DOMAIN: &[u8] = b"caro/v1/admission";
 
 /// Something that was signed does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -135,11 +139,21 @@ pub fn list_hash(list_bytes: &[u8]) -> Hash {
     Hash(Sha256::digest(list_bytes).into())
 }
 
+/// What the next list names this one and what was added behind it by: with nothing added, [`list_hash`].
+pub fn list_hash_with_added(signed: &SignedList) -> Hash {
+    let mut hasher = Sha256::new_with_prefix(&signed.list);
+    for Addition { key, by } in &signed.added {
+        hasher.update(key.as_bytes());
+        hasher.update(by.as_bytes());
+    }
+    Hash(hasher.finalize().into())
+}
+
 /// A device list, signed with the account's key at this relay.
 pub fn sign_list(account: &Signer, list: &DeviceList) -> SignedList {
     let bytes = list.encode();
     let signature = account.sign(LIST_DOMAIN, &bytes);
-    SignedList { list: ByteBuf::from(bytes), signature }
+    SignedList { list: ByteBuf::from(bytes), signature, added: Vec::new() }
 }
 
 /// Checks a device list and gives it.
@@ -189,6 +203,29 @@ pub fn sign_entry(account: &Signer, entry: &Entry) -> SignedEntry {
     let bytes = entry.encode();
     let signature = account.sign(ENTRY_DOMAIN, &bytes);
     SignedEntry { entry: ByteBuf::from(bytes), signature }
+}
+
+/// An entry with which a device lets another one in, signed with its own key.
+pub fn sign_admission(device: &Signer, entry: &Entry) -> SignedEntry {
+    let bytes = entry.encode();
+    let signature = device.sign(ADMISSION_DOMAIN, &bytes);
+    SignedEntry { entry: ByteBuf::from(bytes), signature }
+}
+
+/// Checks an entry with which a device lets another one in, and gives it: it says so itself, and does nothing else.
+///
+/// # Errors
+/// When it is not canonical, or not an admission by the device that signed it.
+pub fn verify_admission(signed: &SignedEntry) -> Result<(DeviceId, Entry), ProofError> {
+    let entry = Entry::decode(&signed.entry)?;
+    let Membership::Admit(Certificate { device, admitted_by: Some(by), .. }) = &entry.change else {
+        return Err(ProofError::Malformed);
+    };
+    if device == by {
+        return Err(ProofError::Malformed);
+    }
+    verify(by.as_bytes(), ADMISSION_DOMAIN, &signed.entry, &signed.signature)?;
+    Ok((*by, entry))
 }
 
 /// Checks an entry of the key log and gives it.

@@ -66,6 +66,65 @@ pub enum Fault {
     /// There is nothing to confirm.
     #[error("no phrase is waiting to be confirmed")]
     NothingBegun,
+    /// What was typed is not a code.
+    #[error("not a number and two words")]
+    CodeForm,
+    /// A word of the code is not in the list.
+    #[error("word {position} of the code is not in the word list")]
+    CodeWord {
+        /// The first or the second.
+        position: u32,
+        /// The nearest word of the list.
+        nearest: String,
+    },
+    /// The other device waits with another code.
+    #[error("the code is not right")]
+    WrongCode {
+        /// How many more may try with it.
+        tries_left: u8,
+    },
+    /// The relay has no such code: it never was, or was used, cancelled or too old.
+    #[error("the relay knows no such code")]
+    NoSuchCode,
+    /// The code was not used in time.
+    #[error("the code was not used in time")]
+    CodeExpired,
+    /// Too many tried with wrong codes.
+    #[error("too many wrong codes")]
+    NoTriesLeft,
+    /// Somebody else is there with this code already.
+    #[error("somebody else is using this code")]
+    CodeTaken,
+    /// As many codes wait at the relay as it takes.
+    #[error("too many codes wait at the relay")]
+    TooManyCodes,
+    /// The other device ended it.
+    #[error("the other device ended it")]
+    PairDeclined,
+    /// The words were not the same.
+    #[error("the words were not the same")]
+    WordsDiffer,
+    /// The other device, or the relay between, went away in the middle.
+    #[error("the other device is gone")]
+    PairLost {
+        /// Whether this side had already handed the account's keys over, or was about to be handed them.
+        handed_over: bool,
+    },
+    /// The other device is of a version that this one cannot speak to.
+    #[error("the other device is of another version")]
+    PairVersion,
+    /// A joining by code is under way.
+    #[error("a joining by code is under way")]
+    PairUnderWay,
+    /// No joining by code is under way.
+    #[error("no joining by code is under way")]
+    NoPairing,
+    /// Syncing is off, and this needs the network.
+    #[error("syncing is off")]
+    NetworkOff,
+    /// The relay would not list the new device.
+    #[error("the relay did not list the new device")]
+    NotListed,
     /// The relay's address cannot be understood.
     #[error("not a relay address: {reason}")]
     BadAddress {

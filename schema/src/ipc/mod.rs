@@ -5,6 +5,7 @@
 
 pub mod fault;
 pub mod history;
+pub mod pair;
 pub mod stats;
 pub mod status;
 pub mod sync;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use self::{
     history::{Details, Hit, Hits, Import, Imported, Query, Selection, Window},
+    pair::{JoinRequest, Pairing},
     stats::{Stats, StatsQuery},
     status::{DaemonStatus, Doctor, Recording, Reloaded},
     sync::{Begun, Device, InitRequest, RemoteAdd, RestoreRequest, SyncStatus},
@@ -136,6 +138,19 @@ pub enum Request {
     },
     /// The account's devices. Answered by [`Reply::Devices`].
     SyncDevices,
+    /// Let another device in by a code. Answered by [`Reply::Pairing`].
+    PairInvite,
+    /// Join by a code. Answered by [`Reply::Pairing`].
+    PairJoin(JoinRequest),
+    /// How that stands. Answered by [`Reply::Pairing`].
+    PairState,
+    /// The person has compared the words. Answered by [`Reply::Pairing`].
+    PairAnswer {
+        /// Whether they are the same on both screens.
+        same: bool,
+    },
+    /// No more of it, here and on the relay. Answered by [`Reply::Done`].
+    PairCancel,
     /// The person has seen who joined and need not be told again. Answered by [`Reply::Done`].
     SyncSeen,
     /// Whether an account can be made, joined or widened from here as far as that is known without a relay and a phrase:
@@ -158,6 +173,8 @@ pub enum Request {
 pub enum Reply {
     /// It was done.
     Done,
+    /// How a joining by code stands.
+    Pairing(Pairing),
     /// So many.
     Count(u64),
     /// A window of results.

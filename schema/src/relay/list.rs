@@ -1,5 +1,8 @@
 //! The device list that an account keeps at one relay: who may connect. It holds hashes of per-relay keys, so that
 //! two relays cannot match the devices of one person.
+//!
+//! The account's key signs a list. A listed device may add another one behind it without that key, and take none off:
+//! the relay knows who asks from the session. The next signed list says who of those stays.
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -20,6 +23,19 @@ pub struct SignedList {
     pub list: ByteBuf,
     /// The account key's signature over [`LIST_DOMAIN`] and these bytes.
     pub signature: Signature,
+    /// Who was added by listed devices since it was signed, in that order. Said by the relay and signed by nobody: it
+    /// opens a door at the relay, and no cell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<Addition>,
+}
+
+/// A device that another one added at a relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Addition {
+    /// SHA-256 of the device's static key at this relay.
+    pub key: Hash,
+    /// The same of the device that added it.
+    pub by: Hash,
 }
 
 /// Who may connect.
@@ -27,7 +43,8 @@ pub struct SignedList {
 pub struct DeviceList {
     /// 1 for the first, then one more for each.
     pub version: u64,
-    /// SHA-256 of the previous list's canonical bytes, zeroes for the first.
+    /// SHA-256 of the previous list's canonical bytes and of what was added behind it (key and adder of each, in
+    /// order), zeroes for the first. So a list never overlooks a device that was added meanwhile.
     pub prev: Hash,
     /// SHA-256 of each device's static key at this relay (X25519), ascending.
     pub keys: Vec<Hash>,

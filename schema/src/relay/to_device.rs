@@ -51,6 +51,32 @@ pub enum ToDevice {
         /// From the ping.
         token: u64,
     },
+    /// A device was added behind the list.
+    Admitted {
+        /// Which, as it was asked.
+        key: Hash,
+    },
+    /// The mailbox is open.
+    Invited {
+        /// For how long, in milliseconds.
+        open_ms: u64,
+        /// How many newcomers may try.
+        tries: u8,
+    },
+    /// To both sides of a mailbox: the other one is there.
+    Claimed {
+        /// How many more newcomers may try after this one.
+        tries_left: u8,
+    },
+    /// To the device that opened a mailbox: the newcomer is gone. Another one may come.
+    Left,
+    /// To the device that opened a mailbox: somebody else came for it while a newcomer is there.
+    Contested,
+    /// From the other side of the mailbox.
+    Mail {
+        /// As it was sent.
+        letter: ByteBuf,
+    },
     /// Something was refused.
     Error {
         /// Why.
@@ -141,4 +167,20 @@ pub enum ErrorCode {
     Idle,
     /// The session is old; make a new handshake.
     SessionExpired,
+    /// There is no mailbox of this number: it never was, or is no more.
+    NoMailbox,
+    /// The mailbox of this number is in use by somebody else.
+    MailboxTaken,
+    /// As many mailboxes as there may be, of this address or in all.
+    TooManyMailboxes,
+    /// The mailbox was open for as long as it may.
+    MailboxExpired,
+    /// As many newcomers came as may try.
+    NoTriesLeft,
+    /// The other side says that the code was not right.
+    WrongCode,
+    /// The device that opened the mailbox is gone.
+    MailboxClosed,
+    /// The list has as many devices as it may, or the device was taken off it: only the account's key can add it.
+    NotAdmitted,
 }

@@ -67,4 +67,32 @@ pub enum ToRelay {
         /// Comes back in the answer.
         token: u64,
     },
+    /// A listed device is here for something beside its ordinary session, which goes on: a mailbox, or adding a device.
+    Errand {
+        /// The account.
+        handle: Handle,
+    },
+    /// Add a device behind the account's list. Only on an errand, and only by a listed device.
+    Admit {
+        /// SHA-256 of the new device's static key at this relay.
+        key: Hash,
+    },
+    /// Open a mailbox for one newcomer under a number of the device's choosing. Only on an errand. It lives as long as
+    /// this session, and no longer than the relay's limit.
+    Invite {
+        /// From 1 to [`crate::limits::MAILBOX_NUMBER_MAX`].
+        number: u16,
+    },
+    /// A newcomer, known to nobody, comes for the mailbox of this number.
+    Claim {
+        /// The number.
+        number: u16,
+    },
+    /// Carry this to the other side of the mailbox.
+    Mail {
+        /// At most [`crate::limits::MAIL_BYTES_MAX`]; sealed, from the second one on.
+        letter: ByteBuf,
+    },
+    /// The newcomer did not know the code: send it away, and wait for another one while tries are left.
+    Reject,
 }

@@ -76,7 +76,7 @@ pub(super) const GHOST_DEVICE: Behaviour = Behaviour {
 fn with_a_ghost(signed: SignedList) -> SignedList {
     let Ok(mut list) = DeviceList::decode(&signed.list) else { return signed };
     list.keys.push(Hash([0xff; 32]));
-    SignedList { list: list.encode().into(), signature: signed.signature }
+    SignedList { list: list.encode().into(), signature: signed.signature, added: Vec::new() }
 }
 
 /// A list of before.

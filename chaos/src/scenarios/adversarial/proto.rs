@@ -76,7 +76,7 @@ fn malformed(run: &mut Run) {
 fn grammar_made(seed: &mut Seed, handle: Handle) -> Vec<u8> {
     let hash = |seed: &mut Seed| Hash(*blake3::hash(&seed.draw().to_be_bytes()).as_bytes());
     let signature = Signature([seed.draw() as u8; 64]);
-    let list = SignedList { list: hash(seed).0.to_vec().into(), signature };
+    let list = SignedList { list: hash(seed).0.to_vec().into(), signature, added: Vec::new() };
     let message = match seed.below(12) {
         0 => ToRelay::Hello { handle },
         1 => ToRelay::Create { account: hash(seed), list, token: Some("\u{1b}[2Jcanary".repeat(9)) },

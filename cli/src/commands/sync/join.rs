@@ -57,7 +57,7 @@ impl Where {
     }
 }
 
-fn host_name() -> String {
+pub(super) fn host_name() -> String {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     if name.is_empty() { "unnamed".to_owned() } else { name.chars().take(NAME_CHARS_MAX).collect() }
 }

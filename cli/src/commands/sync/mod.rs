@@ -6,6 +6,9 @@
 mod devices;
 mod init;
 mod join;
+mod meeting;
+mod pair;
+mod picture;
 mod remote;
 mod restore;
 mod status;
@@ -19,8 +22,8 @@ use crate::error::Outcome;
 
 /// Sync history between your machines, sealed end to end
 ///
-/// On the first machine: caro sync init --relay ADDRESS shows a phrase of 24 words. On every other one: caro sync restore
-/// --relay ADDRESS asks for it. A relay prints its address when it starts; see caro relay.
+/// On the first machine: caro sync init --relay ADDRESS shows a phrase of 24 words. From then on caro sync pair shows a short
+/// code there, and caro sync join on another machine asks for it; or caro sync restore asks for the phrase. A relay prints its address when it starts; see caro relay.
 #[derive(Args)]
 pub(crate) struct Sync {
     #[command(subcommand)]
@@ -33,6 +36,10 @@ enum Command {
     Init(init::Init),
     /// Join an account with its phrase
     Restore(restore::Restore),
+    /// Let another machine in: shows a short code to type there
+    Pair(pair::Pair),
+    /// Join an account with the code that caro sync pair shows on a machine that is in it
+    Join(pair::Join),
     /// Say how syncing is
     Status(status::Status),
     /// Send and fetch now, and wait until it is done
@@ -54,6 +61,8 @@ impl Sync {
         match self.command {
             Command::Init(command) => command.run(),
             Command::Restore(command) => command.run(),
+            Command::Pair(command) => command.run(),
+            Command::Join(command) => command.run(),
             Command::Status(command) => command.run(),
             Command::Now(command) => command.run(),
             Command::Off(command) => command.run(),

@@ -174,7 +174,7 @@ impl Account {
         let mut account = Self { backfill: Some(backfill), ..Self::new(vault, profile) };
         let mut step = Step::default();
         account.add_remote(1, remote);
-        account.members.accept(&account.vault.account(), &account.vault.dataset(), &admission);
+        account.note_own_admission(&admission);
         step.writes.push(Write::Row(Space::State, state::VAULT.to_vec(), Some(account.vault.encode().to_vec())));
         step.writes.push(account.row(state::PROFILE, state::encode(&account.profile)));
         step.writes.push(account.row(state::BACKFILL, Vec::new()));

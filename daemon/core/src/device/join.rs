@@ -135,7 +135,13 @@ impl Knock {
         if let Err(at) = keys.binary_search(&own) {
             keys.insert(at, own);
         }
-        let next = DeviceList { version: list.version + 1, prev: proof::list_hash(&current.list), keys };
+        // Who was added by a code is on the next list too; who is to go is for a revocation to say.
+        for addition in &current.added {
+            if let Err(at) = keys.binary_search(&addition.key) {
+                keys.insert(at, addition.key);
+            }
+        }
+        let next = DeviceList { version: list.version + 1, prev: proof::list_hash_with_added(current), keys };
         Ok(Progress::Send(ToRelay::SetList { list: proof::sign_list(&self.account, &next) }))
     }
 
@@ -145,22 +151,27 @@ impl Knock {
 
     /// What a device keeps about the relay once it is listed there.
     pub fn finish(self) -> RemoteRecord {
-        RemoteRecord {
-            address: self.address,
-            relay_key: self.relay_key,
-            account: Hash(self.account.public()),
-            signer: None,
-            generation: None,
-            cursor: 0,
-            head: Hash([0; 32]),
-            acknowledged: 0,
-            last_sync_ms: 0,
-            stopped: None,
-            comparing: false,
-            has: Default::default(),
-            has_entries: Default::default(),
-            position: None,
-        }
+        fresh_remote(self.address, self.relay_key, Hash(self.account.public()), None)
+    }
+}
+
+/// A relay of which nothing was read yet.
+pub(super) fn fresh_remote(address: String, relay_key: RelayKey, account: Hash, signer: Option<Hash>) -> RemoteRecord {
+    RemoteRecord {
+        address,
+        relay_key,
+        account,
+        signer,
+        generation: None,
+        cursor: 0,
+        head: Hash([0; 32]),
+        acknowledged: 0,
+        last_sync_ms: 0,
+        stopped: None,
+        comparing: false,
+        has: Default::default(),
+        has_entries: Default::default(),
+        position: None,
     }
 }
 

@@ -1,13 +1,18 @@
 //! Which devices belong to the account, from the key log. Entries form a set: any order of arrival gives the same
 //! members.
+//!
+//! An entry is signed with the account's key, or, where a device lets another one in by a code, with that device's. What
+//! such a device signed counts as long as it is a member itself; once it is revoked, only what the revocation follows
+//! counts, which its signer knew of: nobody can write an entry into the past of another one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry as Slot};
 
 use caro_link::proof;
 use caro_schema::{
     body::device::Name,
     id::{Dataset, DeviceId, Hash, OpId},
     keylog::{Certificate, Entry, Membership, SignedEntry},
+    limits::DEVICES_MAX,
     stamp::Stamp,
 };
 use serde::{Deserialize, Serialize};
@@ -22,7 +27,25 @@ pub struct Members {
     heads: BTreeSet<Hash>,
     /// Cuts of devices whose certificate has not arrived.
     cuts: BTreeMap<DeviceId, Cut>,
+    /// What each accepted entry follows.
+    #[serde(default)]
+    follows: BTreeMap<Hash, Vec<Hash>>,
+    /// Which devices were let in by others: by whom, and in which entry.
+    #[serde(default)]
+    let_in: BTreeMap<DeviceId, BTreeSet<(DeviceId, Hash)>>,
+    /// Devices whose certificate the account signed.
+    #[serde(default)]
+    by_account: BTreeSet<DeviceId>,
+    /// The entries that revoke a device.
+    #[serde(default)]
+    revocations: BTreeMap<DeviceId, BTreeSet<Hash>>,
+    /// Admissions by devices that are not known yet.
+    #[serde(default)]
+    waiting: BTreeMap<Hash, SignedEntry>,
 }
+
+/// Admissions that wait for the certificate of the device that signed them. An account has no more devices than this.
+const WAITING_MAX: usize = DEVICES_MAX;
 
 /// One device.
 #[derive(Clone, Serialize, Deserialize)]
@@ -53,8 +76,10 @@ pub struct Cut {
 pub enum Accepted {
     /// It was there already.
     Known,
-    /// A device was added.
-    Admitted(DeviceId),
+    /// Devices were added: one, and those that it let in.
+    Admitted(Vec<DeviceId>),
+    /// It waits for the certificate of the device that signed it.
+    Waits,
     /// The epoch moved on; wrapped keys are in the entry.
     Epoch(Entry),
     /// It is not of this account, or not signed by it.
@@ -80,31 +105,93 @@ impl Members {
     /// Whether an op of this author and number counts: none when the author is not known (yet).
     pub fn admits(&self, author: &DeviceId, seq: u64) -> Option<bool> {
         let member = self.devices.get(author)?;
-        Some(member.cut.is_none_or(|cut| seq <= cut.seq))
+        Some(member.cut.is_none_or(|cut| seq <= cut.seq) && !self.is_void(author))
     }
 
-    /// Checks an entry against the account's key and takes it in.
+    /// Whether nobody let this device in who could: all who did were revoked, by somebody who did not know of it. The walk
+    /// from device to device sees each one once, so a circle of them ends nowhere and is void.
+    fn is_void(&self, device: &DeviceId) -> bool {
+        let (mut todo, mut seen) = (vec![*device], BTreeSet::new());
+        while let Some(device) = todo.pop() {
+            let Some(admissions) = self.let_in.get(&device).filter(|_| !self.by_account.contains(&device)) else {
+                return false;
+            };
+            if seen.insert(device) {
+                let held = admissions.iter().filter(|(by, entry)| self.outlives_revocation(by, entry));
+                todo.extend(held.map(|(by, _)| *by));
+            }
+        }
+        true
+    }
+
+    /// Whether every revocation of a device follows this entry of its.
+    fn outlives_revocation(&self, by: &DeviceId, entry: &Hash) -> bool {
+        self.revocations.get(by).is_none_or(|all| all.iter().all(|revocation| self.is_before(entry, revocation)))
+    }
+
+    fn is_before(&self, earlier: &Hash, later: &Hash) -> bool {
+        let (mut todo, mut seen) = (vec![*later], BTreeSet::new());
+        while let Some(entry) = todo.pop() {
+            for previous in self.follows.get(&entry).into_iter().flatten() {
+                if previous == earlier {
+                    return true;
+                }
+                if seen.insert(*previous) {
+                    todo.push(*previous);
+                }
+            }
+        }
+        false
+    }
+
+    /// Who let a device in, where it was let in by a code.
+    pub fn let_in_by(&self, device: &DeviceId) -> Option<DeviceId> {
+        self.let_in.get(device)?.first().map(|(by, _)| *by)
+    }
+
+    /// This device itself, just let in: it knows itself before it has read who the device is that let it in.
+    pub(super) fn begin_as(&mut self, own: Certificate, added: Stamp) {
+        self.admit(own, added);
+    }
+
+    /// Checks an entry against the account's key, or that of the device that lets another one in, and takes it in.
     pub fn accept(&mut self, account: &Hash, dataset: &Dataset, signed: &SignedEntry) -> Accepted {
         let hash = proof::entry_hash(&signed.entry);
-        if self.entries.contains(&hash) {
+        if self.entries.contains(&hash) || self.waiting.contains_key(&hash) {
             return Accepted::Known;
         }
-        let Ok(entry) = proof::verify_entry(account, signed) else { return Accepted::Refused };
+        let (by, entry) = match (proof::verify_entry(account, signed), proof::verify_admission(signed)) {
+            (Ok(entry), _) => (None, entry),
+            (Err(_), Ok((by, entry))) => (Some(by), entry),
+            (Err(_), Err(_)) => return Accepted::Refused,
+        };
         if entry.dataset != *dataset {
             return Accepted::Refused;
         }
-        for previous in &entry.prev {
-            self.heads.remove(previous);
+        if by.is_some_and(|by| !self.devices.contains_key(&by)) {
+            if self.waiting.len() >= WAITING_MAX {
+                return Accepted::Refused;
+            }
+            self.waiting.insert(hash, signed.clone());
+            return Accepted::Waits;
         }
-        self.entries.insert(hash);
-        self.heads.insert(hash);
+        self.take(hash, by, entry)
+    }
+
+    fn take(&mut self, hash: Hash, by: Option<DeviceId>, entry: Entry) -> Accepted {
+        self.note(hash, &entry.prev);
         match &entry.change {
             Membership::Admit(certificate) => {
                 let device = certificate.device;
+                match by {
+                    Some(by) => drop(self.let_in.entry(device).or_default().insert((by, hash))),
+                    None => drop(self.by_account.insert(device)),
+                }
                 self.admit(certificate.clone(), entry.stamp);
-                Accepted::Admitted(device)
+                Accepted::Admitted([vec![device], self.release(&device)].concat())
             }
             Membership::Revoke { device, cut_seq, cut_op, .. } => {
+                self.revocations.entry(*device).or_default().insert(hash);
                 self.revoke(*device, Cut { seq: *cut_seq, op: *cut_op });
                 Accepted::Epoch(entry)
             }
@@ -112,10 +199,55 @@ impl Members {
         }
     }
 
+    fn note(&mut self, hash: Hash, follows: &[Hash]) {
+        for previous in follows {
+            self.heads.remove(previous);
+        }
+        self.entries.insert(hash);
+        // Nor is it a head when what follows it came first.
+        if !self.follows.values().flatten().any(|previous| *previous == hash) {
+            self.heads.insert(hash);
+        }
+        self.follows.insert(hash, follows.to_vec());
+    }
+
+    /// Takes in what waited for a device, and what waited for that in turn.
+    fn release(&mut self, device: &DeviceId) -> Vec<DeviceId> {
+        let (mut known, mut released) = (vec![*device], Vec::new());
+        while let Some(known_now) = known.pop() {
+            let waiting = std::mem::take(&mut self.waiting);
+            for (hash, signed) in waiting {
+                match proof::verify_admission(&signed) {
+                    Ok((by, entry)) if by == known_now => {
+                        if let Membership::Admit(certificate) = &entry.change {
+                            known.push(certificate.device);
+                            released.push(certificate.device);
+                            self.let_in.entry(certificate.device).or_default().insert((by, hash));
+                            self.admit(certificate.clone(), entry.stamp);
+                        }
+                        self.note(hash, &entry.prev);
+                    }
+                    _ => drop(self.waiting.insert(hash, signed)),
+                }
+            }
+        }
+        released
+    }
+
+    /// Of two certificates of one device, the account's own holds: a device that lets others in could name a key of its
+    /// own for one that is there.
     fn admit(&mut self, certificate: Certificate, added: Stamp) {
-        let cut = self.cuts.get(&certificate.device).copied();
-        let member = Member { added, name: None, last_seen: Stamp::default(), cut, certificate };
-        self.devices.entry(member.certificate.device).or_insert(member);
+        let (device, cut) = (certificate.device, self.cuts.get(&certificate.device).copied());
+        let is_accounts = certificate.admitted_by.is_none();
+        match self.devices.entry(device) {
+            Slot::Occupied(mut known) if is_accounts && self.by_account.contains(&device) => {
+                known.get_mut().certificate = certificate;
+            }
+            Slot::Occupied(_) => {}
+            Slot::Vacant(slot) => {
+                slot.insert(Member { added, name: None, last_seen: Stamp::default(), cut, certificate });
+            }
+        }
     }
 
     /// Of two cuts the earlier one holds, so that the order of arrival does not matter.

@@ -6,6 +6,7 @@
 //! also answers searches from it.
 
 mod account;
+mod admit;
 mod attest;
 mod backfill;
 mod branches;
@@ -25,6 +26,7 @@ mod status;
 mod verify;
 
 pub use account::Account;
+pub use admit::{HandOver, NotHandedOver};
 pub use attest::Evidence;
 pub use join::{Intent, Joined, Joining, Knock, OtherAccount, Progress};
 pub use members::{Member, Members};

@@ -331,7 +331,9 @@ impl Account {
                 self.refused += 1;
                 return Ok(());
             }
-            Accepted::Admitted(device) => self.note_joined(device),
+            Accepted::Admitted(devices) => devices.into_iter().for_each(|device| self.note_joined(device)),
+            // Kept with the others, so that it is passed on, and taken in when the device that signed it is known.
+            Accepted::Waits => {}
             Accepted::Epoch(entry) => self.take_epoch(&entry, batch),
         }
         batch.members_changed = true;
@@ -343,7 +345,8 @@ impl Account {
     /// Who was there before this device is no news.
     fn note_joined(&mut self, device: DeviceId) {
         let added = |device: &DeviceId| self.members.device(device).map(|member| member.added);
-        if added(&device) > added(&self.vault.device_id()) {
+        let counts = self.members.admits(&device, 1) == Some(true);
+        if counts && added(&device) > added(&self.vault.device_id()) {
             self.joined.push(device);
         }
     }

@@ -340,6 +340,13 @@ impl Remote {
             ToDevice::Error { code, retry_ms } => self.refused(code, retry_ms),
             ToDevice::Purged { .. } => Reaction { purged: self.purges.answered(), ..Reaction::default() },
             ToDevice::ListAccepted { .. } | ToDevice::Pong { .. } => Reaction::default(),
+            // Answers to what is done beside this session, never within it.
+            ToDevice::Admitted { .. }
+            | ToDevice::Invited { .. }
+            | ToDevice::Claimed { .. }
+            | ToDevice::Left
+            | ToDevice::Contested
+            | ToDevice::Mail { .. } => self.stopped(StopReason::Misbehaved),
             ToDevice::Closed => self.stopped(StopReason::NoAccount),
         }
     }
@@ -462,9 +469,19 @@ impl Remote {
             ErrorCode::NotKnown => self.stopped(StopReason::NoAccount),
             ErrorCode::Removed => self.stopped(StopReason::Revoked),
             ErrorCode::CursorAhead => self.stopped(StopReason::RolledBack),
-            ErrorCode::Malformed | ErrorCode::BadProof | ErrorCode::Exists | ErrorCode::TooLarge => {
-                self.stopped(StopReason::Misbehaved)
-            }
+            ErrorCode::Malformed
+            | ErrorCode::BadProof
+            | ErrorCode::Exists
+            | ErrorCode::TooLarge
+            // About mailboxes, of which this session has none.
+            | ErrorCode::NoMailbox
+            | ErrorCode::MailboxTaken
+            | ErrorCode::TooManyMailboxes
+            | ErrorCode::MailboxExpired
+            | ErrorCode::NoTriesLeft
+            | ErrorCode::WrongCode
+            | ErrorCode::MailboxClosed
+            | ErrorCode::NotAdmitted => self.stopped(StopReason::Misbehaved),
             ErrorCode::ListOutOfStep | ErrorCode::RegistrationRefused => Reaction::default(),
             ErrorCode::QuotaExceeded
             | ErrorCode::RateLimited

@@ -44,7 +44,7 @@ impl Log {
         ToDevice::Welcome {
             position: self.position(self.cells.len() as u64),
             signer: Hash(self.signer.public()),
-            list: SignedList { list: ByteBuf::new(), signature: Signature([0; 64]) },
+            list: SignedList { list: ByteBuf::new(), signature: Signature([0; 64]), added: Vec::new() },
             quota_bytes: 0,
             used_bytes: 0,
         }

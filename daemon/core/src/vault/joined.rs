@@ -49,6 +49,11 @@ impl Vault {
         Self { account_public, dataset: dataset_of(&account_public), device, keys }
     }
 
+    /// From keys that another device of the account handed over.
+    pub(super) fn from_parts(account_public: [u8; 32], device: DeviceKeys, keys: KeyRing) -> Self {
+        Self { account_public, dataset: dataset_of(&account_public), device, keys }
+    }
+
     /// Takes every epoch up to `number` from the root, for an account that has had revocations.
     ///
     /// # Errors

@@ -10,6 +10,7 @@
 //! | [`cell_key`], [`seal`], [`open`] | an op into a cell and back |
 //! | [`payload`] | changes into an op's payload and back |
 //! | [`device_keys`], [`wrap`] | a device's own keys, and how an epoch key reaches it |
+//! | [`meeting_key`], [`handover`] | what two devices have in common after a short code, and how the account's keys cross |
 //! | [`joined`], [`state`] | the keys of a joined device, live and as they are kept |
 //! | [`at_rest`] | the key of the device's own database |
 //!
@@ -21,9 +22,11 @@ pub mod at_rest;
 pub mod cell_key;
 pub mod device_keys;
 pub mod epoch_key;
+pub mod handover;
 pub mod joined;
 pub mod key_log_key;
 pub mod key_ring;
+pub mod meeting_key;
 pub mod open;
 pub mod payload;
 pub mod phrase;
@@ -43,6 +46,7 @@ mod text;
 
 pub use device_keys::DeviceKeys;
 pub use joined::Vault;
+pub use kem_key::ENCAPSULATION_BYTES;
 pub use phrase::Phrase;
 pub use root_key::RootKey;
 

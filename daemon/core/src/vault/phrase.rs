@@ -84,6 +84,11 @@ impl Phrase {
     }
 }
 
+/// The word of the list that is most like what was typed. For the screen that asked for it, never for a log.
+pub(crate) fn nearest_word(typed: &str) -> &'static str {
+    nearest(typed)
+}
+
 impl fmt::Debug for Phrase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { mnemonic: _ } = self;

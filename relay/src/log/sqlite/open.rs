@@ -44,7 +44,8 @@ pub enum OpenError {
 const APPLICATION_ID: i64 = 0x6361_726f ^ 0x72;
 
 /// Each brings the database from one version to the next. A released one is never changed.
-const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/0001_first.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../../../migrations/0001_first.sql"), include_str!("../../../migrations/0002_added.sql")];
 
 /// How long a handle waits for another one. Only the writer writes; this covers its checkpoints.
 const BUSY_MS: u64 = 5_000;
@@ -256,6 +257,29 @@ mod tests {
     }
 
     #[test]
+    fn r003_a_database_of_the_first_layout_is_moved_on_with_what_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("relay.db");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(MIGRATIONS[0]).unwrap();
+        old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        old.execute("INSERT INTO relay (one, generation) VALUES (1, ?1)", [[7_u8; 16]]).unwrap();
+        old.execute(
+            "INSERT INTO account VALUES (1, zeroblob(16), zeroblob(32), x'01', zeroblob(64), 1, 0, zeroblob(32), 5)",
+            [],
+        )
+        .unwrap();
+        drop(old);
+        let (connection, generation) = writer(&path, Generation([1; 16])).unwrap();
+        assert!(generation == Generation([7; 16]));
+        let row: (Vec<u8>, u64) = connection
+            .query_row("SELECT added, used_bytes FROM account", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
+        assert_eq!(row, (Vec::new(), 5));
+    }
+
+    #[test]
     fn trap_34_what_is_written_again_is_the_same_to_the_byte() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
@@ -297,7 +321,7 @@ mod tests {
         connection.pragma_update(None, "user_version", 9).unwrap();
         drop(connection);
         let before = fs::read(&path).unwrap();
-        assert!(matches!(writer(&path, Generation([2; 16])), Err(OpenError::Newer { found: 9, known: 1 })));
+        assert!(matches!(writer(&path, Generation([2; 16])), Err(OpenError::Newer { found: 9, known: 2 })));
         assert_eq!(fs::read(&path).unwrap(), before);
     }
 

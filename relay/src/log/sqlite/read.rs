@@ -13,6 +13,7 @@ use super::{
     super::{Account, LogError, Room, Stretch},
     classify,
 };
+use crate::members;
 
 /// Bits of [`place`] that hold the cursor.
 const CURSOR_BITS: u32 = 40;
@@ -41,24 +42,34 @@ pub(super) struct Found {
 pub(super) fn find(connection: &Connection, handle: &Handle) -> Result<Option<Found>, LogError> {
     let mut statement = connection
         .prepare_cached(
-            "SELECT id, list_version, public, list, list_signature, cursor, head, used_bytes FROM account WHERE handle = ?1",
+            "SELECT id, list_version, public, list, list_signature, cursor, head, used_bytes, added
+             FROM account WHERE handle = ?1",
         )
         .map_err(|error| classify(&error))?;
-    statement.query_row([handle.as_bytes()], found).optional().map_err(|error| classify(&error))
+    let found = statement.query_row([handle.as_bytes()], found).optional().map_err(|error| classify(&error))?;
+    let Some((mut found, added)) = found else { return Ok(None) };
+    found.account.list.added = members::added(&added).ok_or(LogError::Damaged)?;
+    Ok(Some(found))
 }
 
-fn found(row: &Row<'_>) -> rusqlite::Result<Found> {
-    Ok(Found {
+fn found(row: &Row<'_>) -> rusqlite::Result<(Found, Vec<u8>)> {
+    let list = SignedList {
+        list: ByteBuf::from(row.get::<_, Vec<u8>>(3)?),
+        signature: Signature(row.get(4)?),
+        added: Vec::new(),
+    };
+    let found = Found {
         id: row.get(0)?,
         list_version: row.get(1)?,
         account: Account {
             public: Hash(row.get(2)?),
-            list: SignedList { list: ByteBuf::from(row.get::<_, Vec<u8>>(3)?), signature: Signature(row.get(4)?) },
+            list,
             cursor: row.get(5)?,
             head: Hash(row.get(6)?),
             used_bytes: row.get(7)?,
         },
-    })
+    };
+    Ok((found, row.get(8)?))
 }
 
 pub(super) fn account(connection: &Connection, handle: &Handle) -> Result<Option<Account>, LogError> {

@@ -58,7 +58,11 @@ pub fn verify(path: &Path) -> Result<Report, OpenError> {
             id: row.get(0)?,
             handle: row.get(1)?,
             public: Hash(row.get(2)?),
-            list: SignedList { list: ByteBuf::from(row.get::<_, Vec<u8>>(3)?), signature: Signature(row.get(4)?) },
+            list: SignedList {
+                list: ByteBuf::from(row.get::<_, Vec<u8>>(3)?),
+                signature: Signature(row.get(4)?),
+                added: Vec::new(),
+            },
             list_version: row.get(5)?,
             cursor: row.get(6)?,
             head: Hash(row.get(7)?),

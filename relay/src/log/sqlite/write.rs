@@ -6,7 +6,7 @@ use caro_schema::{
     id::{CellId, Handle, Hash},
     relay::{
         Accepted,
-        list::{DeviceList, SignedList},
+        list::{Addition, DeviceList, SignedList},
     },
 };
 use rusqlite::{Connection, OptionalExtension, params};
@@ -15,11 +15,11 @@ use serde_bytes::ByteBuf;
 use super::{
     super::{Account, Appended, Change, Changed, LogError},
     classify,
-    read::{ACCOUNT_ID_MAX, Found, cursor_of, find, place},
+    read::{ACCOUNT_ID_MAX, Found, cursor_of, find, place, was_removed},
 };
 use crate::{
     limits::REMOVED_MAX,
-    members::{self, Step},
+    members::{self, Admission, Step},
     quota,
 };
 
@@ -31,6 +31,9 @@ pub(super) fn apply(connection: &Connection, change: Change) -> Result<Changed, 
             with(connection, &handle, |found| append(connection, found, cells, quota_bytes))
         }
         Change::Purge { handle, cells } => with(connection, &handle, |found| purge(connection, found, &cells)),
+        Change::Admit { handle, by, key } => {
+            with(connection, &handle, |found| admit(connection, found, Addition { key, by }))
+        }
         Change::Close { handle } => with(connection, &handle, |found| close(connection, found)),
     };
     result.map_err(Failure::into_log_error)
@@ -113,9 +116,12 @@ fn set_list(connection: &Connection, found: Found, list: SignedList) -> Result<C
         Step::OutOfStep => return Ok(Changed::ListOutOfStep),
         Step::Same => {}
         Step::Next => {
-            remember_removed(connection, found.id, &decode(&found.account.list)?, &next)?;
+            let before = members::devices(&found.account.list).ok_or(LogError::Damaged)?;
+            remember_removed(connection, found.id, &before, &next)?;
             connection
-                .prepare_cached("UPDATE account SET list = ?2, list_signature = ?3, list_version = ?4 WHERE id = ?1")?
+                .prepare_cached(
+                    "UPDATE account SET list = ?2, list_signature = ?3, list_version = ?4, added = x'' WHERE id = ?1",
+                )?
                 .execute(params![found.id, list.list.as_slice(), list.signature.as_bytes(), next.version])?;
         }
     }
@@ -125,7 +131,7 @@ fn set_list(connection: &Connection, found: Found, list: SignedList) -> Result<C
 fn remember_removed(
     connection: &Connection,
     account: i64,
-    before: &DeviceList,
+    before: &[Hash],
     next: &DeviceList,
 ) -> Result<(), rusqlite::Error> {
     for device in &next.keys {
@@ -133,7 +139,7 @@ fn remember_removed(
             .prepare_cached("DELETE FROM removed WHERE account = ?1 AND device = ?2")?
             .execute((account, device.as_bytes()))?;
     }
-    for device in before.keys.iter().filter(|device| !members::lists(next, device)) {
+    for device in before.iter().filter(|device| !members::lists(next, device)) {
         connection
             .prepare_cached("INSERT INTO removed (account, device) VALUES (?1, ?2)")?
             .execute((account, device.as_bytes()))?;
@@ -145,6 +151,23 @@ fn remember_removed(
         )?
         .execute((account, REMOVED_MAX))?;
     Ok(())
+}
+
+fn admit(connection: &Connection, found: Found, addition: Addition) -> Result<Changed, Failure> {
+    let list = found.account.list;
+    let devices = members::devices(&list).ok_or(LogError::Damaged)?;
+    let removed = was_removed(connection, &proof::handle_of(&found.account.public), &addition.key)?;
+    Ok(match members::admits(&devices, &addition, removed) {
+        Admission::Known => Changed::Admitted { key: addition.key, devices },
+        Admission::Refused => Changed::NotAdmitted,
+        Admission::New => {
+            let added = [list.added, vec![addition]].concat();
+            connection
+                .prepare_cached("UPDATE account SET added = ?2 WHERE id = ?1")?
+                .execute(params![found.id, members::added_bytes(&added)])?;
+            Changed::Admitted { key: addition.key, devices: [devices, vec![addition.key]].concat() }
+        }
+    })
 }
 
 fn append(

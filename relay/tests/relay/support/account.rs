@@ -70,7 +70,7 @@ impl Account {
     /// The list after `before`.
     pub(crate) fn next_list(&self, before: &SignedList, devices: &[Device]) -> SignedList {
         let version = DeviceList::decode(&before.list).unwrap().version + 1;
-        self.list(version, proof::list_hash(&before.list), devices)
+        self.list(version, proof::list_hash_with_added(before), devices)
     }
 
     pub(crate) fn list(&self, version: u64, prev: Hash, devices: &[Device]) -> SignedList {

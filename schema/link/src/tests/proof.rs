@@ -134,7 +134,7 @@ fn trap_49_no_bytes_that_are_not_canonical_are_accepted_as_a_list_or_an_entry() 
     for case in list(lists, "cases").iter().take(2) {
         each_flip(&bytes(case, "list"), |altered| {
             let signature = account.sign(caro_schema::relay::list::LIST_DOMAIN, altered);
-            let signed = SignedList { list: ByteBuf::from(altered), signature };
+            let signed = SignedList { list: ByteBuf::from(altered), signature, added: Vec::new() };
             verify_list(&public, &signed).is_ok_and(|list| list.encode() != altered)
         });
     }

@@ -1,6 +1,7 @@
 //! Whole devices over an honest relay: what one records, the others have; whatever order, cut or crash.
 
 mod laws;
+mod letting_in;
 mod snapshots;
 mod world;
 
