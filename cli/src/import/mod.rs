@@ -205,8 +205,12 @@ impl Input {
         let meta =
             std::fs::metadata(path).map_err(|error| at(&error).hint("name the file: caro import SOURCE FILE"))?;
         if !meta.is_file() {
-            return Err(Failure::new(exit::NO_INPUT, format!("{} is not a file", path.display()))
-                .hint("it is read twice; put it into a file first"));
+            let hint = if meta.is_dir() {
+                "name the history file in it; caro import auto finds the usual ones"
+            } else {
+                "it is read twice; put it into a file first"
+            };
+            return Err(Failure::new(exit::NO_INPUT, format!("{} is not a file", path.display())).hint(hint));
         }
         let mut begins = Vec::new();
         let file = File::open(path).map_err(|error| at(&error))?;

@@ -2,7 +2,10 @@
 
 use std::{fs, os::unix::fs::MetadataExt};
 
-use crate::support::{Home, without_terminal};
+use crate::{
+    support::{CARO, Home, without_terminal},
+    terminal::Terminal,
+};
 
 fn file(home: &Home) -> String {
     fs::read_to_string(home.places().config).expect("a file")
@@ -102,6 +105,23 @@ fn the_documented_file_is_printed_and_edited() {
     let (code, said) = edit("sh -c 'echo \"#mine\" >> \"$1\"; false' sh");
     assert_eq!((code, said.contains("; what you wrote is in ")), (1, true), "{said}");
     assert_eq!(fs::read_dir(&folder).expect("listed").count(), 2, "what was saved before the editor failed is kept");
+}
+
+#[test]
+fn a_limit_that_deletes_asks_the_person_and_takes_no_for_an_answer() {
+    let commands: Vec<String> = (0..150).map(|number| format!("echo {number}")).collect();
+    let home = Home::with_history(&commands.iter().map(String::as_str).collect::<Vec<_>>());
+    let words = [CARO, "config", "set", "history.keep_count", "100"];
+    let mut asked = Terminal::run(&home, &words, (100, 10));
+    asked.wait_for("Delete 50 of 150 commands, for ever? [y/N]");
+    asked.press("\r");
+    assert_eq!(asked.end(), 130);
+    assert!(!home.places().config.exists());
+    let mut asked = Terminal::run(&home, &words, (100, 10));
+    asked.wait_for("Delete 50 of 150 commands, for ever? [y/N]");
+    asked.press("y\r");
+    assert_eq!(asked.end(), 0);
+    assert_eq!(file(&home), "[history]\nkeep_count = 100\n");
 }
 
 #[test]

@@ -79,7 +79,7 @@ pub(super) fn agree(before: &File, after: &File, sure: Sure) -> Outcome {
         return Ok(());
     }
     let question = format!("Delete {what}?");
-    match ask::yes(&question, "nothing was written; --yes in front of the name writes it without asking") {
+    match ask::yes(&question, "nothing was written; --yes writes it without asking") {
         Ok(true) => Ok(()),
         Ok(false) => Err(Failure::cancelled()),
         Err(failure) if failure.message.is_empty() => Err(failure),

@@ -69,20 +69,34 @@ pub(super) fn lines(status: &SyncStatus, devices: &[Device], zone: &TimeZone) ->
     for remote in &status.remotes {
         lines.extend(remote_lines(remote, zone));
     }
-    let counted = [
-        (status.waiting, "changes wait for earlier ones or for a key"),
-        (status.refused, "changes were refused: not signed by a device of the account, or damaged"),
-        (status.kept_here, "commands stay on this device because they are too large to sync"),
-        (
-            status.outside_window,
-            "older commands stay on this device: sync.window_days and sync.window_commands say how much of what was here \
-             before joining is synced",
-        ),
-    ];
-    lines.extend(counted.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
+    lines.extend(counts(status));
     lines.extend(devices.iter().map(|device| device_line(device, zone)));
     lines.extend(status.warnings.iter().map(warning));
     lines
+}
+
+/// What is not as it should be, in numbers.
+fn counts(status: &SyncStatus) -> impl Iterator<Item = String> {
+    // One and many need other verbs as well.
+    let of = |count: u64, one: &str, many: &str| {
+        (count > 0).then(|| format!("{count} {}", if count == 1 { one } else { many }))
+    };
+    let too_large = "on this device because too large to sync";
+    let outside = "on this device: sync.window_days and sync.window_commands say how much of what was here before \
+                   joining is synced";
+    let refused = "refused: not signed by a device of the account, or damaged";
+    [
+        of(
+            status.waiting,
+            "change waits for an earlier one or for a key",
+            "changes wait for earlier ones or for a key",
+        ),
+        of(status.refused, &format!("change was {refused}"), &format!("changes were {refused}")),
+        of(status.kept_here, &format!("command stays {too_large}"), &format!("commands stay {too_large}")),
+        of(status.outside_window, &format!("older command stays {outside}"), &format!("older commands stay {outside}")),
+    ]
+    .into_iter()
+    .flatten()
 }
 
 pub(super) fn remote_lines(remote: &RemoteStatus, zone: &TimeZone) -> Vec<String> {
@@ -338,6 +352,14 @@ mod tests {
         }
         codes.dedup();
         assert_eq!(codes.len(), reasons.len());
+    }
+
+    #[test]
+    fn one_is_said_as_one() {
+        let status = SyncStatus { waiting: 1, refused: 2, ..joined(RemoteState::Connected) };
+        let said = counts(&status).collect::<Vec<_>>();
+        assert_eq!(said[0], "1 change waits for an earlier one or for a key");
+        assert!(said[1].starts_with("2 changes were refused: ") && said.len() == 2, "{said:?}");
     }
 
     #[test]
