@@ -191,10 +191,7 @@ mod tests {
             ..DaemonStatus::default()
         };
         let shown = lines(&status).join("\n");
-        assert!(
-            shown.starts_with("running for 1m30, process 7, version 0.1.0\nhistory   12 commands"),
-            "{shown}"
-        );
+        assert!(shown.starts_with("running for 1m30, process 7, version 0.1.0\nhistory   12 commands"), "{shown}");
         assert!(shown.contains("memory    3.0 MiB"), "{shown}");
         assert_eq!(json(&status)["records"], 12);
     }
