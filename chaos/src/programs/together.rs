@@ -96,7 +96,7 @@ fn devices_push() {
         for (device, lines) in [(&stage.laptop, &one), (&stage.desktop, &two)] {
             scope.spawn(|| {
                 // One process is one shell: a second session of it would end the first, whose file then goes.
-                for line in lines {
+                for line in lines.iter() {
                     device.type_lines("shell", &[line]);
                 }
             });
