@@ -9,6 +9,8 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::OnceLock,
+    thread,
+    time::{Duration, Instant},
 };
 
 use caro_tests::{eventually, have};
@@ -133,6 +135,9 @@ pub fn require(run: &Run) {
     }
 }
 
+/// How long a tracer may take to let go. It does so within milliseconds, unless it never does.
+const LEAVES_WITHIN: Duration = Duration::from_secs(5);
+
 /// A tracer that was put beside a running program.
 pub struct Beside {
     tracer: Child,
@@ -168,7 +173,17 @@ impl Beside {
         if matches!(self.tracer.try_wait(), Ok(None))
             && rustix::process::kill_process(pid, rustix::process::Signal::INT).is_ok()
         {
-            drop(self.tracer.wait());
+            let deadline = Instant::now() + LEAVES_WITHIN;
+            while matches!(self.tracer.try_wait(), Ok(None)) {
+                // strace may wait for ever for a program that was killed while several of its threads were stopped: the
+                // threads have ended, and only strace's own end lets go of them.
+                if Instant::now() > deadline {
+                    self.tracer.kill().expect("it is ours");
+                    self.tracer.wait().expect("it was ours");
+                    return;
+                }
+                thread::sleep(Duration::from_millis(4));
+            }
         }
     }
 }
