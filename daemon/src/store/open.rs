@@ -6,7 +6,7 @@
 use std::{
     fs::{self, File, Metadata},
     io::{self, Read},
-    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -118,7 +118,11 @@ fn open(
         None => connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?,
     }
     set_up(&connection, journal)?;
-    let settled = if left_log { settle(&connection) } else { Ok(()) };
+    let settled = if left_log {
+        make_safe(&connection, &companion(path, "-wal")).and_then(|()| settle(&connection))
+    } else {
+        Ok(())
+    };
     match layout {
         Some(layout) => {
             if layout < migrate::newest(migrations) {
@@ -269,6 +273,36 @@ fn set_up(connection: &Connection, journal: Journal) -> Result<(), StoreError> {
     // it has been moved into the file.
     connection.execute_batch("PRAGMA cache_size = -512; PRAGMA journal_size_limit = 0")?;
     Ok(())
+}
+
+/// Writes the log that was left over itself and flushes it. It may never have been flushed, or the flush of it failed, after
+/// which the system takes it for written and no later flush brings it. Moved into the file as it is, it could go missing from
+/// the log alone, and what is older would then be put over what was moved. Bytes that are there already are not torn by it.
+fn make_safe(connection: &Connection, log: &Path) -> Result<(), StoreError> {
+    // Nobody writes meanwhile, not even a daemon that is just ending.
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let written = write_again(log).map_err(|error| StoreError::of_file(&error));
+    connection.execute_batch("ROLLBACK")?;
+    written
+}
+
+fn write_again(path: &Path) -> io::Result<()> {
+    let file = match File::options().read(true).write(true).open(path) {
+        Ok(file) => file,
+        // Another program has moved it and ended.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = vec![0; 64 * 1024];
+    let mut at = 0;
+    loop {
+        let count = file.read_at(&mut bytes, at)?;
+        if count == 0 {
+            return file.sync_all();
+        }
+        file.write_all_at(&bytes[..count], at)?;
+        at += count as u64;
+    }
 }
 
 /// Moves the log into the file and waits until the disk has it.

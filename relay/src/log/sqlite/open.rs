@@ -68,15 +68,20 @@ pub(super) fn writer(path: &Path, fresh: Generation) -> Result<(Connection, Gene
     Ok((connection, generation))
 }
 
-/// What an earlier process left in the log may never have been flushed, and is read from the system's memory all the same:
-/// a device that pushes it again would be told that it is safe. So it is made safe first. Where there is no room for it in
-/// the file, or a reader is at work, it is made safe where it is.
+/// What was left in the log may never have been flushed, or the flush of it failed, and is read from the system's memory all
+/// the same: a device that pushes it again would be told that it is safe. Moved into the file as it is, it could go missing
+/// from the log alone, and what is older would then be put over what was moved. So the log is made safe first, and then moved;
+/// where there is no room for it in the file, or a reader is at work, it stays where it is.
 fn settle_left(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    // Nobody writes meanwhile.
+    connection.execute_batch("BEGIN IMMEDIATE").map_err(damaged)?;
+    let written = write_again(&wal_of(path));
+    connection.execute_batch("ROLLBACK").map_err(damaged)?;
+    written?;
     let busy: rusqlite::Result<i64> = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
     match busy {
-        Ok(0) => Ok(()),
         Err(error) if error.sqlite_error_code() != Some(ErrorCode::DiskFull) => Err(damaged(error)),
-        Ok(_) | Err(_) => Ok(write_again(&wal_of(path))?),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 
