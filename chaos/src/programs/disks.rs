@@ -303,8 +303,11 @@ fn relay_rots(run: &mut Run) {
     let good = fs::read(relay.database()).expect("readable");
     let mut seed = Seed::new(run.seed);
     let mut noticed = 0;
-    for _ in 0..6 {
-        let at = seed.below(good.len() as u64);
+    // Anywhere, which may be where nothing is kept, and in a cell, which must be noticed.
+    let cell = &pushed[seed.below(pushed.len() as u64) as usize][..64];
+    let in_cell = good.windows(cell.len()).position(|bytes| bytes == cell).expect("it is kept as it came") as u64;
+    let anywhere: Vec<u64> = (0..6).map(|_| seed.below(good.len() as u64)).collect();
+    for at in anywhere.into_iter().chain([in_cell + seed.below(cell.len() as u64)]) {
         fs::write(relay.database(), &good).expect("written");
         if !run.lacks(Sabotage::SkipCellHash) {
             database::flip_bit(&relay.database(), at, seed.below(8));
