@@ -181,7 +181,19 @@ pub fn expect_history(device: &Device, commands: &[String]) {
         if have == expected {
             return;
         }
-        assert!(Instant::now() < deadline, "not in time: {expected:?}, but {have:?}");
+        let lacks = || expected.iter().filter(|command| !have.contains(command)).collect::<Vec<_>>();
+        let doctor = || text(&device.home.caro(&["doctor", "--verify"]).stdout);
+        let status = || text(&device.home.caro(&["sync", "status"]).stdout);
+        assert!(
+            Instant::now() < deadline,
+            "not in time: {} of {}, without {:?}\n{}\n{}\n{}",
+            have.len(),
+            expected.len(),
+            lacks(),
+            status(),
+            doctor(),
+            log(device)
+        );
         thread::sleep(Duration::from_millis(4));
     }
 }
