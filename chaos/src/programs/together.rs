@@ -93,11 +93,13 @@ fn devices_push() {
     let lines = |name: &str| -> Vec<String> { (0..60).map(|n| format!("echo {name} {n}")).collect() };
     let (one, two) = (lines("laptop"), lines("desktop"));
     thread::scope(|scope| {
-        for (device, lines) in [(&stage.laptop, &one), (&stage.desktop, &two)] {
-            scope.spawn(|| {
+        // A session has a name that no other has: what two of one name begin at the same place in the same microsecond would
+        // be one record.
+        for (device, lines, session) in [(&stage.laptop, &one, "laptops"), (&stage.desktop, &two, "desktops")] {
+            scope.spawn(move || {
                 // One process is one shell: a second session of it would end the first, whose file then goes.
-                for line in lines.iter() {
-                    device.type_lines("shell", &[line]);
+                for line in lines {
+                    device.type_lines(session, &[line]);
                 }
             });
         }
