@@ -198,25 +198,58 @@ struct Failure {
 
 /// Runs the child below on a disk that fails at its `at`th wait. None where nothing can be traced.
 fn fail(folder: &TempDir, at: u32, load: Load) -> Option<Failure> {
+    let inject = format!("inject=fsync,fdatasync:error=EIO:when={at}");
+    let mut options = vec!["-e".to_owned(), "trace=fsync,fdatasync".to_owned(), "-e".to_owned(), inject];
+    if load == Load::OneLarge {
+        options.extend(["-P".to_owned(), database(folder).display().to_string()]);
+    }
+    let Traced { said, calls } = trace(folder, &options, load)?;
+    let errors = said.lines().find_map(|line| line.strip_prefix("errors ")?.parse().ok()).expect("it counts them");
+    let injected = calls.lines().find(|call| call.contains("INJECTED")).map(str::to_owned);
+    Some(Failure { injected, errors })
+}
+
+/// What the child below said, and what it asked of the system.
+struct Traced {
+    said: String,
+    calls: String,
+}
+
+/// Runs the child below under strace. None where nothing can be traced.
+fn trace(folder: &TempDir, options: &[String], load: Load) -> Option<Traced> {
     let notes = tempfile::NamedTempFile::new().expect("a file");
     let mut strace = Command::new("strace");
-    strace.args(["-f", "-y", "-qq", "-e", "trace=fsync,fdatasync"]).arg("-o").arg(notes.path());
-    strace.args(["-e", &format!("inject=fsync,fdatasync:error=EIO:when={at}")]);
+    strace.args(["-f", "-y", "-qq"]).args(options).arg("-o").arg(notes.path());
     if load == Load::OneLarge {
-        strace.env(LARGE, "").arg("-P").arg(database(folder));
+        strace.env(LARGE, "");
     }
     strace.arg(std::env::current_exe().expect("a program"));
     strace.args(["--exact", "store::tests::disk::child_on_a_failing_disk", "--nocapture"]);
     let output = strace.env(CHILD, folder.path()).output().ok()?;
-    let said = String::from_utf8_lossy(&output.stdout);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
     if said.is_empty() {
         return None;
     }
-    assert!(output.status.success(), "at {at}: {said} {}", String::from_utf8_lossy(&output.stderr));
-    let errors = said.lines().find_map(|line| line.strip_prefix("errors ")?.parse().ok()).expect("it counts them");
-    let calls = fs::read_to_string(notes.path()).expect("read");
-    let injected = calls.lines().find(|call| call.contains("INJECTED")).map(str::to_owned);
-    Some(Failure { injected, errors })
+    assert!(output.status.success(), "{options:?}: {said} {}", String::from_utf8_lossy(&output.stderr));
+    Some(Traced { said, calls: fs::read_to_string(notes.path()).expect("read") })
+}
+
+/// The flush of an earlier process may have failed, after which the system takes what it can read for written. A log of
+/// which the disk lacks the end would take back what was moved into the file.
+#[test]
+fn trap_34_a_log_that_was_left_is_written_again_and_flushed_before_the_file_is_touched() {
+    let folder = folder();
+    open(&folder).commit(&[row(Space::State, "a", &"x".repeat(200_000))]).unwrap();
+    let options = ["-e", "trace=pwrite64,fsync,fdatasync"].map(str::to_owned);
+    let Some(Traced { calls, .. }) = trace(&folder, &options, Load::Small) else {
+        let name = "trap_34_a_log_that_was_left_is_written_again_and_flushed_before_the_file_is_touched";
+        return skip(name, "strace that may trace");
+    };
+    let touched = calls.lines().position(|call| call.contains("pwrite64") && call.contains("caro.db>"));
+    let before: Vec<&str> = calls.lines().take(touched.expect("the log is moved")).collect();
+    let of_the_log = |call: &str| before.iter().rposition(|line| line.contains(call) && line.contains("caro.db-wal>"));
+    let (written, flushed) = (of_the_log("pwrite64("), of_the_log("sync("));
+    assert!(written.is_some() && flushed > written, "{before:#?}");
 }
 
 /// Where a child finds its folder.
