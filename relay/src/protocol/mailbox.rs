@@ -58,10 +58,6 @@ impl Relay {
         now_ms: u64,
     ) -> Result<(), Refusal> {
         match message {
-            ToRelay::Ping { token } => {
-                self.send(id, ToDevice::Pong { token });
-                Ok(())
-            }
             _ if !member.listed => Err(ErrorCode::NotKnown.into()),
             ToRelay::Admit { key } => {
                 self.ask_admission(id, member, key);

@@ -89,11 +89,11 @@ impl Relay {
         now_ms: u64,
     ) -> Result<(), Refusal> {
         match message {
-            message if member.door == Door::Errand => self.errand(id, member, message, now_ms),
             ToRelay::Ping { token } => {
                 self.send(id, ToDevice::Pong { token });
                 Ok(())
             }
+            message if member.door == Door::Errand => self.errand(id, member, message, now_ms),
             ToRelay::SetList { list } => self.set_list(id, member, list),
             ToRelay::Close { account, proof } => self.close(id, member, &account, &proof),
             ToRelay::Hello { .. }

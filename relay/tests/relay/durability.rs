@@ -222,6 +222,15 @@ async fn push_stubbornly(target: &Target, account: &Account, device: &Device, pu
     (cursor, refused)
 }
 
+/// Ends a relay that saw its disk fail, and looks at what the next one has. Killed, so that nothing is repaired on the way out.
+async fn outlives(failing: Program, data: &Path, account: &Account, device: &Device, acknowledged: &[(ByteBuf, u64)]) {
+    failing.signal(Signal::KILL);
+    drop(failing);
+    let program = Program::serve_when_free(data, &["--plain"]).await;
+    holds(&program.target, account, device, acknowledged).await;
+    assert!(verify(&database(data)).unwrap().is_sound());
+}
+
 #[tokio::test]
 async fn trap_34_a_failed_flush_is_never_taken_for_a_good_one() {
     if !can_inject() {
@@ -245,12 +254,7 @@ async fn trap_34_a_failed_flush_is_never_taken_for_a_good_one() {
             acknowledged.push((pushed, cursor));
             refusals += refused;
         }
-        // Killed, so that nothing is repaired on the way out.
-        failing.signal(Signal::KILL);
-        drop(failing);
-        let program = Program::serve_when_free(&data, &["--plain"]).await;
-        holds(&program.target, &account, &device, &acknowledged).await;
-        assert!(verify(&database(&data)).unwrap().is_sound());
+        outlives(failing, &data, &account, &device, &acknowledged).await;
     }
     assert!(refusals > 0, "no failure was ever seen");
 }
@@ -283,11 +287,7 @@ async fn trap_34_a_flush_of_the_file_that_fails_after_a_commit_is_not_passed_ove
         acknowledged.push((pushed, cursor));
         refusals += refused;
     }
-    failing.signal(Signal::KILL);
-    drop(failing);
-    let program = Program::serve_when_free(&data, &["--plain"]).await;
-    holds(&program.target, &account, &device, &acknowledged).await;
-    assert!(verify(&database(&data)).unwrap().is_sound());
+    outlives(failing, &data, &account, &device, &acknowledged).await;
 }
 
 #[tokio::test]
