@@ -1,0 +1,129 @@
+//! Finding out, while the root is at hand, how many epochs an account has had: a device that joins by the phrase derives
+//! their keys, and has no root to do so later. The end of the relay's log says it: cells name the key that sealed them,
+//! and whoever begins an epoch says so there. The whole log would cost as much as the first sync does.
+//!
+//! A relay that shows an old log is believed here as it is in the first sync. When it is found out, the device lacks the
+//! newest key and says so; it never seals under an older one that it knows to be old.
+
+use std::collections::BTreeMap;
+
+use caro_link::proof;
+use caro_schema::{
+    cell::{CellClass, CellView},
+    codec,
+    id::{Handle, Hash, KeyId},
+    ipc::Fault,
+    keylog::{Membership, SignedEntry},
+    relay::{Entry, Page, ToDevice, ToRelay},
+};
+
+use crate::vault::{RootKey, key_log_key::KeyLogKey, open::open};
+
+/// Entries at the end of the log that are looked at first. Devices that had not heard of a new epoch yet may have sealed
+/// some of them; no more than this are on their way at once.
+const LOOK_AT: u64 = 1024;
+
+/// Epochs of an account. A newcomer that comes by a code can be handed no more.
+const EPOCHS_MAX: u32 = 1024;
+
+/// A look at the end of an account's log.
+pub struct EpochReader {
+    handle: Handle,
+    account: Hash,
+    dataset: caro_schema::id::Dataset,
+    key_log: KeyLogKey,
+    epochs: BTreeMap<KeyId, u32>,
+    newest: u32,
+    /// Whether something was seen that names an epoch.
+    has_seen: bool,
+    from: u64,
+    end: u64,
+}
+
+/// What to do next.
+pub enum Reading {
+    /// Send this, and hand the answers back.
+    Send(ToRelay),
+    /// More is to come.
+    Wait,
+    /// The newest epoch.
+    Found(u32),
+}
+
+impl EpochReader {
+    pub(super) fn new(root: &RootKey, account_at_relay: &Hash) -> Self {
+        let epoch = |number: u32| (root.epoch_key(number).cell().id(), number);
+        Self {
+            handle: proof::handle_of(account_at_relay),
+            account: Hash(root.account_signer().public()),
+            dataset: root.dataset(),
+            key_log: root.key_log_key(),
+            epochs: (0..EPOCHS_MAX).map(epoch).collect(),
+            newest: 0,
+            has_seen: false,
+            from: 0,
+            end: 0,
+        }
+    }
+
+    /// The first message of a session.
+    pub fn connected(&self) -> ToRelay {
+        ToRelay::Hello { handle: self.handle }
+    }
+
+    /// What follows from an answer.
+    ///
+    /// # Errors
+    /// What the person is to be told.
+    pub fn handle(&mut self, message: ToDevice) -> Result<Reading, Fault> {
+        match message {
+            ToDevice::Welcome { position, .. } => {
+                self.end = position.cursor;
+                self.from = self.end.saturating_sub(LOOK_AT);
+                Ok(Reading::Send(ToRelay::Pull { after: self.from }))
+            }
+            ToDevice::Page(page) => Ok(self.page(&page)),
+            ToDevice::Error { code, .. } => Err(Fault::Refused { code: format!("{code:?}") }),
+            _ => Ok(Reading::Wait),
+        }
+    }
+
+    fn page(&mut self, page: &Page) -> Reading {
+        for entry in &page.entries {
+            if let Entry::Cell(cell) = entry {
+                self.look_at(cell);
+            }
+        }
+        let last = page.after + page.entries.len() as u64;
+        if page.more && !page.entries.is_empty() {
+            return Reading::Send(ToRelay::Delivered { cursor: last });
+        }
+        if self.has_seen || self.from == 0 {
+            return Reading::Found(self.newest);
+        }
+        // Everything there was purged: further back, twice as far each time.
+        self.from = self.end.saturating_sub((self.end - self.from) * 2);
+        Reading::Send(ToRelay::Pull { after: self.from })
+    }
+
+    fn look_at(&mut self, cell: &[u8]) {
+        let Ok(view) = CellView::parse(cell) else { return };
+        if let Some(number) = self.epochs.get(&view.key_id) {
+            self.newest = self.newest.max(*number);
+            self.has_seen = true;
+        } else if let Some(number) = self.begun_in(cell) {
+            self.newest = self.newest.max(number);
+            self.has_seen = true;
+        }
+    }
+
+    /// The epoch that a key-log entry begins, signed by the account.
+    fn begun_in(&self, cell: &[u8]) -> Option<u32> {
+        let plain = open(&self.key_log, &self.dataset, CellClass::KeyLog, cell).ok()?;
+        let signed: SignedEntry = codec::decode(&plain).ok()?;
+        match proof::verify_entry(&self.account, &signed).ok()?.change {
+            Membership::Revoke { epoch, .. } | Membership::Rotate { epoch, .. } => Some(epoch),
+            Membership::Admit(_) => None,
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The relay's list of devices, as it was last shown, and the one that is to be next. It was signed while the phrase was
+//! at hand, follows exactly the one that was known then, and is offered until the relay has taken it. Where somebody
+//! else was faster, it cannot be taken any more, and a person has to give the phrase once more.
+
+use caro_link::proof;
+use caro_schema::{
+    id::DeviceId,
+    relay::{
+        ToRelay,
+        list::{DeviceList, SignedList},
+    },
+};
+use serde::{Deserialize, Serialize};
+
+use super::RemoteRecord;
+
+/// What is owed to a relay's list.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextList {
+    /// The next list; none when the phrase is needed to sign one.
+    pub list: Option<SignedList>,
+    /// Which devices it is to take off.
+    pub out: Vec<DeviceId>,
+    /// Everything up to this number of the queue goes before: who is taken off is to be shown why.
+    pub after: u64,
+}
+
+impl RemoteRecord {
+    /// The relay has shown its list. One that the account did not sign is none.
+    pub(super) fn shown_list(&mut self, shown: SignedList) {
+        if proof::verify_list(&self.account, &shown).is_err() {
+            return;
+        }
+        if let Some(next) = &mut self.next_list
+            && let Some(list) = &next.list
+        {
+            if list.list == shown.list {
+                // Its answer was lost.
+                self.next_list = None;
+            } else if version_and_prev(list).is_none_or(|(_, prev)| prev != proof::list_hash_with_added(&shown)) {
+                next.list = None;
+            }
+        }
+        self.list = Some(shown);
+    }
+
+    /// The relay has taken a list. False when none was offered.
+    pub(super) fn list_taken(&mut self, version: u64) -> bool {
+        let Some(list) = self.next_list.as_ref().and_then(|next| next.list.clone()) else { return false };
+        let is_own = version_and_prev(&list).is_some_and(|(own, _)| own == version);
+        if is_own {
+            self.list = Some(list);
+            self.next_list = None;
+        }
+        is_own
+    }
+
+    /// The relay has another list than the one that was known. False when none was offered.
+    pub(super) fn list_refused(&mut self) -> bool {
+        self.next_list.as_mut().and_then(|next| next.list.take()).is_some()
+    }
+
+    /// What to offer, and after which number of the queue.
+    pub(super) fn offered_list(&self) -> Option<(u64, ToRelay)> {
+        let next = self.next_list.as_ref()?;
+        Some((next.after, ToRelay::SetList { list: next.list.clone()? }))
+    }
+}
+
+fn version_and_prev(list: &SignedList) -> Option<(u64, caro_schema::id::Hash)> {
+    let list = DeviceList::decode(&list.list).ok()?;
+    Some((list.version, list.prev))
+}
