@@ -49,7 +49,8 @@ impl Member {
         Self { signer, devices, entropy }
     }
 
-    fn key(&self, device: usize) -> StaticKey {
+    /// The key of a device at its relay.
+    pub fn static_key(&self, device: usize) -> StaticKey {
         StaticKey::from_bytes(&self.devices[device])
     }
 
@@ -65,7 +66,7 @@ impl Member {
     /// A list of these devices that says that it is of this version, and follows nothing.
     pub fn list_of_version(&self, version: u64) -> SignedList {
         let mut keys: Vec<Hash> =
-            (0..self.devices.len()).map(|device| proof::device_key_hash(&self.key(device).public())).collect();
+            (0..self.devices.len()).map(|device| proof::device_key_hash(&self.static_key(device).public())).collect();
         keys.sort();
         proof::sign_list(&self.signer, &DeviceList { version, prev: Hash([0; 32]), keys })
     }
@@ -147,7 +148,7 @@ impl Client {
         for _ in 0..socket.get_ref().local_addr().ok()?.port() {
             entropy.draw();
         }
-        let (initiator, first) = Initiator::start(&member.key(device), None, &mut entropy).ok()?;
+        let (initiator, first) = Initiator::start(&member.static_key(device), None, &mut entropy).ok()?;
         socket.send(Message::binary(first)).ok()?;
         let second = record(&mut socket)?;
         let (third, session) = initiator.read(&second).ok()?;
@@ -167,7 +168,7 @@ impl Client {
     /// A handshake of which only the first message was said, and the answer to it heard.
     pub fn half_open(place: SocketAddr, member: &Member) -> Option<WebSocket<TcpStream>> {
         let mut socket = socket(place)?;
-        let (_, first) = Initiator::start(&member.key(0), None, &mut member.entropy.fork(0x68_616c66)).ok()?;
+        let (_, first) = Initiator::start(&member.static_key(0), None, &mut member.entropy.fork(0x68_616c66)).ok()?;
         socket.send(Message::binary(first)).ok()?;
         record(&mut socket)?;
         Some(socket)
