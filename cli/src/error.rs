@@ -5,9 +5,9 @@
 
 use std::{fmt, io, path::Path};
 
-use caro_schema::ipc::Fault;
+use caro_schema::{ipc::Fault, items::Sort};
 
-use crate::exit;
+use crate::{exit, output::visible};
 
 /// Why a command could not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,6 +157,24 @@ fn words(fault: Fault) -> (u8, String, String) {
         Fault::NoSuchRemote => {
             say(exit::USAGE, "this device uses no relay with that address", "see which it uses: caro sync remote list")
         }
+        Fault::NoSuchDevice => {
+            say(exit::USAGE, "the account has no such device", "see which there are: caro sync devices")
+        }
+        Fault::ThisDevice => say(
+            exit::USAGE,
+            "that is the device you are at; it cannot take itself off",
+            "do it on another device of the account; to stop syncing here: caro sync off",
+        ),
+        Fault::AlreadyRevoked => say(
+            exit::STATE,
+            "that device was taken off before",
+            "see when and why: caro sync devices; to give the others a new key once more: caro sync rotate",
+        ),
+        Fault::NotMember => say(
+            exit::STATE,
+            "this device is not of the account any more; its own history stays",
+            "to come in again as a new device: caro sync restore, or caro sync join with a code from another one",
+        ),
         Fault::NothingBegun => say(
             exit::STATE,
             "no phrase is waiting to be confirmed",
@@ -278,6 +296,21 @@ fn words(fault: Fault) -> (u8, String, String) {
             "not finished in the time given; it goes on in the background",
             "watch it with: caro sync status",
         ),
+        Fault::ItemKnown { category, key } => (
+            exit::DATA,
+            format!("there is a {} {} already", sort_of(&category), visible::line(key.as_bytes())),
+            "take another name, or take that one away first".into(),
+        ),
+        Fault::ItemUnfit { category, key, reason } => (
+            exit::DATA,
+            format!("{} {}: {reason}", sort_of(&category), visible::line(key.as_bytes())),
+            "nothing was changed".into(),
+        ),
+        Fault::ItemsFull { reason } => (
+            exit::DATA,
+            format!("there is no room for more: {reason}"),
+            "take something away first: caro kv list, caro alias list, caro env list, caro script list".into(),
+        ),
         Fault::Storage { reason } => (
             exit::IO,
             format!("the daemon cannot write: {}", without_number(&reason)),
@@ -303,6 +336,11 @@ fn words(fault: Fault) -> (u8, String, String) {
     }
 }
 
+/// What an item of a category is called.
+fn sort_of(category: &str) -> &'static str {
+    Sort::of(category).map_or("setting", Sort::in_words)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -324,6 +362,10 @@ mod tests {
             Fault::OtherAccount,
             Fault::RemoteKnown,
             Fault::NoSuchRemote,
+            Fault::NoSuchDevice,
+            Fault::ThisDevice,
+            Fault::AlreadyRevoked,
+            Fault::NotMember,
             Fault::NothingBegun,
             Fault::CodeForm,
             Fault::CodeWord { position: 2, nearest: "zebra".into() },
@@ -348,6 +390,9 @@ mod tests {
             Fault::RelayKeyChanged { host: "h:1".into() },
             Fault::Refused { code: "full".into() },
             Fault::TimedOut,
+            Fault::ItemKnown { category: "alias".into(), key: text() },
+            Fault::ItemUnfit { category: "env".into(), key: text(), reason: text() },
+            Fault::ItemsFull { reason: text() },
             Fault::Storage { reason: text() },
             Fault::Key { reason: text() },
             Fault::Memory,

@@ -130,6 +130,9 @@ impl State {
         for (number, message) in sends {
             self.links.send(number, message);
         }
+        if notices.contains(&Notice::Shared) {
+            self.write_shared_files();
+        }
         if notices.contains(&Notice::Sync) {
             let numbers: Vec<RemoteNumber> = self
                 .device
@@ -175,12 +178,12 @@ impl State {
         Ok(Reply::Sync(self.sync_status()))
     }
 
-    /// Leaves the account of a home that was copied, so that this copy can join as a device of its own.
+    /// Leaves the account of a home that was copied, or of a device that was taken off, so that it can join as a new one.
     ///
     /// # Errors
     /// When the store cannot be read or written to.
-    pub fn leave_copied_account(&mut self) -> Result<(), Fault> {
-        if !self.device.account().is_some_and(Account::is_cloned) {
+    pub fn leave_for_another(&mut self) -> Result<(), Fault> {
+        if !self.device.account().is_some_and(|account| account.is_cloned() || account.is_out()) {
             return Ok(());
         }
         self.links.stop();
@@ -212,6 +215,14 @@ impl State {
             return;
         }
         let is_taken_in = self.unread_sessions.is_empty();
+        let waits_for_all = self.waiters.iter().any(|waiter| matches!(waiter.goal, Goal::Spool));
+        if is_taken_in
+            && waits_for_all
+            && self.is_ready()
+            && let Err(fault) = self.decide(|device, _, env| Ok((device.say_counts(env)?, ())))
+        {
+            tracing::debug!(%fault, "counts are said later");
+        }
         let account = self.device.account();
         let now = Instant::now();
         let is_over = |waiter: &mut Waiter| {

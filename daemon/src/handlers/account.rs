@@ -3,6 +3,7 @@
 
 use caro_schema::ipc::{Fault, Reply};
 
+use super::sync::may_come_again;
 use crate::{remote::Address, state::State};
 
 /// Whether this device can come into an account, or be known at one more relay, as far as that can be told here. The same
@@ -13,7 +14,7 @@ use crate::{remote::Address, state::State};
 pub(crate) fn check(state: &State, relay: &str, joins: bool) -> Result<Reply, Fault> {
     match (state.device.account(), joins) {
         // A copied home may join as a device of its own.
-        (Some(account), true) if !account.is_cloned() => return Err(Fault::AlreadySynced),
+        (Some(account), true) if !may_come_again(account) => return Err(Fault::AlreadySynced),
         (None, false) => return Err(Fault::NotSynced),
         _ => {}
     }
@@ -26,7 +27,7 @@ pub(crate) fn check(state: &State, relay: &str, joins: bool) -> Result<Reply, Fa
     Ok(Reply::Done)
 }
 
-/// The person has seen who joined.
+/// The person has seen who joined and who was taken off.
 ///
 /// # Errors
 /// When this device is in no account.
@@ -34,6 +35,6 @@ pub(crate) fn seen(state: &mut State) -> Result<Reply, Fault> {
     if state.device.account().is_none() {
         return Err(Fault::NotSynced);
     }
-    state.device.note_joined_seen();
+    state.decide(|device, _, _| Ok((device.note_joined_seen(), ())))?;
     Ok(Reply::Done)
 }

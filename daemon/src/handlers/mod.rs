@@ -2,10 +2,15 @@
 //! on it, one request at a time.
 
 pub mod account;
+pub mod deleting;
 pub mod doctor;
+pub mod hiding;
 pub mod history;
+pub mod membership;
+pub mod items;
 pub mod pair;
 pub mod recording;
+pub mod selecting;
 pub mod status;
 pub mod sync;
 
@@ -121,11 +126,23 @@ fn did_not_end() -> Fault {
 /// Answers on the main loop. The answer may come later than this returns.
 pub(crate) fn handle(state: &mut State, request: Request, reply: Replier) {
     match request {
+        Request::Items(query) => answer(reply, Ok(items::list(state, &query))),
+        Request::ItemsChange(change) => answer(reply, items::change(state, change)),
+        Request::Counts => answer(reply, Ok(items::counts(state))),
+        Request::CountsTake(counts) => answer(reply, items::take_counts(state, counts)),
         Request::Flush => {
             state.scan_spool();
             state.flushes.push(reply);
         }
         Request::Delete { selection, dry_run } => answer(reply, history::delete(state, selection, dry_run)),
+        Request::Weigh { selection } => answer(reply, deleting::weigh(state, selection)),
+        Request::Discard(discard) => answer(reply, deleting::discard(state, *discard)),
+        Request::TakeBack { number } => answer(reply, deleting::take_back(state, number)),
+        Request::Aside => answer(reply, Ok(deleting::aside(state))),
+        Request::SyncPreview { samples } => answer(reply, selecting::preview(state, samples)),
+        Request::SyncKeepHere { selection } => answer(reply, selecting::keep_here(state, selection)),
+        Request::SyncShare { selection } => answer(reply, selecting::share(state, selection)),
+        Request::SyncWithdraw => answer(reply, selecting::withdraw(state)),
         Request::Import(import) => answer(reply, history::import(state, import)),
         Request::Pause { session, until_us } => answer(reply, recording::pause(state, session, until_us)),
         Request::Resume { session } => answer(reply, recording::resume(state, session)),
@@ -157,5 +174,8 @@ pub(crate) fn handle(state: &mut State, request: Request, reply: Replier) {
         Request::SyncSeen => answer(reply, account::seen(state)),
         Request::SyncCheck { relay, joins } => answer(reply, account::check(state, &relay, joins)),
         Request::SyncRename { name } => answer(reply, sync::rename(state, name)),
+        Request::SyncRenameDevice { device, name } => answer(reply, membership::rename(state, device, name)),
+        Request::SyncRevoke(request) => membership::revoke(state, request, reply),
+        Request::SyncRotate(request) => membership::rotate(state, request, reply),
     }
 }

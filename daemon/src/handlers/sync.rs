@@ -4,7 +4,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use caro_core::{
-    device::{Env, Intent, Joined, Joining, Knock},
+    device::{Account, Env, Intent, Joined, Joining, Knock},
     vault::{Phrase, RootKey, phrase::PhraseError},
 };
 use caro_link::entropy::{Entropy, OsEntropy};
@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use crate::{
     clock::Moment,
     main_loop::Event,
-    remote::{Address, join, probe},
+    remote::{Address, join, newest_epoch, probe},
     state::{Replier, State, answer},
 };
 
@@ -71,6 +71,7 @@ pub(crate) fn confirm(state: &mut State, reply: Replier) {
         }
     };
     later(state, make, reply, |state, joined| {
+        state.leave_for_another()?;
         let reply = state.adopt(joined)?;
         state.begin = None;
         Ok(reply)
@@ -86,7 +87,7 @@ pub(crate) fn abandon(state: &mut State) -> Result<Reply, Fault> {
 /// it takes on an identity of its own, and keeps its history.
 pub(crate) fn restore(state: &mut State, request: RestoreRequest, reply: Replier) {
     let RestoreRequest { relay, phrase, device_name } = request;
-    if state.device.account().is_some_and(|account| !account.is_cloned()) {
+    if state.device.account().is_some_and(|account| !may_come_again(account)) {
         return answer(reply, Err(Fault::AlreadySynced));
     }
     let come_in = async move {
@@ -96,7 +97,7 @@ pub(crate) fn restore(state: &mut State, request: RestoreRequest, reply: Replier
         enter(&Arc::new(Begin { phrase, address, relay_key, token: None, device_name }), Intent::Attach).await
     };
     later(state, come_in, reply, |state, joined| {
-        state.leave_copied_account()?;
+        state.leave_for_another()?;
         state.adopt(joined)
     });
 }
@@ -223,12 +224,18 @@ pub(crate) fn rename(state: &mut State, name: String) -> Result<Reply, Fault> {
     Ok(Reply::Done)
 }
 
+/// Whether a device that is in an account may come in as a new one: its home was copied, or it was taken off.
+pub(super) fn may_come_again(account: &Account) -> bool {
+    account.is_cloned() || account.is_out()
+}
+
+/// One that was taken off may begin anew; a copied home has an account to come into.
 fn refusal(state: &State) -> Option<Fault> {
-    state.device.account().map(|_| Fault::AlreadySynced)
+    state.device.account().filter(|account| !account.is_out()).map(|_| Fault::AlreadySynced)
 }
 
 /// Runs a task, then `finish` on the main loop, then answers.
-fn later<T: Send + 'static>(
+pub(super) fn later<T: Send + 'static>(
     state: &State,
     task: impl Future<Output = Result<T, Fault>> + Send + 'static,
     reply: Replier,
@@ -263,7 +270,11 @@ async fn enter(begin: &Arc<Begin>, intent: Intent) -> Result<Joined, Fault> {
         tries += 1;
         let joining = joining(begin, intent.clone()).await?;
         match join(&begin.address, joining.knock()).await {
-            Ok(()) => return Ok(joining.finish()),
+            Ok(()) => {
+                let is_new = matches!(intent, Intent::Create(_));
+                let newest = if is_new { 0 } else { newest_epoch(&begin.address, &joining).await? };
+                return Ok(joining.finish_at(newest));
+            }
             // Another device joined in between. The next try sees its list.
             Err(Fault::Refused { code }) if code == "ListOutOfStep" && tries < LIST_TRIES => {}
             Err(fault) => return Err(fault),
@@ -272,7 +283,7 @@ async fn enter(begin: &Arc<Begin>, intent: Intent) -> Result<Joined, Fault> {
 }
 
 /// A quarter of a second and 64 MiB: not on a thread that carries connections.
-async fn derive(phrase: Arc<Phrase>) -> Result<RootKey, Fault> {
+pub(super) async fn derive(phrase: Arc<Phrase>) -> Result<RootKey, Fault> {
     let derived = tokio::task::spawn_blocking(move || RootKey::derive(&phrase)).await;
     derived.map_err(|_| Fault::Internal { what: "key derivation".to_owned() })?.map_err(|_| Fault::Memory)
 }
@@ -285,7 +296,7 @@ async fn joining(begin: &Arc<Begin>, intent: Intent) -> Result<Joining, Fault> {
         .map_err(|error| Fault::Internal { what: error.to_string() })
 }
 
-fn phrase_fault(error: PhraseError) -> Fault {
+pub(super) fn phrase_fault(error: PhraseError) -> Fault {
     match error {
         PhraseError::Word { position, nearest } => Fault::PhraseWord { position: position as u32, nearest },
         PhraseError::Length { words } => Fault::PhraseLength { words: words as u32 },

@@ -139,7 +139,7 @@ impl Guest {
 
 /// Becomes a member, on the main loop.
 fn adopt(state: &mut State, joined: Joined, others: Vec<RemoteRecord>) -> Result<(), Fault> {
-    state.leave_copied_account()?;
+    state.leave_for_another()?;
     state.adopt(joined)?;
     for record in others {
         state.decide(|device, _, _| Ok((device.add_remote(record), ())))?;

@@ -11,4 +11,4 @@ mod tls;
 pub use address::Address;
 pub use dial::{DialError, Dialer, Session, probe};
 pub use driver::{Command, Driver, Report, ReportSink};
-pub use join::join;
+pub use join::{glance, join, newest_epoch};

@@ -1,5 +1,6 @@
 //! What the changes inside an op say. Named maps with short keys: a live command must fit the smallest cell.
 
+pub mod again;
 pub mod attest;
 pub mod device;
 pub mod history;
@@ -24,4 +25,12 @@ pub mod kind {
     pub const ORIGIN: u16 = 8;
     /// What a device has seen: [`super::attest::Attest`].
     pub const ATTEST: u16 = 9;
+    /// Which keys a device comes to relays with: [`super::device::RelayKeys`].
+    pub const RELAY_KEYS: u16 = 10;
+    /// Why a device was taken off: [`super::device::Farewell`].
+    pub const FAREWELL: u16 = 11;
+    /// A device is called something by another one: [`super::device::Rename`].
+    pub const RENAME: u16 = 12;
+    /// A change of an op that was emptied, said once more: [`super::again::Again`].
+    pub const AGAIN: u16 = 20;
 }

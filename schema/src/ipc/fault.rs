@@ -63,6 +63,18 @@ pub enum Fault {
     /// No relay with this address is in use.
     #[error("no relay with this address is in use")]
     NoSuchRemote,
+    /// No device of the account is meant.
+    #[error("no such device")]
+    NoSuchDevice,
+    /// The device that is meant is this one.
+    #[error("this is the device itself")]
+    ThisDevice,
+    /// The device was taken off before.
+    #[error("the device was taken off before")]
+    AlreadyRevoked,
+    /// This device was taken off itself, or lacks the account's newest key.
+    #[error("this device is not of the account any more")]
+    NotMember,
     /// There is nothing to confirm.
     #[error("no phrase is waiting to be confirmed")]
     NothingBegun,
@@ -154,6 +166,30 @@ pub enum Fault {
     /// Not done within the time asked for; it goes on.
     #[error("not finished in time")]
     TimedOut,
+    /// There is an item with this name already.
+    #[error("there is an item of this name")]
+    ItemKnown {
+        /// Its sort, as [`crate::items::Sort::category`].
+        category: String,
+        /// Its name.
+        key: String,
+    },
+    /// An item cannot be kept so.
+    #[error("{category} {key}: {reason}")]
+    ItemUnfit {
+        /// Its sort, as [`crate::items::Sort::category`].
+        category: String,
+        /// Its name.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// There would be too many items, or too many bytes of them.
+    #[error("no room for more items: {reason}")]
+    ItemsFull {
+        /// Which limit, with its value.
+        reason: String,
+    },
     /// Writing failed. Nothing was lost; it is tried again.
     #[error("storage: {reason}")]
     Storage {

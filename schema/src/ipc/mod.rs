@@ -3,9 +3,12 @@
 //! The first frame each way is a [`Hello`]. Then each request has an id of the client's choosing, which its answer
 //! carries; answers may come in another order. Errors are [`Fault`]s: codes with fields, and words only at the edge.
 
+pub mod deleting;
 pub mod fault;
 pub mod history;
+pub mod items;
 pub mod pair;
+pub mod selecting;
 pub mod stats;
 pub mod status;
 pub mod sync;
@@ -15,13 +18,16 @@ pub use fault::Fault;
 use serde::{Deserialize, Serialize};
 
 use self::{
+    deleting::{Aside, Discard, Discarded, Weight},
     history::{Details, Hit, Hits, Import, Imported, Query, Selection, Window},
+    items::{CountOf, Counts, Items, ItemsChange, ItemsChanged, ItemsQuery},
     pair::{JoinRequest, Pairing},
+    selecting::Preview,
     stats::{Stats, StatsQuery},
     status::{DaemonStatus, Doctor, Recording, Reloaded},
-    sync::{Begun, Device, InitRequest, RemoteAdd, RestoreRequest, SyncStatus},
+    sync::{Begun, Device, InitRequest, RemoteAdd, RestoreRequest, RevokeRequest, RotateRequest, SyncStatus},
 };
-use crate::id::RecordId;
+use crate::id::{DeviceId, RecordId};
 
 /// The first frame in both directions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +89,37 @@ pub enum Request {
         /// Only count.
         dry_run: bool,
     },
+    /// What a deletion would take. Answered by [`Reply::Weight`].
+    Weigh {
+        /// Which.
+        selection: Selection,
+    },
+    /// Delete commands in such a way that it can be taken back for a moment. Answered by [`Reply::Discarded`].
+    Discard(Box<Discard>),
+    /// Take a deletion back. Answered by [`Reply::Count`], with nothing when it is too late.
+    TakeBack {
+        /// Its number.
+        number: u64,
+    },
+    /// What can be taken back, the newest first. Answered by [`Reply::Aside`].
+    Aside,
+    /// What goes to other devices and what stays here. Answered by [`Reply::Preview`].
+    SyncPreview {
+        /// How many commands of each group to show.
+        samples: u32,
+    },
+    /// Keep commands on this device alone; what was sent of them is withdrawn. Answered by [`Reply::Count`].
+    SyncKeepHere {
+        /// Which.
+        selection: Selection,
+    },
+    /// Keep commands here no longer. Answered by [`Reply::Count`].
+    SyncShare {
+        /// Which.
+        selection: Selection,
+    },
+    /// Withdraw what was sent before there was the rule by which it stays. Answered by [`Reply::Count`].
+    SyncWithdraw,
     /// Take in a batch of foreign history. Answered by [`Reply::Imported`].
     Import(Import),
     /// How the daemon is. Answered by [`Reply::Daemon`].
@@ -94,6 +131,14 @@ pub enum Request {
     },
     /// Figures about history. Answered by [`Reply::Stats`].
     Stats(Box<StatsQuery>),
+    /// Settings and items that have a value. Answered by [`Reply::Items`].
+    Items(ItemsQuery),
+    /// Give settings and items other values. Answered by [`Reply::ItemsChanged`].
+    ItemsChange(ItemsChange),
+    /// How often each device has counted what. Answered by [`Reply::Counts`].
+    Counts,
+    /// Take in what devices have counted, as an export has it. Answered by [`Reply::Count`]: how many were news.
+    CountsTake(Vec<CountOf>),
     /// Record nothing from now on. Answered by [`Reply::Recording`].
     Pause {
         /// In this run of a shell; none for everything on this machine.
@@ -166,6 +211,17 @@ pub enum Request {
         /// What this device is called from now on.
         name: String,
     },
+    /// Call another device of the account something. Answered by [`Reply::Done`].
+    SyncRenameDevice {
+        /// Which.
+        device: DeviceId,
+        /// What it is called from now on.
+        name: String,
+    },
+    /// Take devices off the account. Answered by [`Reply::Sync`] once it is decided and on its way to the relays.
+    SyncRevoke(RevokeRequest),
+    /// Seal under a new key from now on. Answered by [`Reply::Sync`], as [`Request::SyncRevoke`].
+    SyncRotate(RotateRequest),
 }
 
 /// What a daemon may answer.
@@ -177,6 +233,14 @@ pub enum Reply {
     Pairing(Pairing),
     /// So many.
     Count(u64),
+    /// What a deletion would take.
+    Weight(Weight),
+    /// What was deleted.
+    Discarded(Discarded),
+    /// What can be taken back.
+    Aside(Vec<Aside>),
+    /// What goes and what stays.
+    Preview(Box<Preview>),
     /// A window of results.
     Hits(Hits),
     /// Single records.
@@ -191,6 +255,12 @@ pub enum Reply {
     Doctor(Doctor),
     /// Figures about history.
     Stats(Box<Stats>),
+    /// Settings and items.
+    Items(Items),
+    /// What became of a change of settings and items.
+    ItemsChanged(ItemsChanged),
+    /// What devices have counted.
+    Counts(Counts),
     /// Whether commands are recorded.
     Recording(Recording),
     /// What became of reading the configuration again.

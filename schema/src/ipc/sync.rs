@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::redacted::Redacted;
+use crate::{body::device::Reason, id::DeviceId, redacted::Redacted};
 
 /// Make an account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,26 @@ pub struct RemoteAdd {
     pub phrase: Redacted<String>,
     /// An invitation, where the relay asks for one.
     pub token: Option<Redacted<String>>,
+}
+
+/// Take devices off the account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevokeRequest {
+    /// Which.
+    pub devices: Vec<DeviceId>,
+    /// Why.
+    pub why: Reason,
+    /// The account's phrase as typed: nothing that is kept on a device can take another one off.
+    pub phrase: Redacted<String>,
+}
+
+/// Seal under a new key from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotateRequest {
+    /// The account's phrase as typed.
+    pub phrase: Redacted<String>,
+    /// Also seal anew what the relays hold.
+    pub reseal: bool,
 }
 
 /// How syncing is, in one screen.
@@ -134,6 +154,8 @@ pub enum StopReason {
     TwoLogs,
     /// The relay does not keep to the protocol.
     Misbehaved,
+    /// The account has a newer key than this device was given.
+    KeysMissing,
 }
 
 /// What the person should know.
@@ -143,6 +165,30 @@ pub enum Warning {
     DeviceJoined {
         /// Its name, when known.
         name: String,
+    },
+    /// A device was taken off the account.
+    DeviceRevoked {
+        /// Its name, when known.
+        name: String,
+    },
+    /// This device was taken off the account, as the account's own key says.
+    Revoked {
+        /// When, in milliseconds since 1970, by the clock of whoever did it.
+        at_ms: u64,
+    },
+    /// Devices that were taken off are still on a relay's list.
+    Unfinished {
+        /// The relay.
+        address: String,
+        /// Whether this goes on by itself when the relay can be reached. If not, the phrase is needed once more.
+        by_itself: bool,
+    },
+    /// A device that was taken off has the newest key all the same: two were taken off at the same time.
+    KeyExposed,
+    /// What the relays hold is being sealed anew.
+    Resealing {
+        /// Ops that are still to be done.
+        left: u64,
     },
     /// Ops of a newer version are kept and passed on, but not shown.
     UpgradeDue,
@@ -187,4 +233,42 @@ pub struct Device {
     pub last_seen_ms: u64,
     /// Whether it is this one.
     pub this: bool,
+    /// All of it, for asking about this device.
+    pub device: DeviceId,
+    /// The device that let it in by a code; none where the phrase did.
+    #[serde(default)]
+    pub added_by: Option<DeviceName>,
+    /// When it was last in step with a relay, in milliseconds since 1970, zero for never: of this device, as it knows;
+    /// of another one, when it last said what it has.
+    #[serde(default)]
+    pub last_sync_ms: u64,
+    /// How many changes by other devices it has not said that it has; of this device, how many wait. None where it has
+    /// not said anything yet.
+    #[serde(default)]
+    pub behind: Option<u64>,
+    /// That it was taken off the account.
+    #[serde(default)]
+    pub revoked: Option<RevokedDevice>,
+}
+
+/// One device as another one's line names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceName {
+    /// Short fingerprint.
+    pub id: String,
+    /// What it is called, when that is known.
+    pub name: String,
+}
+
+/// A device that was taken off.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevokedDevice {
+    /// When, in milliseconds since 1970, by the clock of whoever did it.
+    pub at_ms: u64,
+    /// Why, where that is known.
+    pub why: Option<Reason>,
+    /// On which device, where that is known.
+    pub by: Option<DeviceName>,
+    /// It was not taken off itself: it was let in by one that was, after that.
+    pub with_another: bool,
 }

@@ -3,6 +3,7 @@
 //! No command here touches a network: the daemon does, and only after `init` or `restore`. A phrase is never an
 //! argument and never in the environment, where other programs could read it.
 
+mod choose;
 mod devices;
 mod init;
 mod join;
@@ -11,6 +12,8 @@ mod pair;
 mod picture;
 mod remote;
 mod restore;
+mod revoke;
+pub(crate) mod selecting;
 mod status;
 mod switch;
 
@@ -50,10 +53,22 @@ enum Command {
     On(switch::On),
     /// The relays that this device uses
     Remote(remote::Remote),
+    /// Say what is sent to other devices and what stays here
+    Preview(selecting::Preview),
+    /// Keep commands on this device only
+    KeepHere(selecting::KeepHere),
+    /// Send commands after all that are kept here
+    Share(selecting::Share),
+    /// Take back what was sent before there was the rule by which it stays here
+    Withdraw(selecting::Withdraw),
     /// List the account's devices
     Devices(devices::Devices),
     /// Call this device something else
     Rename(devices::Rename),
+    /// Take a device off the account
+    Revoke(revoke::Revoke),
+    /// Give the devices a new key
+    Rotate(revoke::Rotate),
 }
 
 impl Sync {
@@ -68,8 +83,14 @@ impl Sync {
             Command::Off(command) => command.run(),
             Command::On(command) => command.run(),
             Command::Remote(command) => command.run(),
+            Command::Preview(command) => command.run(),
+            Command::KeepHere(command) => command.run(),
+            Command::Share(command) => command.run(),
+            Command::Withdraw(command) => command.run(),
             Command::Devices(command) => command.run(),
             Command::Rename(command) => command.run(),
+            Command::Revoke(command) => command.run(),
+            Command::Rotate(command) => command.run(),
         }
     }
 }

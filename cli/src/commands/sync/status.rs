@@ -70,7 +70,8 @@ pub(super) fn lines(status: &SyncStatus, devices: &[Device], zone: &TimeZone) ->
         lines.extend(remote_lines(remote, zone));
     }
     lines.extend(counts(status));
-    lines.extend(devices.iter().map(|device| device_line(device, zone)));
+    let standing = devices.iter().filter(|device| device.revoked.is_none());
+    lines.extend(standing.map(|device| device_line(device, zone)));
     lines.extend(status.warnings.iter().map(warning));
     lines
 }
@@ -150,7 +151,14 @@ fn stop_words(reason: StopReason) -> &'static str {
         StopReason::RolledBack => {
             "it shows an older history than before; whoever restored it should run caro-relay renew, then: caro sync on"
         }
-        StopReason::Revoked => "this device was revoked; to join again: caro sync restore",
+        StopReason::Revoked => {
+            "this device was taken off the account; what is here stays and is recorded on; to join again as a new one: caro \
+             sync restore"
+        }
+        StopReason::KeysMissing => {
+            "the account has a new key that this device was not given; what is here stays; to get it, join again: caro sync \
+             restore"
+        }
         StopReason::NoAccount => {
             "the account is gone there; nothing here is; ask whoever runs it, then: caro sync on; or use another relay: \
              caro sync remote add"
@@ -171,11 +179,37 @@ fn stop_code(reason: StopReason) -> &'static str {
         StopReason::NoAccount => "no_account",
         StopReason::TwoLogs => "two_logs",
         StopReason::Misbehaved => "misbehaved",
+        StopReason::KeysMissing => "keys_missing",
     }
 }
 
-fn warning(warning: &Warning) -> String {
+pub(super) fn warning(warning: &Warning) -> String {
     match warning {
+        Warning::Revoked { at_ms } => format!(
+            "note: this device was taken off the account {}, as the account's own key says. Nothing is sent or fetched any \
+             more; what is here stays, and commands are recorded on. To join again as a new device: caro sync restore",
+            time::local_ms(*at_ms, &TimeZone::system())
+        ),
+        Warning::DeviceRevoked { name } => format!(
+            "note: \"{}\" was taken off the account; see why: caro sync devices",
+            visible::line(name.as_bytes())
+        ),
+        Warning::Unfinished { address, by_itself: true } => format!(
+            "note: the relay {} still lists a device that was taken off; it is told as soon as it can be reached",
+            visible::line(address.as_bytes())
+        ),
+        Warning::Unfinished { address, by_itself: false } => format!(
+            "note: the relay {} still lists a device that was taken off, and its list has changed meanwhile; to finish it, \
+             with the phrase: caro sync rotate",
+            visible::line(address.as_bytes())
+        ),
+        Warning::KeyExposed => "note: a device that was taken off has the newest key all the same, because two were taken \
+                                off at the same moment; give the others a new one: caro sync rotate"
+            .to_owned(),
+        Warning::Resealing { left: 1 } => "note: what the relays hold is sealed anew; 1 change is left".to_owned(),
+        Warning::Resealing { left } => {
+            format!("note: what the relays hold is sealed anew; {left} changes are left")
+        }
         Warning::DeviceJoined { name } => {
             format!(
                 "note: \"{}\" joined the account; if that was not you: caro sync devices",
@@ -207,7 +241,7 @@ fn warning(warning: &Warning) -> String {
 }
 
 pub(super) fn device_line(device: &Device, zone: &TimeZone) -> String {
-    let Device { id, name, platform, added_ms, last_seen_ms, this } = device;
+    let Device { id, name, platform, added_ms, last_seen_ms, this, .. } = device;
     let shown = |text: &str| visible::line(text.as_bytes());
     let mark = if *this { "this device" } else { "" };
     let line = format!(
@@ -241,7 +275,7 @@ pub(super) fn json(status: &SyncStatus, devices: &[Device]) -> Value {
         "remotes": remotes.iter().map(remote_json).collect::<Vec<_>>(),
         "waiting": waiting, "refused": refused, "kept_here": kept_here,
         "outside_window": outside_window, "warnings": warnings.iter().map(warning_json).collect::<Vec<_>>(),
-        "devices": devices.iter().map(device_json).collect::<Vec<_>>(),
+        "devices": devices.iter().map(super::devices::device_json).collect::<Vec<_>>(),
     })
 }
 
@@ -263,6 +297,13 @@ fn remote_json(remote: &RemoteStatus) -> Value {
 fn warning_json(warning: &Warning) -> Value {
     match warning {
         Warning::DeviceJoined { name } => json!({ "warning": "device_joined", "name": name }),
+        Warning::Revoked { at_ms } => json!({ "warning": "revoked", "at_ms": at_ms }),
+        Warning::DeviceRevoked { name } => json!({ "warning": "device_revoked", "name": name }),
+        Warning::Unfinished { address, by_itself } => {
+            json!({ "warning": "unfinished", "address": address, "by_itself": by_itself })
+        }
+        Warning::KeyExposed => json!({ "warning": "key_exposed" }),
+        Warning::Resealing { left } => json!({ "warning": "resealing", "left": left }),
         Warning::UpgradeDue => json!({ "warning": "upgrade_due" }),
         Warning::RelayRestored { address } => json!({ "warning": "relay_restored", "address": address }),
         Warning::Cloned => json!({ "warning": "cloned" }),
@@ -270,13 +311,6 @@ fn warning_json(warning: &Warning) -> Value {
         Warning::Withheld { name, count } => json!({ "warning": "withheld", "name": name, "count": count }),
         Warning::ClockAhead { seconds } => json!({ "warning": "clock_ahead", "seconds": seconds }),
     }
-}
-
-pub(super) fn device_json(device: &Device) -> Value {
-    let Device { id, name, platform, added_ms, last_seen_ms, this } = device;
-    json!({
-        "id": id, "name": name, "platform": platform, "added_ms": added_ms, "last_seen_ms": last_seen_ms, "this": this,
-    })
 }
 
 fn size(bytes: u64) -> String {
@@ -290,7 +324,7 @@ fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::choose::tests::some, *};
 
     fn joined(state: RemoteState) -> SyncStatus {
         let remote = RemoteStatus {
@@ -318,11 +352,10 @@ mod tests {
     fn ds005_one_screen_says_it_all() {
         let device = Device {
             id: "d1".into(),
-            name: "desk\u{202e}top\x1b[2J".into(),
             platform: "linux x86_64".into(),
             added_ms: 0,
             last_seen_ms: 1_700_000_000_000,
-            this: false,
+            ..some(1, "desk\u{202e}top\x1b[2J")
         };
         let lines = lines(&joined(RemoteState::Connected), &[device], &TimeZone::UTC).join("\n");
         assert_eq!(
@@ -343,6 +376,7 @@ mod tests {
             StopReason::NoAccount,
             StopReason::TwoLogs,
             StopReason::Misbehaved,
+            StopReason::KeysMissing,
         ];
         let mut codes: Vec<Value> = Vec::new();
         for reason in reasons {

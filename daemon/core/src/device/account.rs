@@ -18,11 +18,16 @@ use super::{
     DeviceError, Env, Joined, Rules,
     attest::{Attested, Evidence},
     backfill::Backfill,
+    carriers::Place,
+    counting::Unsaid,
+    erase::Erasing,
     members::Members,
+    news::News,
     receive::class_of,
     record::Pending,
     refill::Offer,
     relays::drop_queue,
+    reseal::Resealing,
     snapshots::Snapshots,
     state,
 };
@@ -50,8 +55,10 @@ pub struct Account {
     pub(super) refused: u64,
     /// Records that stay here because of their size.
     pub(super) kept_here: u64,
-    /// Devices that joined since the start, for the person to be told.
-    pub(super) joined: Vec<DeviceId>,
+    /// Who joined and who was taken off since a person last looked.
+    pub(super) news: Vec<News>,
+    /// What the relays hold is being sealed anew.
+    pub(super) resealing: Option<Resealing>,
     /// A change of a kind that this version does not know has been seen.
     pub(super) upgrade_due: bool,
     /// Relays that began a new life since the start.
@@ -60,6 +67,8 @@ pub struct Account {
     pub(super) clock_ahead_ms: u64,
     /// Settings, items and counts.
     pub(super) shared: Shared,
+    /// What this device counted and has not said to the others.
+    pub(super) unsaid: Unsaid,
     /// What is known of snapshots, its own and others'.
     pub(super) snapshots: Snapshots,
     /// The last own op that was compacted, or is not worth it.
@@ -74,6 +83,12 @@ pub struct Account {
     pub(super) read_again_at: BTreeMap<RemoteNumber, u64>,
     /// When each remote is sent what others wrote and it was not seen to have, in milliseconds since 1970.
     pub(super) forwards: BTreeMap<RemoteNumber, u64>,
+    /// Looking for what carries deleted records, while there is need to.
+    pub(super) erasing: Option<Erasing>,
+    /// What other devices deleted, as the last messages said.
+    pub(super) deleted_elsewhere: BTreeSet<RecordId>,
+    /// Ops that a remote was seen to have emptied, since the last looking.
+    pub(super) emptied: BTreeSet<(RemoteNumber, Place)>,
 }
 
 /// What a person decided about this device's membership.
@@ -105,6 +120,9 @@ impl Account {
             ..Self::new(vault, state::required(rows, state::PROFILE, "profile")?)
         };
         account.shared = Shared::load(rows.rows(Space::Shared)?);
+        if rows.row(Space::State, state::UNSAID)?.is_some() {
+            account.load_unsaid();
+        }
         let state_rows = rows.rows(Space::State)?;
         account.snapshots = Snapshots::load(&state_rows)?;
         for (key, value) in &state_rows {
@@ -127,6 +145,9 @@ impl Account {
         if account.remotes.len() > 1 {
             account.forwards = account.remotes.keys().map(|number| (*number, 0)).collect();
         }
+        account.load_erasing(rows)?;
+        account.load_news(rows)?;
+        account.load_resealing(rows)?;
         account.load_waiting(rows)?;
         Ok(Some(account))
     }
@@ -145,11 +166,13 @@ impl Account {
             remotes: BTreeMap::new(),
             refused: 0,
             kept_here: 0,
-            joined: Vec::new(),
+            news: Vec::new(),
+            resealing: None,
             upgrade_due: false,
             restored: BTreeSet::new(),
             clock_ahead_ms: 0,
             shared: Shared::default(),
+            unsaid: Unsaid::default(),
             snapshots: Snapshots::default(),
             compacted: 0,
             attested: Attested::default(),
@@ -157,12 +180,16 @@ impl Account {
             left_behind: BTreeSet::new(),
             read_again_at: BTreeMap::new(),
             forwards: BTreeMap::new(),
+            erasing: None,
+            deleted_elsewhere: BTreeSet::new(),
+            emptied: BTreeSet::new(),
         }
     }
 
     /// Becomes a member: keeps the keys, tells the others, and begins to upload what is here.
     pub(super) fn adopt(
         joined: Joined,
+        before: Shared,
         history: &History,
         rules: &Rules,
         env: &mut Env<'_>,
@@ -179,6 +206,7 @@ impl Account {
         step.writes.push(account.row(state::PROFILE, state::encode(&account.profile)));
         step.writes.push(account.row(state::BACKFILL, Vec::new()));
         step.writes.extend(account.entry_writes(&admission, env)?);
+        step.extend(account.say_again(before, env)?);
         step.extend(account.say_name(env)?);
         // What was deleted here is deleted everywhere, although the others may never have had it.
         let deleted: Vec<RecordId> = history.deleted().copied().collect();
@@ -193,7 +221,7 @@ impl Account {
 
     pub(super) fn leave(&self, rows: &dyn Rows) -> Result<Step, DeviceError> {
         let mut step = Step { notices: vec![Notice::Sync], ..Step::default() };
-        for space in [Space::Op, Space::Part, Space::Fork, Space::Quarantine, Space::Shared, Space::State] {
+        for space in [Space::Op, Space::Part, Space::Fork, Space::Quarantine, Space::State] {
             let belongs = |key: &[u8]| space != Space::State || state::is_of_account(key);
             let rows = rows.rows(space)?.into_iter().filter(|(key, _)| belongs(key));
             step.writes.extend(rows.map(|(key, _)| Write::Row(space, key, None)));
@@ -236,11 +264,14 @@ impl Account {
 
     fn say_name(&mut self, env: &mut Env<'_>) -> Result<Step, DeviceError> {
         let name = Name { name: self.profile.name.reveal().clone(), platform: self.profile.platform.clone() };
-        let change = RawChange(body::kind::DEVICE_NAME, codec::encode(&name).into());
+        let keys = self.relay_keys();
+        let changes =
+            vec![self.change(body::kind::DEVICE_NAME, &name), self.change(body::kind::RELAY_KEYS, &keys)];
         let mut step = Step::default();
-        step.writes.extend(self.append(vec![change], env)?);
+        step.writes.extend(self.append(changes, env)?);
         let own = self.vault.device_id();
         self.members.note_name(&own, self.log.clock(), name);
+        self.members.note_relay_keys(&own, &keys);
         step.writes.push(self.row(state::MEMBERS, state::encode(&self.members)));
         Ok(step)
     }
@@ -301,7 +332,7 @@ impl Account {
     }
 
     /// Keeps an own key-log entry and queues it.
-    fn entry_writes(
+    pub(super) fn entry_writes(
         &mut self,
         signed: &caro_schema::keylog::SignedEntry,
         env: &mut Env<'_>,

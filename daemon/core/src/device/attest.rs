@@ -112,6 +112,8 @@ impl Account {
         if author == self.vault.device_id() || attest.check().is_err() {
             return;
         }
+        self.members.note_has(&author, &attest.vector, |_| false);
+        batch.members_changed = true;
         for seen in &attest.relays {
             let Some(remote) = self.remotes.values_mut().find(|remote| remote.record.relay_key == seen.relay) else {
                 continue;

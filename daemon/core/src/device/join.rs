@@ -15,7 +15,7 @@ use caro_schema::{
     stamp::Stamp,
 };
 
-use super::{DeviceError, Env};
+use super::{DeviceError, Env, EpochReader};
 use crate::{
     sync::RemoteRecord,
     vault::{DeviceKeys, RootKey, Vault, relay_account_key::RelayAccountKey},
@@ -172,6 +172,8 @@ pub(super) fn fresh_remote(address: String, relay_key: RelayKey, account: Hash, 
         has: Default::default(),
         has_entries: Default::default(),
         position: None,
+        list: None,
+        next_list: None,
     }
 }
 
@@ -224,8 +226,19 @@ impl Joining {
         self.knock.handle(message)
     }
 
-    /// What this device keeps: its own keys, the epoch and key-log keys, and its admission, signed by the account.
+    /// Finds out, once this device is listed, which epoch the account is at.
+    pub fn epoch_reader(&self) -> EpochReader {
+        EpochReader::new(&self.root, &Hash(self.knock.account.public()))
+    }
+
+    /// As [`Self::finish_at`], for an account that has had one epoch.
     pub fn finish(self) -> Joined {
+        self.finish_at(0)
+    }
+
+    /// What this device keeps: its own keys, those of the key log and of every epoch up to this one, and its admission,
+    /// signed by the account.
+    pub fn finish_at(self, newest_epoch: u32) -> Joined {
         let account = self.root.account_signer();
         let certificate = Certificate {
             device: self.keys.device_id(),
@@ -240,6 +253,7 @@ impl Joining {
         };
         let admission = proof::sign_entry(&account, &entry);
         let remote = self.knock.finish();
-        Joined { vault: Vault::new(&self.root, self.keys), remote, admission, name: self.name, platform: self.platform }
+        let vault = Vault::up_to(&self.root, self.keys, newest_epoch);
+        Joined { vault, remote, admission, name: self.name, platform: self.platform }
     }
 }

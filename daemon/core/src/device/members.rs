@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, btree_map::Entry as Slot};
 
 use caro_link::proof;
 use caro_schema::{
-    body::device::Name,
-    id::{Dataset, DeviceId, Hash, OpId},
+    body::device::{Name, Reason},
+    id::{Dataset, DeviceId, Hash, OpId, RelayKey},
     keylog::{Certificate, Entry, Membership, SignedEntry},
     limits::DEVICES_MAX,
     stamp::Stamp,
@@ -42,6 +42,21 @@ pub struct Members {
     /// Admissions by devices that are not known yet.
     #[serde(default)]
     waiting: BTreeMap<Hash, SignedEntry>,
+    /// Of each epoch that an entry began, which devices its key was wrapped to.
+    #[serde(default)]
+    wrapped: BTreeMap<u32, BTreeSet<DeviceId>>,
+    /// When each revoked device was revoked, by the clock of whoever did it first.
+    #[serde(default)]
+    revoked_at: BTreeMap<DeviceId, Stamp>,
+    /// Devices for which two certificates with two keys are known, none of them by the account.
+    #[serde(default)]
+    contested: BTreeSet<DeviceId>,
+    /// Why devices were revoked, as those say that did it: when, on which device, why.
+    #[serde(default)]
+    pub(super) farewells: BTreeMap<DeviceId, (Stamp, DeviceId, Reason)>,
+    /// What devices are called by others.
+    #[serde(default)]
+    pub(super) renamed: BTreeMap<DeviceId, (Stamp, String)>,
 }
 
 /// Admissions that wait for the certificate of the device that signed them. An account has no more devices than this.
@@ -60,10 +75,16 @@ pub struct Member {
     pub last_seen: Stamp,
     /// After which op of its own it does not count any more.
     pub cut: Option<Cut>,
+    /// The keys with which it comes to relays, as it says.
+    #[serde(default)]
+    pub relay_keys: BTreeMap<RelayKey, Hash>,
+    /// Of each author, the last op that it has said it has.
+    #[serde(default)]
+    pub has: BTreeMap<DeviceId, u64>,
 }
 
 /// The last op of a revoked device that counts.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Cut {
     /// Its number, zero for none.
     pub seq: u64,
@@ -144,6 +165,47 @@ impl Members {
         false
     }
 
+    /// After which of its own ops a device does not count any more: its cut, or none at all where nobody let it in who
+    /// could. None for a device that counts.
+    pub fn end_of(&self, device: &DeviceId) -> Option<u64> {
+        let member = self.devices.get(device)?;
+        if self.is_void(device) { Some(0) } else { member.cut.map(|cut| cut.seq) }
+    }
+
+    /// Whether a device belongs to the account now.
+    pub fn stands(&self, device: &DeviceId) -> bool {
+        self.devices.contains_key(device) && self.end_of(device).is_none()
+    }
+
+    /// Where a revoked device's ops end.
+    pub(super) fn cut_of(&self, device: &DeviceId) -> Option<Cut> {
+        self.cuts.get(device).copied()
+    }
+
+    /// When a device was revoked.
+    pub(super) fn revoked_at(&self, device: &DeviceId) -> Option<Stamp> {
+        self.revoked_at.get(device).copied()
+    }
+
+    /// The devices that get the next epoch's key. Of two certificates of one device that other devices signed, nobody can
+    /// tell which is a thief's; such a device has to come in by the phrase.
+    pub(super) fn standing(&self) -> impl Iterator<Item = (&DeviceId, &Member)> {
+        let is_clear = |device: &DeviceId| self.by_account.contains(device) || !self.contested.contains(device);
+        self.devices.iter().filter(move |(device, _)| self.stands(device) && is_clear(device))
+    }
+
+    /// The greatest epoch that an entry began, zero for none.
+    pub(super) fn newest_epoch(&self) -> u32 {
+        self.wrapped.keys().next_back().copied().unwrap_or(0)
+    }
+
+    /// Whether a device that does not belong to the account any more was given the newest epoch's key: two devices that
+    /// did not know of each other revoked two others at the same time.
+    pub(super) fn is_exposed(&self) -> bool {
+        let newest = self.wrapped.last_key_value();
+        newest.is_some_and(|(_, devices)| devices.iter().any(|device| !self.stands(device)))
+    }
+
     /// Who let a device in, where it was let in by a code.
     pub fn let_in_by(&self, device: &DeviceId) -> Option<DeviceId> {
         self.let_in.get(device)?.first().map(|(by, _)| *by)
@@ -192,10 +254,22 @@ impl Members {
             }
             Membership::Revoke { device, cut_seq, cut_op, .. } => {
                 self.revocations.entry(*device).or_default().insert(hash);
+                let at = self.revoked_at.entry(*device).or_insert(entry.stamp);
+                *at = entry.stamp.min(*at);
                 self.revoke(*device, Cut { seq: *cut_seq, op: *cut_op });
+                self.note_wrapped(&entry.change);
                 Accepted::Epoch(entry)
             }
-            Membership::Rotate { .. } => Accepted::Epoch(entry),
+            Membership::Rotate { .. } => {
+                self.note_wrapped(&entry.change);
+                Accepted::Epoch(entry)
+            }
+        }
+    }
+
+    fn note_wrapped(&mut self, change: &Membership) {
+        if let Membership::Revoke { epoch, wraps, .. } | Membership::Rotate { epoch, wraps } = change {
+            self.wrapped.entry(*epoch).or_default().extend(wraps.iter().map(|wrap| wrap.device));
         }
     }
 
@@ -243,21 +317,30 @@ impl Members {
             Slot::Occupied(mut known) if is_accounts && self.by_account.contains(&device) => {
                 known.get_mut().certificate = certificate;
             }
-            Slot::Occupied(_) => {}
+            Slot::Occupied(known) => {
+                if known.get().certificate.kem_public != certificate.kem_public {
+                    self.contested.insert(device);
+                }
+            }
             Slot::Vacant(slot) => {
-                slot.insert(Member { added, name: None, last_seen: Stamp::default(), cut, certificate });
+                let (relay_keys, has) = (BTreeMap::new(), BTreeMap::new());
+                let last_seen = Stamp::default();
+                slot.insert(Member { added, name: None, last_seen, cut, certificate, relay_keys, has });
             }
         }
     }
 
     /// Of two cuts the earlier one holds, so that the order of arrival does not matter.
     fn revoke(&mut self, device: DeviceId, cut: Cut) {
-        let earlier = |known: Option<Cut>| known.filter(|known| known.seq <= cut.seq).unwrap_or(cut);
-        let cut = earlier(self.cuts.get(&device).copied());
+        let cut = self.cuts.get(&device).map_or(cut, |known| cut.min(*known));
         self.cuts.insert(device, cut);
         if let Some(member) = self.devices.get_mut(&device) {
             member.cut = Some(cut);
         }
+    }
+
+    pub(super) fn member_mut(&mut self, device: &DeviceId) -> Option<&mut Member> {
+        self.devices.get_mut(device)
     }
 
     /// An op of this author was applied.

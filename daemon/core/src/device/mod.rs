@@ -10,42 +10,62 @@ mod admit;
 mod attest;
 mod backfill;
 mod branches;
+mod carriers;
 mod compact;
+mod consequences;
+mod counting;
+mod epochs;
+mod erase;
 mod join;
+mod lists;
 mod members;
+mod news;
 mod overlay;
 mod receive;
 mod record;
 mod recorded;
 mod refill;
 mod relays;
+mod reseal;
+mod revoke;
+mod roster;
 mod shared;
+mod selection;
 mod snapshots;
 mod state;
 mod status;
+mod trash;
 mod verify;
 
 pub use account::Account;
 pub use admit::{HandOver, NotHandedOver};
 pub use attest::Evidence;
+pub use counting::HourOf;
+pub use epochs::{EpochReader, Reading};
 pub use join::{Intent, Joined, Joining, Knock, OtherAccount, Progress};
+pub use lists::Glance;
 pub use members::{Member, Members};
 pub use record::Rules;
+pub use revoke::Decision;
+pub use selection::{Preview, Selection, Traits};
 pub use status::Attempt;
+pub use trash::{ASIDE_MS_MAX, Aside};
 pub use verify::Verified;
 
 use caro_link::entropy::{Entropy, NoEntropy};
 use caro_schema::{
-    body::shared::{Count, Set},
-    id::RecordId,
+    id::{DeviceId, RecordId},
     ipc::sync::StopReason,
     relay::{ToDevice, ToRelay},
 };
 
+use self::trash::Trash;
 use crate::{
     history::History,
+    shared::Shared,
     step::{Notice, RemoteNumber, RowError, Rows, Space, Step, Write},
     sync::{Reaction, RemoteRecord, State},
+    vault::RootKey,
 };
 
 /// What the world gives to one input.
@@ -75,6 +95,14 @@ pub enum DeviceError {
 pub struct Device {
     account: Option<Account>,
     rules: Rules,
+    /// What was deleted and may be taken back.
+    trash: Trash,
+    /// Settings, items and counts while it is in none.
+    shared: Shared,
+    /// What this home is called where no account names its device.
+    home: Option<DeviceId>,
+    /// How uses are counted, if they are.
+    hour_of: Option<HourOf>,
 }
 
 impl Device {
@@ -83,7 +111,16 @@ impl Device {
     /// # Errors
     /// When the store cannot be read or holds something else.
     pub fn load(rows: &dyn Rows, rules: Rules) -> Result<Self, DeviceError> {
-        Ok(Self { account: Account::load(rows)?, rules })
+        let account = Account::load(rows)?;
+        let shared = match account {
+            Some(_) => Shared::default(),
+            None => Shared::load(rows.rows(Space::Shared)?),
+        };
+        let home = rows.row(Space::State, shared::HOME)?.and_then(|bytes| DeviceId::from_slice(&bytes));
+        let trash = Trash::load(rows)?;
+        let mut device = Self { account, rules, trash, shared, home, hour_of: None };
+        device.rules.selection.load(rows)?;
+        Ok(device)
     }
 
     /// The account, when this device is in one.
@@ -91,10 +128,41 @@ impl Device {
         self.account.as_ref()
     }
 
-    /// The person has seen who joined: nothing is to be said of it any more.
-    pub fn note_joined_seen(&mut self) {
-        if let Some(account) = &mut self.account {
-            account.joined.clear();
+    /// The person has seen who joined and who was taken off: nothing is to be said of it any more.
+    pub fn note_joined_seen(&mut self) -> Step {
+        self.account.as_mut().map(Account::forget_news).unwrap_or_default()
+    }
+
+    /// Takes devices off the account and begins a new epoch, with the phrase's root, which must be that of this account.
+    ///
+    /// # Errors
+    /// When the store cannot be read or there is no randomness.
+    pub fn begin_epoch(
+        &mut self,
+        root: &RootKey,
+        decision: Decision,
+        rows: &dyn Rows,
+        env: &mut Env<'_>,
+    ) -> Result<Step, DeviceError> {
+        match &mut self.account {
+            Some(account) => account.begin_epoch(root, decision, rows, env),
+            None => Ok(Step::default()),
+        }
+    }
+
+    /// Calls another device of the account something.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn rename_other(
+        &mut self,
+        device: DeviceId,
+        name: String,
+        env: &mut Env<'_>,
+    ) -> Result<Step, DeviceError> {
+        match &mut self.account {
+            Some(account) => account.rename_other(device, name, env),
+            None => Ok(Step::default()),
         }
     }
 
@@ -103,19 +171,24 @@ impl Device {
     /// # Errors
     /// When there is no randomness.
     pub fn adopt(&mut self, joined: Joined, history: &History, env: &mut Env<'_>) -> Result<Step, DeviceError> {
-        let (account, step) = Account::adopt(joined, history, &self.rules, env)?;
+        let before = std::mem::take(&mut self.shared);
+        // What is deleted is told to the others, so that it cannot be taken back any more.
+        let mut step = self.empty_trash(true, env)?;
+        let (account, joining) = Account::adopt(joined, before, history, &self.rules, env)?;
         self.account = Some(account);
+        step.extend(joining);
         Ok(step)
     }
 
-    /// Leaves the account: everything that belongs to it goes, and history stays. What was not sent yet is in history,
-    /// and is sent when this device joins again.
+    /// Leaves the account: everything that belongs to it goes, and history stays, as do settings, items and counts. What was
+    /// not sent yet is among them, and is sent when this device joins again.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn leave(&mut self, rows: &dyn Rows) -> Result<Step, DeviceError> {
-        let Some(account) = &self.account else { return Ok(Step::default()) };
+        let Some(account) = &mut self.account else { return Ok(Step::default()) };
         let step = account.leave(rows)?;
+        self.shared = std::mem::take(&mut account.shared);
         self.account = None;
         Ok(step)
     }
@@ -163,36 +236,14 @@ impl Device {
         Ok(step)
     }
 
-    /// Gives a setting or an item a value on every device, or takes it away. None when that is not one that devices
-    /// share ([`Set::check`]), or there is no account to share it in.
-    ///
-    /// # Errors
-    /// When there is no randomness.
-    pub fn set(&mut self, set: Set, env: &mut Env<'_>) -> Result<Option<Step>, DeviceError> {
-        match &mut self.account {
-            Some(account) if set.check().is_ok() => account.set(set, env).map(Some),
-            _ => Ok(None),
-        }
-    }
-
-    /// Counts a use of something, so many times. None as for [`Self::set`].
-    ///
-    /// # Errors
-    /// When there is no randomness.
-    pub fn count(&mut self, key: String, by: u64, env: &mut Env<'_>) -> Result<Option<Step>, DeviceError> {
-        match &mut self.account {
-            Some(account) if (Count { key: key.clone(), total: by }).check().is_ok() => {
-                account.count(key, by, env).map(Some)
-            }
-            _ => Ok(None),
-        }
-    }
-
     /// Does what has become due. When that is, says [`Self::wake_at_ms`].
     ///
     /// # Errors
     /// When there is no randomness.
     pub fn handle_timer(&mut self, history: &History, rows: &dyn Rows, env: &mut Env<'_>) -> Result<Step, DeviceError> {
+        if self.trash.due_ms().is_some_and(|due_ms| due_ms <= env.now_ms) {
+            return self.empty_trash(false, env);
+        }
         match &mut self.account {
             Some(account) => account.handle_timer(history, &self.rules, rows, env),
             None => Ok(Step::default()),
@@ -205,8 +256,14 @@ impl Device {
     /// When there is no randomness.
     pub fn say_farewell(&mut self, env: &mut Env<'_>) -> Result<Step, DeviceError> {
         match &mut self.account {
-            Some(account) if account.attest_at_ms().is_some() => account.attest(env),
-            _ => Ok(Step::default()),
+            Some(account) => {
+                let mut step = account.say_counts(env)?;
+                if account.attest_at_ms().is_some() {
+                    step.extend(account.attest(env)?);
+                }
+                Ok(step)
+            }
+            None => Ok(Step::default()),
         }
     }
 
@@ -221,6 +278,7 @@ impl Device {
     /// Looks at the clock, which may have been set back since something was put off: what is now further away than
     /// anything is ever put off is due at once, or it would wait for the clock to catch up.
     pub fn note_clock(&mut self, now_ms: u64) {
+        self.trash.note_clock_set_back(now_ms);
         if let Some(account) = &mut self.account {
             account.note_clock_set_back(now_ms);
         }
@@ -228,7 +286,8 @@ impl Device {
 
     /// When [`Self::handle_timer`] has something to do, in milliseconds since 1970.
     pub fn wake_at_ms(&self) -> Option<u64> {
-        self.account.as_ref().and_then(|account| account.wake_at_ms(&self.rules))
+        let account = self.account.as_ref().and_then(|account| account.wake_at_ms(&self.rules));
+        [account, self.trash.due_ms()].into_iter().flatten().min()
     }
 
     /// A session with a relay was opened. Gives the first message, none when the relay is not to be spoken to.
@@ -266,11 +325,14 @@ impl Device {
         let reaction = remote.handle(message);
         let close = reaction.close;
         let mut step = account.react(number, reaction, history, rows, env)?;
+        let elsewhere = std::mem::take(&mut account.deleted_elsewhere);
         // What a page brought may have shown that this relay is not to be trusted.
         let stopped = account.remote(number).is_some_and(|remote| matches!(remote.state(), State::Stopped(_)));
-        if stopped && close.is_none() {
-            step.writes.extend(account.remote_row(number));
-            return Ok((step, Some(None)));
+        let row = if stopped && close.is_none() { account.remote_row(number) } else { None };
+        let close = if row.is_some() { Some(None) } else { close };
+        step.writes.extend(row);
+        if !elsewhere.is_empty() {
+            step.writes.extend(self.note_deleted_elsewhere(&elsewhere, rows)?);
         }
         Ok((step, close))
     }
@@ -283,6 +345,9 @@ impl Device {
         let Some(remote) = self.account.as_mut().and_then(|account| account.remote_mut(remote)) else {
             return Ok(None);
         };
+        if let Some(list) = remote.next_list_due() {
+            return Ok(Some(list));
+        }
         if let Some(push) = remote.next_push(rows)? {
             return Ok(Some(push));
         }

@@ -5,14 +5,15 @@
 //! The walk over what a released op releases in turn is a loop over a queue, never a recursion: a chain of any depth
 //! costs no stack.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use caro_link::proof;
 use caro_schema::{
     body::{
         self,
+        again::Again,
         attest::Attest,
-        device::Name,
+        device::{Farewell, Name, RelayKeys, Rename},
         history::{Delete, Record},
         shared::{Count, Set},
         snapshot::Origin,
@@ -20,15 +21,22 @@ use caro_schema::{
     cell::CellClass,
     codec,
     id::{CellId, DeviceId, Hash, OpId, RecordId},
-    keylog::{Entry, Membership, SignedEntry},
+    keylog::SignedEntry,
     op::{Body, Header, SignedOp, kind},
 };
 
-use super::{Account, DeviceError, Env, account::with_ids, members::Accepted, overlay::Overlay, state};
+use super::{
+    Account, DeviceError, Env,
+    account::with_ids,
+    carriers::{Place, records_in},
+    members::Accepted,
+    overlay::Overlay,
+    state,
+};
 use crate::{
     history::History,
     oplog::{Held, Placement, Stored, row_key},
-    step::{Notice, RemoteNumber, Rows, Space, Step},
+    step::{Notice, RemoteNumber, Rows, Space, Step, Write},
     vault::{
         open::{OpenError, open_any},
         payload,
@@ -41,10 +49,20 @@ pub(super) struct Batch<'a> {
     pub(super) rows: Overlay<'a>,
     pub(super) log_changed: bool,
     pub(super) members_changed: bool,
+    /// An epoch began, or a device was taken off.
+    key_log_moved: bool,
+    /// Who signed what is being applied.
+    signer: Option<DeviceId>,
+    /// Cells of the queues that were sealed anew.
+    queued: Vec<Write>,
+    /// Records that only ops said which do not count, and what the others say of them.
+    void: (BTreeSet<RecordId>, Vec<Record>),
     /// Which relay it came from.
     pub(super) from: RemoteNumber,
     todo: VecDeque<(CellId, Vec<u8>)>,
     records: Vec<Record>,
+    /// Cells whose op is not kept as it came, and the records in them.
+    passing: Vec<(CellId, Vec<RecordId>)>,
     deletes: Vec<RecordId>,
 }
 
@@ -106,9 +124,14 @@ impl Account {
             rows: Overlay::new(rows),
             log_changed: false,
             members_changed: false,
+            key_log_moved: false,
+            signer: None,
+            queued: Vec::new(),
+            void: Default::default(),
             from,
             todo: with_ids(cells).collect(),
             records: Vec::new(),
+            passing: Vec::new(),
             deletes: Vec::new(),
         };
         while let Some((cell_id, cell)) = batch.todo.pop_front() {
@@ -123,7 +146,16 @@ impl Account {
             }
         }
         self.note_clock(env.now_ms);
-        Ok(self.finish(batch, history, env.now_ms))
+        if batch.key_log_moved {
+            let void = self.draw_consequences(&mut batch.rows)?;
+            let said = if void.is_empty() { Vec::new() } else { self.said_by_others(&void, &batch.rows)? };
+            batch.void = (void, said);
+            batch.log_changed = true;
+            batch.queued = self.reseal_queues(&mut batch.rows, env)?;
+        }
+        let mut step = self.finish(batch, history, env.now_ms);
+        step.extend(self.stop_if_out());
+        Ok(step)
     }
 
     /// A device whose clock is far ahead makes stamps that every later one must exceed. Harmless for what is stored,
@@ -136,13 +168,30 @@ impl Account {
     }
 
     fn finish(&mut self, batch: Batch<'_>, history: &mut History, now_ms: u64) -> Step {
-        let Batch { rows, records, deletes, log_changed, members_changed, from, .. } = batch;
+        let Batch { rows, records, deletes, passing, log_changed, members_changed, from, queued, void, .. } = batch;
         let mut writes = rows.into_writes();
-        writes.extend(self.shared.take_writes());
-        let mut notices = Vec::new();
+        writes.extend(queued);
+        let shared = self.shared.take_writes();
+        let mut notices: Vec<Notice> = (!shared.is_empty()).then_some(Notice::Shared).into_iter().collect();
+        writes.extend(shared);
         if !records.is_empty() || !deletes.is_empty() {
-            history.put(records);
-            history.delete(&deletes);
+            let put = history.put(records);
+            let deleted = history.delete(&deletes);
+            self.deleted_elsewhere.extend(deletes);
+            writes.extend(history.take_writes());
+            notices.push(Notice::History);
+            if put.deleted + deleted.live > 0 {
+                writes.extend(self.erase_later(false, now_ms));
+            }
+        }
+        writes.extend(self.purge_unclean(&passing, history));
+        let (void, said) = void;
+        let void: Vec<RecordId> = void.into_iter().filter(|id| history.contains(id)).collect();
+        if !void.is_empty() {
+            // Out, and in again as those say it whose word counts.
+            history.hide(&void);
+            history.unhide(&void);
+            history.put(said);
             writes.extend(history.take_writes());
             notices.push(Notice::History);
         }
@@ -190,10 +239,19 @@ impl Account {
         if header.kind == kind::PART {
             return self.take_part(arrived, batch);
         }
+        let placement = self.log.place(header, arrived.id, &batch.rows)?;
+        if !self.is_before_cut(header, arrived.id, placement) {
+            self.refused += 1;
+            return Ok(());
+        }
         self.note_at_remote(batch.from, header.author, header.seq);
-        match self.log.place(header, arrived.id, &batch.rows)? {
-            Placement::Known => self.note_cell(&arrived, batch),
+        match placement {
+            Placement::Known => {
+                let place = (Space::Op, row_key(&header.author, header.seq));
+                self.note_again(place, arrived.cell_id, &arrived.op, header, batch)
+            }
             Placement::Covered => {
+                batch.passing.push((arrived.cell_id, records_in(header, arrived.op.body.as_ref())));
                 self.apply_body(arrived.op.body.as_ref(), header, batch);
                 Ok(())
             }
@@ -227,6 +285,8 @@ impl Account {
         let Arrived { op, header, id, cell_id, .. } = arrived;
         self.log.advance(header, *id);
         self.members.note_seen(&header.author, header.stamp);
+        let vector = self.log.vector();
+        self.members.note_has(&header.author, &header.parents, |parent| vector.seq(&parent.author) == parent.seq);
         batch.log_changed = true;
         batch.rows.set(Space::Op, row_key(&header.author, header.seq), Stored::new(*cell_id, op.encode()).encode());
         if let Some(list) = list_of(header, op.body.as_ref()) {
@@ -250,10 +310,30 @@ impl Account {
         self.release(released, batch)
     }
 
-    /// Another cell with an op that is here: it has to go when the op goes.
-    fn note_cell(&mut self, arrived: &Arrived, batch: &mut Batch<'_>) -> Result<(), DeviceError> {
-        let key = row_key(&arrived.header.author, arrived.header.seq);
-        self.note_cell_of(Space::Op, key, arrived.cell_id, batch)
+    /// Another cell with an op that is here: it has to go when the op goes. One of the two may have been emptied: then
+    /// what is in the other counts, and it is not kept.
+    pub(super) fn note_again(
+        &mut self,
+        place: Place,
+        cell: CellId,
+        op: &SignedOp,
+        header: &Header,
+        batch: &mut Batch<'_>,
+    ) -> Result<(), DeviceError> {
+        let Some(bytes) = batch.rows.row(place.0, &place.1)? else { return Ok(()) };
+        let is_emptied = Stored::decode(&bytes).and_then(|stored| stored.signed()).is_ok_and(|op| op.body.is_none());
+        match (&op.body, is_emptied) {
+            (None, false) => {
+                self.note_emptied(batch.from, place);
+                Ok(())
+            }
+            (Some(body), true) => {
+                batch.passing.push((cell, records_in(header, Some(body))));
+                self.apply_body(Some(body), header, batch);
+                Ok(())
+            }
+            _ => self.note_cell_of(place.0, place.1, cell, batch),
+        }
     }
 
     pub(super) fn note_cell_of(
@@ -279,6 +359,7 @@ impl Account {
             self.upgrade_due = true;
             return;
         };
+        batch.signer = Some(header.author);
         let mut origin = Origin { author: header.author, stamp: header.stamp };
         for change in payload.changes {
             if change.0 == body::kind::ORIGIN
@@ -316,6 +397,36 @@ impl Account {
             body::kind::ATTEST => {
                 codec::decode::<Attest>(bytes).map(|attest| self.note_attest(origin.author, &attest, batch)).is_ok()
             }
+            body::kind::AGAIN => match codec::decode::<Again>(bytes) {
+                // One that wraps another is nothing that a device makes.
+                Ok(again) if !matches!(again.kind, body::kind::AGAIN | body::kind::ORIGIN) => {
+                    self.apply_change(again.kind, &again.change, again.origin, batch)
+                }
+                _ => false,
+            },
+            // With which key it comes, each device says itself. Another one could have it taken off with a word.
+            body::kind::RELAY_KEYS => codec::decode::<RelayKeys>(bytes)
+                .ok()
+                .filter(|keys| keys.check().is_ok())
+                .map(|keys| {
+                    if batch.signer == Some(origin.author) {
+                        self.members.note_relay_keys(&origin.author, &keys);
+                        batch.members_changed = true;
+                    }
+                })
+                .is_some(),
+            body::kind::FAREWELL => codec::decode::<Farewell>(bytes)
+                .map(|farewell| {
+                    self.members.note_farewell(origin.author, origin.stamp, farewell);
+                    batch.members_changed = true;
+                })
+                .is_ok(),
+            body::kind::RENAME => codec::decode::<Rename>(bytes)
+                .map(|rename| {
+                    self.members.note_renamed(origin.stamp, rename);
+                    batch.members_changed = true;
+                })
+                .is_ok(),
             // Lists are taken where they are placed.
             body::kind::SNAPSHOT => true,
             _ => false,
@@ -331,38 +442,18 @@ impl Account {
                 self.refused += 1;
                 return Ok(());
             }
-            Accepted::Admitted(devices) => devices.into_iter().for_each(|device| self.note_joined(device)),
+            Accepted::Admitted(devices) => devices.into_iter().for_each(|device| self.note_joined(device, batch)),
             // Kept with the others, so that it is passed on, and taken in when the device that signed it is known.
             Accepted::Waits => {}
-            Accepted::Epoch(entry) => self.take_epoch(&entry, batch),
+            Accepted::Epoch(entry) => {
+                batch.key_log_moved = true;
+                self.take_epoch(&entry, batch)?;
+            }
         }
         batch.members_changed = true;
         batch.rows.set(Space::State, state::entry_key(&hash), codec::encode(signed));
         let released = self.waiting.released_by_key();
         self.release(released, batch)
-    }
-
-    /// Who was there before this device is no news.
-    fn note_joined(&mut self, device: DeviceId) {
-        let added = |device: &DeviceId| self.members.device(device).map(|member| member.added);
-        let counts = self.members.admits(&device, 1) == Some(true);
-        if counts && added(&device) > added(&self.vault.device_id()) {
-            self.joined.push(device);
-        }
-    }
-
-    /// Takes the new epoch's key out of an entry, if it was wrapped for this device.
-    fn take_epoch(&mut self, entry: &Entry, batch: &mut Batch<'_>) {
-        let (Membership::Revoke { epoch, wraps, .. } | Membership::Rotate { epoch, wraps }) = &entry.change else {
-            return;
-        };
-        let own = self.vault.device_id();
-        let Some(wrap) = wraps.iter().find(|wrap| wrap.device == own) else { return };
-        if self.vault.add_epoch(*epoch, wrap).is_ok() {
-            batch.rows.set(Space::State, state::VAULT.to_vec(), self.vault.encode().to_vec());
-        } else {
-            self.refused += 1;
-        }
     }
 
     fn hold_for_key(&mut self, id: CellId, cell: Vec<u8>, batch: &mut Batch<'_>) {
@@ -374,7 +465,7 @@ impl Account {
     }
 
     /// Puts cells whose turn may have come back into the queue of this batch.
-    fn release(&mut self, cells: Vec<CellId>, batch: &mut Batch<'_>) -> Result<(), DeviceError> {
+    pub(super) fn release(&mut self, cells: Vec<CellId>, batch: &mut Batch<'_>) -> Result<(), DeviceError> {
         for id in cells {
             let cell = batch.rows.row(Space::Quarantine, &id.0)?;
             batch.rows.unset(Space::Quarantine, id.0.to_vec());

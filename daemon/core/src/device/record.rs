@@ -9,24 +9,28 @@ use caro_schema::{
     },
     codec,
     id::RecordId,
-    ipc::history::Import,
-    limits::COMMAND_SYNC_BYTES_MAX,
+    ipc::{history::Import, selecting::Stays},
     op::{RawChange, kind},
 };
 
-use super::{Account, Device, DeviceError, Env, backfill, recorded, state};
+use super::{Account, Device, DeviceError, Env, backfill, recorded,
+    selection::Selection,
+    state,
+};
 use crate::{
     history::{History, PutOutcome},
     step::{Notice, Rows, Space, Step, Write},
 };
 
 /// What is sent at all.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Rules {
     /// Only commands of the last so many days; none for all.
     pub window_days: Option<u32>,
     /// Of the history from before joining, only so many of the newest; none for all.
     pub window_count: Option<u64>,
+    /// Which commands leave this device.
+    pub selection: Selection,
     /// After so many ops of this device's own, what is left of them is said again in full cells.
     pub compact_after: u64,
 }
@@ -36,7 +40,12 @@ const COMPACT_AFTER: u64 = 512;
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { window_days: Some(90), window_count: Some(10_000), compact_after: COMPACT_AFTER }
+        Self {
+            window_days: Some(90),
+            window_count: Some(10_000),
+            selection: Selection::default(),
+            compact_after: COMPACT_AFTER,
+        }
     }
 }
 
@@ -79,13 +88,15 @@ impl Rules {
 impl Device {
     /// Takes in what a shell recorded, or what is known of it by now. `now_ms` is the wall clock.
     pub fn record(&mut self, records: Vec<Record>, history: &mut History, now_ms: u64) -> Step {
-        let known: Vec<(RecordId, usize, bool)> =
-            records.iter().map(|record| (record.id, record.command.len(), record.has_ended())).collect();
+        let counted = self.count_ended(&records, history, now_ms);
+        let known: Vec<(RecordId, Option<Stays>, bool)> =
+            records.iter().map(|record| (record.id, self.rules.selection.stays(record), record.has_ended())).collect();
         history.put(records);
         let mut step = Step { writes: history.take_writes(), notices: vec![Notice::History], ..Step::default() };
+        step.writes.extend(counted);
         if let Some(account) = &mut self.account {
-            for (id, size, ended) in known {
-                step.writes.extend(account.pend(id, size, ended, now_ms));
+            for (id, stays, ended) in known {
+                step.writes.extend(account.pend(id, stays, ended, now_ms));
             }
         }
         step
@@ -110,9 +121,9 @@ impl Device {
 
 impl Account {
     /// Marks a record to become an op. One that was sent before its end is marked again when it ends.
-    fn pend(&mut self, id: RecordId, size: usize, ended: bool, now_ms: u64) -> Option<Write> {
-        if size > COMMAND_SYNC_BYTES_MAX {
-            self.kept_here += u64::from(ended);
+    fn pend(&mut self, id: RecordId, stays: Option<Stays>, ended: bool, now_ms: u64) -> Option<Write> {
+        if let Some(stays) = stays {
+            self.kept_here += u64::from(ended && stays == Stays::Size);
             return None;
         }
         let due_ms = now_ms + if ended { COALESCE_MS } else { RUNNING_MS };
@@ -129,15 +140,18 @@ impl Account {
             pending.due_ms = now_ms;
         }
         self.note_forwards_set_back(now_ms);
+        self.note_erasing_set_back(now_ms);
         self.attested.note_clock_set_back(now_ms);
+        self.unsaid.note_clock_set_back(now_ms);
     }
 
     pub(super) fn wake_at_ms(&self, rules: &Rules) -> Option<u64> {
-        if self.backfill.is_some() || self.is_compaction_due(rules) {
+        let is_due = self.is_compaction_due(rules) || self.owes_relay_keys() || self.is_resealing_due();
+        if self.backfill.is_some() || is_due {
             return Some(0);
         }
         let pending = self.pending.values().map(|pending| pending.due_ms).min();
-        [pending, self.attest_at_ms(), self.forward_at_ms()].into_iter().flatten().min()
+        [pending, self.unsaid.due_ms(), self.attest_at_ms(), self.forward_at_ms(), self.erase_at_ms()].into_iter().flatten().min()
     }
 
     pub(super) fn handle_timer(
@@ -147,28 +161,38 @@ impl Account {
         rows: &dyn Rows,
         env: &mut Env<'_>,
     ) -> Result<Step, DeviceError> {
-        let mut step = self.flush(history, env)?;
+        let mut step = self.flush(history, rules, env)?;
+        step.extend(self.say_relay_keys(env)?);
         step.extend(self.continue_backfill(history, rules, env)?);
+        step.extend(self.say_counts_if_due(env)?);
         step.extend(self.attest_if_due(env)?);
         if step.writes.is_empty() {
             // Each of these reads what the others may have changed, so they do not share a step.
             step = self.forward(rows, env)?;
         }
         if step.writes.is_empty() {
+            step = self.erase(history, rows, env)?;
+        }
+        if step.writes.is_empty() {
             step = self.compact(history, rules, rows, env)?;
+        }
+        if step.writes.is_empty() {
+            step = self.reseal(rows, env)?;
         }
         Ok(step)
     }
 
     /// Makes ops of the records that are due, as few as they fit into.
-    fn flush(&mut self, history: &History, env: &mut Env<'_>) -> Result<Step, DeviceError> {
+    fn flush(&mut self, history: &History, rules: &Rules, env: &mut Env<'_>) -> Result<Step, DeviceError> {
         let due: Vec<RecordId> =
             self.pending.iter().filter(|(_, pending)| pending.due_ms <= env.now_ms).map(|(id, _)| *id).collect();
         if due.is_empty() {
             return Ok(Step::default());
         }
+        // A rule may be newer than the command.
+        let goes = |record: &Record| rules.selection.stays(record).is_none();
         let changes: Vec<RawChange> =
-            due.iter().filter_map(|id| history.record(id)).map(|record| put(&record)).collect();
+            due.iter().filter_map(|id| history.record(id)).filter(goes).map(|record| put(&record)).collect();
         let mut step = Step::default();
         for packed in backfill::fill(changes, &mut self.kept_here) {
             step.writes.extend(self.append_packed(kind::CHANGES, packed, env)?);
@@ -192,6 +216,7 @@ impl Account {
                 step.writes.push(Write::Row(Space::State, state::pending_key(id), None));
             }
         }
+        step.writes.extend(self.erase_later(true, env.now_ms));
         step.notices.push(Notice::Sync);
         Ok(step)
     }

@@ -18,7 +18,12 @@ pub(super) const BACKFILL: &[u8] = b"backfill";
 pub(super) const LOOSE: &[u8] = b"loose parts";
 pub(super) const COMPACTED: &[u8] = b"compacted";
 pub(super) const ATTESTED: &[u8] = b"attested";
+pub(super) const ERASE: &[u8] = b"erase";
 pub(super) const EVIDENCE: &[u8] = b"evidence";
+pub(super) const NEWS: &[u8] = b"news";
+pub(super) const RESEAL: &[u8] = b"reseal";
+/// There are counts that were not said to the others.
+pub(super) const UNSAID: &[u8] = b"unsaid counts";
 const SNAPSHOT: &[u8] = b"snapshot/";
 const PURGE: &[u8] = b"purge/";
 const PENDING: &[u8] = b"pending/";
@@ -27,7 +32,7 @@ const ENTRY: &[u8] = b"keylog/";
 
 /// Whether a row of the state belongs to the account. Whatever else may be there one day is not this module's.
 pub(super) fn is_of_account(key: &[u8]) -> bool {
-    let whole = [VAULT, LOG, MEMBERS, PROFILE, BACKFILL, LOOSE, COMPACTED, ATTESTED, EVIDENCE];
+    let whole = [VAULT, LOG, MEMBERS, PROFILE, BACKFILL, LOOSE, COMPACTED, ATTESTED, ERASE, EVIDENCE, UNSAID, NEWS, RESEAL];
     whole.contains(&key) || [SNAPSHOT, PURGE, PENDING, REMOTE, ENTRY].iter().any(|prefix| key.starts_with(prefix))
 }
 

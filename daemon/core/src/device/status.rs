@@ -2,11 +2,11 @@
 
 use caro_schema::{
     id::DeviceId,
-    ipc::sync::{Device as DeviceLine, RemoteState, RemoteStatus, SyncStatus, Warning},
+    ipc::sync::{RemoteState, RemoteStatus, SyncStatus, Warning},
     relay::ErrorCode,
 };
 
-use super::{Account, Member};
+use super::Account;
 use crate::sync::{Remote, State};
 
 /// How a remote's driver is doing, as far as the core cannot know.
@@ -25,7 +25,7 @@ impl Account {
             joined: true,
             enabled: self.profile.enabled,
             account: short(&self.vault.dataset().0),
-            device_name: self.profile.name.reveal().clone(),
+            device_name: self.members.name_of(&self.vault.device_id()),
             remotes: self.remotes.values().map(|remote| self.remote_line(remote, attempt(remote))).collect(),
             waiting: self.waiting.len() as u64,
             refused: self.refused,
@@ -61,9 +61,9 @@ impl Account {
     }
 
     fn warnings(&self) -> Vec<Warning> {
-        let name = |device: &DeviceId| self.members.device(device).map(display_name).unwrap_or_default();
-        let mut warnings: Vec<Warning> =
-            self.joined.iter().map(|device| Warning::DeviceJoined { name: name(device) }).collect();
+        let name = |device: &DeviceId| self.members.name_of(device);
+        let mut warnings = self.membership_warnings();
+        warnings.extend(self.news.iter().map(|news| news.warning(&self.members)));
         if self.upgrade_due {
             warnings.push(Warning::UpgradeDue);
         }
@@ -86,26 +86,6 @@ impl Account {
         }
         warnings
     }
-
-    /// The account's devices, this one first.
-    pub fn devices(&self) -> Vec<DeviceLine> {
-        let own = self.vault.device_id();
-        let mut lines: Vec<DeviceLine> = self
-            .members
-            .iter()
-            .filter(|(_, member)| member.cut.is_none())
-            .map(|(id, member)| DeviceLine {
-                id: short(&id.0),
-                name: display_name(member),
-                platform: member.name.as_ref().map(|(_, name)| name.platform.clone()).unwrap_or_default(),
-                added_ms: member.added.ms(),
-                last_seen_ms: member.last_seen.ms(),
-                this: *id == own,
-            })
-            .collect();
-        lines.sort_by_key(|line| !line.this);
-        lines
-    }
 }
 
 /// What a relay refused, where a person can do something about it or at least should know.
@@ -120,11 +100,7 @@ fn in_words(code: ErrorCode) -> Option<&'static str> {
     }
 }
 
-fn display_name(member: &Member) -> String {
-    member.name.as_ref().map(|(_, name)| name.name.clone()).unwrap_or_default()
-}
-
 /// The first eight hexadecimal digits, enough to tell one's own few devices and accounts apart.
-fn short(bytes: &[u8; 32]) -> String {
+pub(super) fn short(bytes: &[u8; 32]) -> String {
     bytes[..4].iter().map(|byte| format!("{byte:02x}")).collect()
 }

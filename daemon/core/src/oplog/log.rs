@@ -26,6 +26,9 @@ pub struct OpLog {
     /// Of authors whose chain was ever in doubt, how many ops were found beside it.
     #[serde(default)]
     beside: BTreeMap<DeviceId, u64>,
+    /// Of authors whose ops count no more after one of them, its number. What followed later ones of theirs need not wait.
+    #[serde(default)]
+    ends: BTreeMap<DeviceId, u64>,
     clock: Stamp,
 }
 
@@ -66,6 +69,7 @@ impl OpLog {
             vector: Vector::default(),
             named: BTreeMap::new(),
             beside: BTreeMap::new(),
+            ends: BTreeMap::new(),
             clock: Stamp::default(),
         }
     }
@@ -82,7 +86,9 @@ impl OpLog {
 
     /// Ops that are nobody's parent yet, at most `most`, ascending by author.
     pub fn heads(&self, most: usize) -> Vec<Parent> {
-        let is_head = |(author, tip): &(&DeviceId, &Tip)| self.named.get(author).is_none_or(|named| *named < tip.seq);
+        let is_head = |(author, tip): &(&DeviceId, &Tip)| {
+            tip.seq > 0 && self.named.get(author).is_none_or(|named| *named < tip.seq)
+        };
         let heads = self.vector.iter().filter(is_head);
         heads.map(|(author, tip)| Parent { author: *author, seq: tip.seq, op: tip.op }).take(most).collect()
     }
@@ -157,8 +163,9 @@ impl OpLog {
         }
         for parent in &header.parents {
             let known = self.vector.seq(&parent.author);
-            if known < parent.seq {
-                return Ok(Placement::Waits(Need { author: parent.author, seq: parent.seq }));
+            let seq = self.ends.get(&parent.author).map_or(parent.seq, |end| parent.seq.min(*end));
+            if known < seq {
+                return Ok(Placement::Waits(Need { author: parent.author, seq }));
             }
         }
         Ok(Placement::Next)
@@ -183,6 +190,11 @@ impl OpLog {
         for parent in named {
             self.note_named(parent);
         }
+    }
+
+    /// An author's ops count no more after this number.
+    pub fn end_at(&mut self, author: DeviceId, seq: u64) {
+        self.ends.insert(author, seq);
     }
 
     /// Makes an op the last one of its author that counts in the chain, whatever the last one was.

@@ -109,6 +109,20 @@ impl Waiting {
         cells
     }
 
+    /// Takes out the cells that wait for ops of some authors, whichever ops those are.
+    pub fn released_of(&mut self, of: impl Fn(&DeviceId) -> bool) -> Vec<CellId> {
+        let needs: Vec<Need> = self.for_op.keys().filter(|need| of(&need.author)).copied().collect();
+        let mut cells = Vec::new();
+        for need in needs {
+            let released = self.for_op.remove(&need).unwrap_or_default();
+            if let Some(count) = self.per_author.get_mut(&need.author) {
+                *count = count.saturating_sub(released.len());
+            }
+            cells.extend(released);
+        }
+        cells
+    }
+
     /// Of each author whose ops are waited for, how many are not here.
     pub fn lacking(&self, vector: &Vector) -> impl Iterator<Item = (DeviceId, u64)> {
         let mut most: BTreeMap<DeviceId, u64> = BTreeMap::new();

@@ -5,12 +5,14 @@
 
 mod backoff;
 mod heads;
+mod listing;
 mod promises;
 mod purge;
 mod queue;
 mod remote;
 
 pub use backoff::Backoff;
+pub use listing::NextList;
 pub use remote::{Mark, Reaction, Remote, RemoteRecord, State};
 
 #[cfg(test)]

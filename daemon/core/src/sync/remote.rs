@@ -10,11 +10,11 @@ use caro_schema::{
     id::{CellId, DeviceId, Generation, Handle, Hash, RelayKey},
     ipc::sync::StopReason,
     limits::{PAGE_CELL_BYTES_MAX, PAGE_CELLS_MAX},
-    relay::{Accepted, Entry, ErrorCode, Page, Position, ToDevice, ToRelay},
+    relay::{Accepted, Entry, ErrorCode, Page, Position, ToDevice, ToRelay, list::SignedList},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{heads::Heads, promises::Promises, purge::Purges, queue::Queue};
+use super::{NextList, heads::Heads, promises::Promises, purge::Purges, queue::Queue};
 use crate::step::{RemoteNumber, RowError, Rows};
 
 /// What a device keeps about a relay.
@@ -55,6 +55,12 @@ pub struct RemoteRecord {
     /// Where the log stood when the relay last signed it.
     #[serde(default)]
     pub position: Option<Position>,
+    /// Its list of devices, as it was last shown.
+    #[serde(default)]
+    pub list: Option<SignedList>,
+    /// The list that it is to take next.
+    #[serde(default)]
+    pub next_list: Option<NextList>,
 }
 
 /// How a session stands.
@@ -83,6 +89,8 @@ pub struct Remote {
     purges: Purges,
     heads: Heads,
     promises: Promises,
+    /// The next list was offered in this session.
+    list_offered: bool,
     /// The end of the log as far as the relay has said.
     end: u64,
     /// Other devices connected now.
@@ -156,6 +164,7 @@ impl Remote {
             purges: Purges::default(),
             heads: Heads::default(),
             promises: Promises::default(),
+            list_offered: false,
             end,
             others_online: 0,
             quota_bytes: 0,
@@ -189,12 +198,18 @@ impl Remote {
         self.queue.add()
     }
 
+    /// Takes a cell out of the queue. False when it is on its way.
+    pub fn forget_queued(&mut self, number: u64) -> bool {
+        self.queue.forget(number)
+    }
+
     /// The handshake is done. Gives the first message.
     pub fn connected(&mut self) -> Option<ToRelay> {
         if matches!(self.state, State::Stopped(_)) {
             return None;
         }
         self.state = State::Opening;
+        self.list_offered = false;
         self.queue.rewind();
         self.purges.rewind();
         Some(ToRelay::Hello { handle: self.account_handle() })
@@ -242,6 +257,29 @@ impl Remote {
         Ok(Some(ToRelay::Push { cells: cells.into_iter().map(Into::into).collect() }))
     }
 
+    /// The number of what was queued last.
+    pub fn mark_queued(&self) -> u64 {
+        self.queue.last()
+    }
+
+    /// What its list of devices is to be; none for what it is.
+    pub fn owe_list(&mut self, next: Option<NextList>) {
+        self.record.next_list = next;
+        self.list_offered = false;
+    }
+
+    /// The list to offer now, if there is one: once in a session, and when what explains it is there. What the relay takes
+    /// nothing for does not hold it up.
+    pub fn next_list_due(&mut self) -> Option<ToRelay> {
+        let (after, message) = self.record.offered_list()?;
+        let is_explained = self.queue.has_left(after) || self.refusal.is_some();
+        if self.state != State::Live || self.list_offered || !is_explained {
+            return None;
+        }
+        self.list_offered = true;
+        Some(message)
+    }
+
     /// Reads the log from its beginning once more. Gives what to send.
     pub fn read_again(&mut self) -> ToRelay {
         self.record.cursor = 0;
@@ -258,7 +296,8 @@ impl Remote {
 
     /// A row of ids is to be purged once everything that is queued now was acknowledged. Gives the row's number.
     pub fn purge_after_queue(&mut self) -> u64 {
-        let after = self.queue.last();
+        // No two rows have one number, also when nothing was queued in between.
+        let after = self.queue.last().max(self.purges.last().map_or(0, |last| last + 1));
         self.purges.add(after);
         after
     }
@@ -318,16 +357,24 @@ impl Remote {
 
     /// What follows from a message of the relay.
     pub fn handle(&mut self, message: ToDevice) -> Reaction {
+        if matches!(self.state, State::Stopped(_)) {
+            // What was on its way when it stopped is no reason to stop for.
+            return Reaction { close: Some(None), ..Reaction::default() };
+        }
         let reaction = self.hear(message);
         if self.promises.talks_idly(reaction.is_nothing()) { self.stopped(StopReason::Misbehaved) } else { reaction }
     }
 
     fn hear(&mut self, message: ToDevice) -> Reaction {
         match message {
-            ToDevice::Welcome { position, signer, quota_bytes, used_bytes, list: _ } => {
+            ToDevice::Welcome { position, signer, quota_bytes, used_bytes, list } => {
                 self.quota_bytes = quota_bytes;
                 self.used_bytes = used_bytes;
-                self.welcome(position, signer)
+                let reaction = self.welcome(position, signer);
+                if self.state == State::CatchingUp {
+                    self.record.shown_list(list);
+                }
+                reaction
             }
             ToDevice::Page(page) => self.page(page),
             ToDevice::Ack { cells } => self.acknowledged(&cells),
@@ -339,7 +386,10 @@ impl Remote {
             }
             ToDevice::Error { code, retry_ms } => self.refused(code, retry_ms),
             ToDevice::Purged { .. } => Reaction { purged: self.purges.answered(), ..Reaction::default() },
-            ToDevice::ListAccepted { .. } | ToDevice::Pong { .. } => Reaction::default(),
+            ToDevice::ListAccepted { version } => {
+                Reaction { save: self.record.list_taken(version), ..Reaction::default() }
+            }
+            ToDevice::Pong { .. } => Reaction::default(),
             // Answers to what is done beside this session, never within it.
             ToDevice::Admitted { .. }
             | ToDevice::Invited { .. }
@@ -482,7 +532,12 @@ impl Remote {
             | ErrorCode::WrongCode
             | ErrorCode::MailboxClosed
             | ErrorCode::NotAdmitted => self.stopped(StopReason::Misbehaved),
-            ErrorCode::ListOutOfStep | ErrorCode::RegistrationRefused => Reaction::default(),
+            ErrorCode::ListOutOfStep => {
+                Reaction { save: self.record.list_refused(), ..Reaction::default() }
+            }
+            ErrorCode::RegistrationRefused => Reaction::default(),
+            // What is gone there has to come from another device. The session goes on with what is there.
+            ErrorCode::Missed => Reaction::default(),
             ErrorCode::QuotaExceeded
             | ErrorCode::RateLimited
             | ErrorCode::TooManyConnections

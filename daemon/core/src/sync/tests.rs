@@ -95,6 +95,8 @@ fn record() -> RemoteRecord {
         has: BTreeMap::new(),
         has_entries: Default::default(),
         position: None,
+        list: None,
+        next_list: None,
     }
 }
 

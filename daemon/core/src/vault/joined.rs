@@ -44,8 +44,18 @@ pub enum EpochError {
 impl Vault {
     /// Takes from the root what this device may keep: the key log's key and the first epoch's.
     pub fn new(root: &RootKey, device: DeviceKeys) -> Self {
+        Self::up_to(root, device, 0)
+    }
+
+    /// As [`Self::new`], with the keys of every epoch up to this one.
+    pub fn up_to(root: &RootKey, device: DeviceKeys, newest: u32) -> Self {
         let account_public = root.account_signer().public();
-        let keys = KeyRing::new(root.key_log_key(), root.epoch_key(0));
+        let mut keys = KeyRing::new(root.key_log_key(), root.epoch_key(newest));
+        for number in 0..newest {
+            // Each number once, so that none can have another key.
+            let inserted = keys.insert(root.epoch_key(number));
+            debug_assert!(inserted.is_ok());
+        }
         Self { account_public, dataset: dataset_of(&account_public), device, keys }
     }
 

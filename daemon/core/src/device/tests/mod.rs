@@ -1,8 +1,10 @@
 //! Whole devices over an honest relay: what one records, the others have; whatever order, cut or crash.
 
+mod erasing;
 mod laws;
 mod letting_in;
 mod snapshots;
+mod taking_off;
 mod world;
 
 use caro_schema::{
@@ -247,7 +249,11 @@ fn every_device_is_told_who_joined_and_by_what_name() {
     let names: Vec<String> =
         world.machines[0].device.account().unwrap().devices().into_iter().map(|device| device.name).collect();
     assert_eq!(names, ["machine 0", "desk"]);
-    world.machines[0].device.note_joined_seen();
+    world.machines[0].crash();
+    let status = world.machines[0].device.account().unwrap().status(|_| None);
+    assert_eq!(status.warnings, [Warning::DeviceJoined { name: "desk".to_owned() }], "a restart does not forget it");
+    world.machines[0].decide(now_ms, |device, _, _, _| device.note_joined_seen());
+    world.machines[0].crash();
     assert_eq!(
         world.machines[0].device.account().unwrap().status(|_| None).warnings,
         [],

@@ -8,14 +8,14 @@ use caro_link::{
     proof,
 };
 use caro_schema::{
-    body::history::Record,
+    body::{device::Reason, history::Record},
     id::{CellId, Generation, Hash, RecordId, RelayKey},
     relay::{Accepted, Entry, ErrorCode, Page, Position, ToDevice, ToRelay, list::SignedList},
 };
 use serde_bytes::ByteBuf;
 
 use crate::{
-    device::{Device, Env, Intent, Joining, Progress, Rules},
+    device::{Decision, Device, Env, Intent, Joining, Progress, Reading, Rules},
     history::History,
     step::{RemoteNumber, RowError, Rows, Space, Step, Write},
     vault::{Phrase, RootKey},
@@ -117,7 +117,9 @@ pub(super) struct Relay {
     /// Cells that were purged.
     pub(super) gone: BTreeSet<CellId>,
     account: Option<Hash>,
-    list: Option<SignedList>,
+    pub(super) list: Option<SignedList>,
+    /// It lets everybody in and takes from everybody, whatever the list says.
+    pub(super) helps_thieves: bool,
 }
 
 /// All of it.
@@ -131,7 +133,7 @@ pub(super) struct World {
 /// How far ahead the world looks for something to do.
 const PATIENCE_MS: u64 = 3_600_000;
 
-const RELAY_KEY: RelayKey = RelayKey([42; 32]);
+pub(super) const RELAY_KEY: RelayKey = RelayKey([42; 32]);
 
 impl Machine {
     pub(super) fn new(seed: u64) -> Self {
@@ -222,7 +224,10 @@ impl Relay {
         }
     }
 
-    fn lists(&self, key: &Hash) -> bool {
+    pub(super) fn lists(&self, key: &Hash) -> bool {
+        if self.helps_thieves {
+            return true;
+        }
         let (Some(account), Some(list)) = (&self.account, &self.list) else { return false };
         proof::verify_list(account, list).unwrap().keys.contains(key)
     }
@@ -231,8 +236,20 @@ impl Relay {
         match message {
             ToRelay::Hello { .. } if self.lists(&session.key) => session.down.push_back(self.welcome()),
             ToRelay::Hello { .. } => {
-                session.down.push_back(ToDevice::Error { code: ErrorCode::NotKnown, retry_ms: None });
+                session.down.push_back(ToDevice::Error { code: ErrorCode::Removed, retry_ms: None });
             }
+            ToRelay::SetList { list } => {
+                let next = proof::verify_list(&self.account.unwrap(), &list).unwrap();
+                let current = self.list.as_ref().unwrap();
+                if next.prev == proof::list_hash(&current.list) {
+                    self.list = Some(list);
+                    session.down.push_back(ToDevice::ListAccepted { version: next.version });
+                } else {
+                    session.down.push_back(ToDevice::Error { code: ErrorCode::ListOutOfStep, retry_ms: None });
+                }
+            }
+            // Whoever was taken off is not talked to any more.
+            _ if !self.lists(&session.key) => {}
             ToRelay::Pull { after } => {
                 session.pulled = Some(after);
                 self.feed(session, true);
@@ -297,6 +314,7 @@ impl World {
                 gone: BTreeSet::new(),
                 account: None,
                 list: None,
+                helps_thieves: false,
             },
             now_ms: 1_790_000_000_000,
             phrase: Phrase::from_entropy(&[11; 32]),
@@ -340,7 +358,9 @@ impl World {
                 Progress::Listed => break,
             }
         }
-        let joined = joining.finish();
+        let newest = self.relay.newest_epoch(&joining);
+        let machine = &mut self.machines[at];
+        let joined = joining.finish_at(newest);
         machine.decide(self.now_ms, |device, history, _, env| device.adopt(joined, history, env).unwrap());
     }
 
@@ -350,6 +370,19 @@ impl World {
         copy.disk = self.machines[of].disk.clone();
         copy.crash();
         self.machines.push(copy);
+    }
+
+    /// The person at one machine gives the phrase, and takes others off or only wants a new key.
+    pub(super) fn decide_with_phrase(&mut self, at: usize, out: &[usize], reseal: bool) {
+        let root = RootKey::derive(&self.phrase).unwrap();
+        let device = |at: &usize| self.machines[*at].device.account().unwrap().device_id();
+        let out = out.iter().map(device).collect();
+        let fresh = self.machines[at].online.then(|| self.relay.list.clone().unwrap());
+        let lists = fresh.into_iter().map(|list| (RELAY_KEY, list)).collect();
+        let decision = Decision { out, why: Reason::Lost, reseal, lists };
+        let now_ms = self.now_ms;
+        self.machines[at]
+            .decide(now_ms, |device, _, disk, env| device.begin_epoch(&root, decision, disk, env).unwrap());
     }
 
     /// A command on one machine, at this moment. Gives its id.
@@ -432,7 +465,11 @@ impl World {
                 self.relay.answer(session, message);
                 busy = true;
             }
-            self.relay.feed(session, false);
+            if self.relay.lists(&session.key) {
+                self.relay.feed(session, false);
+            } else {
+                session.down.push_back(ToDevice::Error { code: ErrorCode::Removed, retry_ms: None });
+            }
         }
         while let Some(message) = machine.session.as_mut().and_then(|session| session.down.pop_front()) {
             busy = true;
@@ -492,6 +529,32 @@ impl Relay {
                 ToDevice::ListAccepted { version: next.version }
             }
             other => panic!("not expected here: {other:?}"),
+        }
+    }
+
+    /// What a device that was just listed reads at the end of the log.
+    fn newest_epoch(&self, joining: &Joining) -> u32 {
+        let key = proof::device_key_hash(&joining.static_key().public());
+        let mut reader = joining.epoch_reader();
+        let (up, down, own) = (VecDeque::new(), VecDeque::new(), BTreeSet::new());
+        let mut session = Session { key, up, down, pulled: None, own };
+        let mut message = reader.connected();
+        loop {
+            match message {
+                ToRelay::Hello { .. } => session.down.push_back(self.welcome()),
+                ToRelay::Pull { after } => {
+                    session.pulled = Some(after);
+                    self.feed(&mut session, true);
+                }
+                _ => {}
+            }
+            message = loop {
+                match reader.handle(session.down.pop_front().expect("there is more")).unwrap() {
+                    Reading::Send(next) => break next,
+                    Reading::Wait => {}
+                    Reading::Found(newest) => return newest,
+                }
+            };
         }
     }
 
