@@ -7,7 +7,9 @@
 
 use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
 
+use caro_core::device::{Rules, Selection, Traits};
 pub use caro_schema::ipc::status::Problem;
+use caro_schema::limits::COMMAND_SYNC_BYTES_MAX;
 use caro_schema::settings::{self, ALL, Kind, Reader, Setting};
 use regex::bytes::RegexSet;
 use toml::{Table, Value};
@@ -26,6 +28,12 @@ pub struct Config {
     pub filter: Filter,
     /// `history`: what is kept.
     pub keep: Keep,
+    /// `history.undo_seconds`: how long a deletion can be taken back, in milliseconds.
+    pub undo_ms: u64,
+    /// `sync.include_…`, `sync.exclude_…` and `sync.command_bytes`: which commands leave this machine.
+    pub selection: Selection,
+    /// `stats.count`: whether uses are counted.
+    pub counts_uses: bool,
     /// `sync.window_days`: how far back history is synced; none for all of it.
     pub window_days: Option<u32>,
     /// `sync.window_commands`: how many commands from before joining are synced; none for all.
@@ -71,7 +79,7 @@ pub struct ConfigFile {
     pub is_broken: bool,
     /// Settings whose new value waits for the next start.
     pub waiting: Vec<&'static str>,
-    stamp: Stamp,
+    stamp: [Stamp; 2],
 }
 
 /// What tells that a file was changed, without reading it.
@@ -90,6 +98,9 @@ impl Default for Config {
             key_store: KeyStore::default(),
             filter: Filter::default(),
             keep: Keep::default(),
+            undo_ms: 60_000,
+            selection: Selection::default(),
+            counts_uses: true,
             window_days: Some(90),
             window_commands: Some(10_000),
         }
@@ -100,9 +111,10 @@ impl Default for Config {
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 impl Loaded {
-    /// From a file; one that is not there is as good as an empty one. `home` is what `~` stands for.
-    pub fn read(path: &Path, home: Option<&Path>) -> Self {
-        Self::read_over(&Config::default(), path, home)
+    /// From a file, and from the account's settings for what it does not say; one that is not there is as good as an empty
+    /// one. `home` is what `~` stands for.
+    pub fn read(path: &Path, shared: &Path, home: Option<&Path>) -> Self {
+        Self::read_over(&Config::default(), (path, shared), home)
     }
 
     /// Reads the file again if it has changed, or is to be read in any case. What it says about the start is in force
@@ -110,15 +122,15 @@ impl Loaded {
     pub fn again(
         running: &Config,
         known: &ConfigFile,
-        path: &Path,
+        paths: (&Path, &Path),
         home: Option<&Path>,
         in_any_case: bool,
     ) -> Option<Self> {
-        if !in_any_case && Stamp::of(path) == known.stamp {
+        if !in_any_case && Stamp::of_both(paths) == known.stamp {
             return None;
         }
-        let mut loaded = Self::read_over(running, path, home);
-        let Config { log, key_store, filter: _, keep: _, window_days, window_commands } = loaded.config;
+        let mut loaded = Self::read_over(running, paths, home);
+        let Config { log, key_store, window_days, window_commands, .. } = loaded.config;
         let differs = [
             ("log", log != running.log),
             ("key.store", key_store != running.key_store),
@@ -132,16 +144,13 @@ impl Loaded {
         Some(loaded)
     }
 
-    fn read_over(before: &Config, path: &Path, home: Option<&Path>) -> Self {
-        let stamp = Stamp::of(path);
-        let text = if stamp.bytes > FILE_BYTES_MAX {
-            Err(io::Error::new(io::ErrorKind::FileTooLarge, "too large for a configuration"))
-        } else {
-            fs::read_to_string(path)
-        };
-        let mut loaded = match text {
-            Ok(text) => Self::parse(before, &text, home),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::default(),
+    fn read_over(before: &Config, (path, shared): (&Path, &Path), home: Option<&Path>) -> Self {
+        let stamp = Stamp::of_both((path, shared));
+        // What the daemon wrote itself; of no use to anybody when it cannot be read, and written again at the next start.
+        let shared = text_of(shared).ok().and_then(|text| text.parse::<Table>().ok()).unwrap_or_default();
+        let mut loaded = match text_of(path) {
+            Ok(text) => Self::parse(before, &text, &shared, home),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::parse(before, "", &shared, home),
             Err(error) => Self::broken(before, problem(format!("not readable: {error}"), "")),
         };
         loaded.file.stamp = stamp;
@@ -153,9 +162,10 @@ impl Loaded {
         Self { config: before.clone(), file }
     }
 
-    fn parse(before: &Config, text: &str, home: Option<&Path>) -> Self {
+    fn parse(before: &Config, text: &str, shared: &Table, home: Option<&Path>) -> Self {
         match text.parse::<Table>() {
-            Ok(table) => {
+            Ok(mut table) => {
+                fill(&mut table, shared);
                 let mut loaded = Self::default();
                 loaded.take_table(before, &table, "", home);
                 loaded
@@ -195,6 +205,16 @@ impl Loaded {
 }
 
 impl Config {
+    /// What of it the device goes by.
+    pub fn rules(&self) -> Rules {
+        Rules {
+            window_days: self.window_days,
+            window_count: self.window_commands,
+            selection: self.selection.clone(),
+            ..Rules::default()
+        }
+    }
+
     /// Takes a value that its setting accepts. Gives what of it cannot be used.
     fn take(&mut self, setting: &Setting, value: &Value, home: Option<&Path>) -> Vec<Problem> {
         let word = value.as_str().unwrap_or_default();
@@ -225,9 +245,40 @@ impl Config {
             }
             "history.keep_days" => self.keep.days = limit(value),
             "history.keep_count" => self.keep.count = limit(value),
+            "history.undo_seconds" => {
+                self.undo_ms = value.as_integer().and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(60) * 1000;
+            }
+            "sync.command_bytes" => {
+                let bytes = value.as_integer().and_then(|bytes| usize::try_from(bytes).ok());
+                self.selection.command_bytes = bytes.unwrap_or(COMMAND_SYNC_BYTES_MAX);
+            }
+            name if name.starts_with("sync.exclude_") || name.starts_with("sync.include_") => {
+                return self.take_traits(setting, value, home);
+            }
+            "stats.count" => self.counts_uses = value.as_bool().unwrap_or(true),
             "sync.window_days" => self.window_days = limit(value),
             "sync.window_commands" => self.window_commands = limit(value),
             // A test sees to it that there is no other.
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    /// Takes a rule about what leaves this machine.
+    fn take_traits(&mut self, setting: &Setting, value: &Value, home: Option<&Path>) -> Vec<Problem> {
+        let excludes = setting.name.starts_with("sync.exclude_");
+        let traits = if excludes { &mut self.selection.exclude } else { &mut self.selection.include };
+        let words = || texts(value).map(str::to_owned).collect();
+        match setting.name.rsplit_once('_').map_or("", |(_, what)| what) {
+            "commands" => {
+                let (patterns, problems) = patterns(setting.name, value);
+                traits.commands = patterns;
+                return problems;
+            }
+            "directories" => traits.directories = texts(value).map(|text| expand(text, home)).collect(),
+            "hosts" => traits.hosts = words(),
+            "sessions" => traits.sessions = words(),
+            "authors" => traits.authors = words(),
             _ => {}
         }
         Vec::new()
@@ -244,6 +295,15 @@ impl Config {
             "record.secrets" => self.filter.secrets = before.filter.secrets,
             "history.keep_days" => self.keep.days = before.keep.days,
             "history.keep_count" => self.keep.count = before.keep.count,
+            "history.undo_seconds" => self.undo_ms = before.undo_ms,
+            "sync.command_bytes" => self.selection.command_bytes = before.selection.command_bytes,
+            name if name.starts_with("sync.exclude_") => {
+                keep_trait(&mut self.selection.exclude, &before.selection.exclude, name);
+            }
+            name if name.starts_with("sync.include_") => {
+                keep_trait(&mut self.selection.include, &before.selection.include, name);
+            }
+            "stats.count" => self.counts_uses = before.counts_uses,
             "sync.window_days" => self.window_days = before.window_days,
             "sync.window_commands" => self.window_commands = before.window_commands,
             _ => {}
@@ -251,7 +311,30 @@ impl Config {
     }
 }
 
+/// The text of a file, unless it is too large for one.
+fn text_of(path: &Path) -> io::Result<String> {
+    if Stamp::of(path).bytes > FILE_BYTES_MAX {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "too large for a configuration"));
+    }
+    fs::read_to_string(path)
+}
+
+/// Adds what a table does not say.
+fn fill(table: &mut Table, more: &Table) {
+    for (key, value) in more {
+        match (table.get_mut(key), value) {
+            (Some(Value::Table(inner)), Value::Table(more)) => fill(inner, more),
+            (Some(_), _) => {}
+            (None, value) => drop(table.insert(key.clone(), value.clone())),
+        }
+    }
+}
+
 impl Stamp {
+    fn of_both((path, shared): (&Path, &Path)) -> [Self; 2] {
+        [Self::of(path), Self::of(shared)]
+    }
+
     /// All zero when there is no file.
     fn of(path: &Path) -> Self {
         fs::metadata(path).map_or(Self::default(), |meta| Self {
@@ -275,7 +358,7 @@ fn is_of_caro(name: &str) -> bool {
 }
 
 /// A value, as the table of settings looks at it.
-fn seen(value: &Value) -> settings::Value<'_> {
+pub(crate) fn seen(value: &Value) -> settings::Value<'_> {
     match value {
         Value::Boolean(flag) => settings::Value::Flag(*flag),
         Value::Integer(number) => settings::Value::Number(*number),
@@ -303,6 +386,18 @@ fn patterns(name: &str, value: &Value) -> (RegexSet, Vec<Problem>) {
         RegexSet::empty()
     });
     (set, problems)
+}
+
+/// Leaves one list of a rule as it was.
+fn keep_trait(traits: &mut Traits, before: &Traits, name: &str) {
+    match name.rsplit_once('_').map_or("", |(_, what)| what) {
+        "commands" => traits.commands = before.commands.clone(),
+        "directories" => traits.directories = before.directories.clone(),
+        "hosts" => traits.hosts = before.hosts.clone(),
+        "sessions" => traits.sessions = before.sessions.clone(),
+        "authors" => traits.authors = before.authors.clone(),
+        _ => {}
+    }
 }
 
 /// A number, or none for no limit.

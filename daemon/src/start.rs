@@ -14,7 +14,7 @@ use std::{
 };
 
 use caro_core::{
-    device::{Device, DeviceError, Rules},
+    device::{Device, DeviceError},
     history::History,
     step::{BlockNumber, Rows, Space},
     vault::at_rest::Passphrase,
@@ -149,7 +149,7 @@ fn run_here(detached: bool, unlock: bool) -> Result<(), StartError> {
         let _ = watch::wake(&places.spool);
         return Ok(());
     };
-    let loaded = Loaded::read(&places.config, std::env::home_dir().as_deref());
+    let loaded = Loaded::read(&places.config, &places.shared_settings(), std::env::home_dir().as_deref());
     logging::start(&places.log(), loaded.config.log)?;
     let note = places.socket_note();
     let runtime = runtime()?;
@@ -174,12 +174,7 @@ fn prepare(
 ) -> Result<MainLoop, StartError> {
     let (key, key_place) = keys::obtain(&places.data, loaded.config.key_store, passphrase)?;
     let store = Store::open(&places.database(), key.store_key())?;
-    let rules = Rules {
-        window_days: loaded.config.window_days,
-        window_count: loaded.config.window_commands,
-        ..Rules::default()
-    };
-    let device = Device::load(&store, rules)?;
+    let device = Device::load(&store, loaded.config.rules())?;
     let (history, unread_blocks) = begin_history(&store)?;
     let (events, inbox) = mpsc::channel();
     let shared = Arc::new(Shared::new(history, events));
@@ -215,6 +210,7 @@ fn prepare(
         config: loaded.config,
         config_file: loaded.file,
         tally: Tally::default(),
+        shared_files_due: false,
         retention_at: Instant::now(),
         key_place,
         started: Instant::now(),
@@ -226,6 +222,7 @@ fn prepare(
         farewells: Vec::new(),
     };
     state.remember_recording();
+    state.begin_sharing();
     state.start_remotes();
     let around = Surroundings { lock, program, listener, listen_again: Box::new(move || listen.again()) };
     Ok(MainLoop::new(state, around, inbox))
@@ -236,6 +233,8 @@ fn begin_history(store: &Store) -> Result<(History, Vec<BlockNumber>), StartErro
     let mut history = History::new();
     let tombstones = store.rows(Space::Tombstone).map_err(DeviceError::from)?;
     history.load_tombstones(tombstones.iter().filter_map(|(id, _)| RecordId::from_slice(id)));
+    let hidden = store.rows(Space::Hidden).map_err(DeviceError::from)?;
+    history.load_hidden(hidden.iter().filter_map(|(id, _)| RecordId::from_slice(id)));
     let blocks = store.blocks()?;
     if blocks.is_empty() {
         history.set_complete();

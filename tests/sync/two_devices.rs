@@ -46,7 +46,7 @@ fn ds001_a_deletion_reaches_the_other_device_and_stays() {
     let (laptop, desktop) = pair(&relay);
     laptop.type_lines("one", &["echo keep", "grep canary-deleted notes"]);
     desktop.expect_commands(&["echo keep", "grep canary-deleted notes"]);
-    desktop.home.caro_ok(&["history", "delete", "--yes", "--match", "canary-deleted"]);
+    desktop.home.caro_ok(&["history", "delete", "--yes", "--now", "--match", "canary-deleted"]);
     for device in [&laptop, &desktop] {
         device.expect_commands(&["echo keep"]);
         device.kill();

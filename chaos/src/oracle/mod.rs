@@ -8,7 +8,7 @@ mod corruption;
 mod leaks;
 mod loss;
 mod order;
-mod secrecy;
+pub mod secrecy;
 
 pub use convergence::{assert_state_converged, assert_version_vectors_converged, states_are_equal};
 pub use corruption::assert_no_corruption;

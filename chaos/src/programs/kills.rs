@@ -30,7 +30,7 @@ fn work(stage: &Stage, before_end: impl FnOnce()) -> Vec<String> {
     eventually("the laptop has them", || (laptop.home.count() >= 2).then_some(()).or_else(|| revive(laptop)));
     desktop.type_lines("two", &["echo desktop 1"]);
     again(laptop, &["sync", "now", "--wait", "20"]);
-    again(laptop, &["history", "delete", "--yes", "--match", "remove me"]);
+    again(laptop, &["history", "delete", "--yes", "--now", "--match", "remove me"]);
     laptop.type_lines("three", &["echo laptop 2"]);
     again(desktop, &["sync", "now", "--wait", "20"]);
     again(laptop, &["sync", "now", "--wait", "20"]);

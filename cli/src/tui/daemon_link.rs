@@ -7,6 +7,7 @@ use caro_schema::{
     id::RecordId,
     ipc::{
         Reply, Request,
+        deleting::Discard,
         history::{Filter, Hits, Mode, Order, Query, Selection, Window},
     },
 };
@@ -126,8 +127,11 @@ fn carry_out(client: &mut Client, delete: &Delete) -> Outcome<u64> {
         ids.sort_unstable_by_key(|id| id.0);
         ids.dedup();
     }
-    match client.ask(Request::Delete { selection: Selection::Ids(ids), dry_run: false })? {
-        Reply::Count(count) => Ok(count),
+    // The screen's own way back is over; caro history undelete goes on to have one.
+    let by = crate::session::own().unwrap_or_default();
+    let discard = Discard { selection: Selection::Ids(ids), by, now: false, here: false };
+    match client.ask(Request::Discard(Box::new(discard)))? {
+        Reply::Discarded(discarded) => Ok(discarded.count),
         _ => Err(unexpected()),
     }
 }

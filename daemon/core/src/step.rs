@@ -61,6 +61,12 @@ pub enum Space {
     Fork = 7,
     /// Settings, items and counts. Read whole at start.
     Shared = 8,
+    /// What was deleted and may still be taken back, for a moment.
+    Trash = 9,
+    /// Ids of records that were deleted on this device alone. Read whole at start.
+    Hidden = 10,
+    /// Ids of records that this device keeps to itself. Read whole at start.
+    Kept = 11,
 }
 
 /// What readers should hear of.
@@ -70,6 +76,8 @@ pub enum Notice {
     History,
     /// How syncing is has changed.
     Sync,
+    /// A setting, an item or a count has changed.
+    Shared,
 }
 
 /// A row: its key and its value, as written.

@@ -3,12 +3,15 @@
 use super::*;
 
 fn parse_over(before: &Config, text: &str) -> Loaded {
-    Loaded::parse(before, text, Some(Path::new("/home/ada")))
+    Loaded::parse(before, text, &Table::new(), Some(Path::new("/home/ada")))
 }
 
 fn parse(text: &str) -> Loaded {
     parse_over(&Config::default(), text)
 }
+
+/// No settings of an account.
+const NOWHERE: &str = "/nowhere";
 
 fn records(config: &Config, command: &str) -> bool {
     config.filter.objection(command.as_bytes(), b"/").is_none()
@@ -53,6 +56,11 @@ fn another(setting: &Setting) -> &'static str {
         "record.ignore_directories" => "['/x']",
         "record.ignore_space" => "false",
         "record.secrets" => "\"keep\"",
+        "history.undo_seconds" | "sync.command_bytes" => "7",
+        "sync.exclude_hosts" | "sync.exclude_sessions" | "sync.exclude_authors" => "['x']",
+        "sync.include_hosts" | "sync.include_sessions" | "sync.include_authors" => "['x']",
+        "sync.exclude_commands" | "sync.include_commands" => "['x']",
+        "sync.exclude_directories" | "sync.include_directories" => "['/x']",
         "history.keep_days" | "sync.window_days" => "7",
         "history.keep_count" | "sync.window_commands" => "700",
         other => panic!("{other} is a setting of the daemon that it does not read"),
@@ -61,10 +69,10 @@ fn another(setting: &Setting) -> &'static str {
 
 /// What a setting comes to.
 fn shown(config: &Config) -> String {
-    let Config { log, key_store, filter, keep, window_days, window_commands } = config;
+    let Config { log, key_store, filter, keep, undo_ms, selection, counts_uses, window_days, window_commands } = config;
     let Filter { ignore_commands, ignore_directories, ignore_space, secrets, pauses: _ } = filter;
     format!(
-        "{log} {key_store:?} {:?} {ignore_directories:?} {ignore_space} {secrets:?} {keep:?} {window_days:?} {window_commands:?}",
+        "{log} {key_store:?} {:?} {ignore_directories:?} {ignore_space} {secrets:?} {keep:?} {undo_ms} {selection:?} {counts_uses} {window_days:?} {window_commands:?}",
         ignore_commands.patterns()
     )
 }
@@ -117,16 +125,16 @@ fn a_broken_file_leaves_what_was_in_force_and_is_said() {
     assert_eq!(shown(&config), shown(&before));
     assert!(file.is_broken && file.problems[0].what.starts_with("line 1"), "{file:?}");
     let folder = tempfile::tempdir().expect("a folder");
-    assert_eq!(Loaded::read(&folder.path().join("none"), None).file.problems, []);
-    assert_eq!(Loaded::read(folder.path(), None).file.problems.len(), 1);
+    assert_eq!(Loaded::read(&folder.path().join("none"), NOWHERE.as_ref(), None).file.problems, []);
+    assert_eq!(Loaded::read(folder.path(), NOWHERE.as_ref(), None).file.problems.len(), 1);
 }
 
 #[test]
 fn the_file_is_read_again_when_it_was_changed_and_only_then() {
     let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("config.toml");
-    let Loaded { config, file } = Loaded::read(&path, None);
-    let again = |config: &Config, file: &ConfigFile| Loaded::again(config, file, &path, None, false);
+    let (path, shared) = (folder.path().join("config.toml"), folder.path().join("settings.toml"));
+    let Loaded { config, file } = Loaded::read(&path, &shared, None);
+    let again = |config: &Config, file: &ConfigFile| Loaded::again(config, file, (&path, &shared), None, false);
     assert!(again(&config, &file).is_none(), "no file before and none now");
     fs::write(&path, "log = \"off\"\n[record]\nsecrets = \"mask\"").expect("written");
     let changed = again(&config, &file).expect("a new file");
@@ -137,4 +145,26 @@ fn the_file_is_read_again_when_it_was_changed_and_only_then() {
     let gone = again(&changed.config, &changed.file).expect("it is gone");
     assert_eq!(gone.config.filter.secrets, Secrets::Drop, "without a file defaults apply");
     assert_eq!(gone.file.waiting, [""; 0]);
+}
+
+#[test]
+fn ds002_the_accounts_settings_hold_where_the_file_says_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, shared) = (folder.path().join("config.toml"), folder.path().join("settings.toml"));
+    fs::write(&shared, "[record]\nsecrets = \"mask\"\nignore_space = false\n").expect("written");
+    let Loaded { config, file } = Loaded::read(&path, &shared, None);
+    assert_eq!((config.filter.secrets, config.filter.ignore_space), (Secrets::Mask, false));
+    fs::write(&path, "record.secrets = \"keep\"\n").expect("written");
+    let Loaded { config, file } = Loaded::again(&config, &file, (&path, &shared), None, false).expect("changed");
+    assert_eq!(
+        (config.filter.secrets, config.filter.ignore_space),
+        (Secrets::Keep, false),
+        "the file wins, key by key"
+    );
+    fs::write(&shared, "[record]\nignore_space = true\n").expect("written");
+    let Loaded { config, file } = Loaded::again(&config, &file, (&path, &shared), None, false).expect("changed");
+    assert_eq!((config.filter.secrets, config.filter.ignore_space), (Secrets::Keep, true));
+    fs::write(&shared, "[[").expect("written");
+    let Loaded { config, file } = Loaded::again(&config, &file, (&path, &shared), None, false).expect("changed");
+    assert_eq!((config.filter.secrets, file.problems.len()), (Secrets::Keep, 0), "nobody but the daemon writes it");
 }

@@ -14,7 +14,7 @@ use caro_schema::{
     },
 };
 
-use super::recording;
+use super::{hiding, recording};
 use crate::{clock::Moment, config::Keep, filter::Filter, repositories::Repositories, retention, state::State};
 
 /// Rows of one answer. A screen shows fewer; whoever wants more asks for the next window.
@@ -32,6 +32,9 @@ pub(crate) fn search(
 ) -> Result<Reply, Fault> {
     let window = Window { limit: window.limit.min(ROWS_MAX), ..window };
     let mut hits = searcher.search(history, query, window)?;
+    if query.masked {
+        hiding::hide(&mut hits);
+    }
     keep_to_size(&mut hits);
     Ok(Reply::Hits(hits))
 }
@@ -92,7 +95,7 @@ pub(crate) fn delete(state: &mut State, selection: Selection, dry_run: bool) -> 
     Ok(Reply::Count(ids.len() as u64))
 }
 
-fn selected(filter: &Filter, history: &History, selection: Selection) -> Result<Vec<RecordId>, Fault> {
+pub(super) fn selected(filter: &Filter, history: &History, selection: Selection) -> Result<Vec<RecordId>, Fault> {
     match selection {
         Selection::Ids(ids) => Ok(ids.into_iter().filter(|id| history.contains(id)).collect()),
         Selection::Matching(query) => matching(history, *query),
@@ -114,16 +117,7 @@ fn matching(history: &History, query: Query) -> Result<Vec<RecordId>, Fault> {
     let mut query = Query { unique: false, order: Order::Newest, ..query };
     // What is deleted is what was shown.
     Repositories::default().narrow(&mut query.filter, |top| search::directories_below(history, top));
-    let mut searcher: Searcher = Default::default();
-    let mut ids = Vec::new();
-    loop {
-        let window = Window { offset: ids.len() as u64, limit: ROWS_MAX };
-        let hits = searcher.search(history, &query, window)?;
-        ids.extend(hits.rows.iter().map(|hit| hit.record.id));
-        if hits.rows.is_empty() || ids.len() as u64 >= hits.total {
-            return Ok(ids);
-        }
-    }
+    Searcher::default().every_run(history, &query)
 }
 
 /// Takes in a batch of foreign history, as the rules of recording leave it.

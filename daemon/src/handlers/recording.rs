@@ -100,7 +100,8 @@ impl State {
     pub(crate) fn renew_config(&mut self, in_any_case: bool) {
         let home = std::env::home_dir();
         let (config, file) = (&self.config, &self.config_file);
-        let Some(loaded) = Loaded::again(config, file, &self.places.config, home.as_deref(), in_any_case) else {
+        let (path, shared) = (&self.places.config, self.places.shared_settings());
+        let Some(loaded) = Loaded::again(config, file, (path, &shared), home.as_deref(), in_any_case) else {
             return;
         };
         let Loaded { config, file } = loaded;
@@ -108,7 +109,9 @@ impl State {
         if config.keep != self.config.keep {
             self.retention_at = Instant::now();
         }
+        self.device.set_rules(config.rules());
         (self.config, self.config_file) = (config, file);
+        self.count_as_configured();
     }
 
     /// Counts what was not recorded, in the transaction of the commands that were. What is to be said of it goes out
@@ -172,6 +175,11 @@ impl State {
 /// another shell's file, and no pause holds for what was run before.
 pub(crate) fn admitted(filter: &Filter, mut records: Vec<Record>) -> (Vec<Record>, Tally) {
     let mut withheld = Tally::default();
+    for assistant in records.iter_mut().filter_map(|record| record.assistant.as_mut()) {
+        if filter.clean(assistant) {
+            withheld.count(Refusal::Secret, true);
+        }
+    }
     records.retain_mut(|record| match filter.objection(&record.command, &record.directory) {
         None => true,
         Some(Refusal::Secret) if filter.secrets == Secrets::Mask => {

@@ -41,7 +41,7 @@ impl Store {
 }
 
 fn deletes_history(write: &Write) -> bool {
-    matches!(write, Write::Row(Space::Tombstone, _, Some(_)))
+    matches!(write, Write::Row(Space::Tombstone | Space::Hidden, _, Some(_)))
 }
 
 fn commit(connection: &mut Connection, sealer: &Sealer, writes: &[Write]) -> Result<(), StoreError> {

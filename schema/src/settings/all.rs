@@ -1,6 +1,8 @@
 //! The table of all settings, in the order in which the documented file shows them. A new one is a row here, its
 //! reading in the program that goes by it, and nothing else. What the columns mean is in `settings.rs`.
 
+use crate::limits::COMMAND_SYNC_BYTES_MAX;
+
 use super::{Belongs, Kind, Reader, Setting};
 
 /// Every setting. Keys of one table stand together.
@@ -73,6 +75,23 @@ pub const ALL: &[Setting] = &[
         belongs: Belongs::Person,
     },
     Setting {
+        name: "history.undo_seconds",
+        kind: Kind::Number { least: 0, most: 3600 },
+        default: "60",
+        doc: "How long a deletion can be taken back. Until then other devices still have what was deleted here.",
+        reader: Reader::Daemon,
+        belongs: Belongs::Machine,
+    },
+    Setting {
+        name: "stats.count",
+        kind: Kind::Flag,
+        default: "true",
+        doc: "Whether commands are counted as they end, by category, model, outcome and hour, beside history: caro stats \
+              --all-devices.",
+        reader: Reader::Daemon,
+        belongs: Belongs::Person,
+    },
+    Setting {
         name: "sync.window_days",
         kind: Kind::Limit { least: 0, most: u32::MAX as i64 },
         default: "90",
@@ -86,6 +105,94 @@ pub const ALL: &[Setting] = &[
         default: "10000",
         doc: "How many commands from before this machine joined the account are synced.",
         reader: Reader::DaemonAtStart,
+        belongs: Belongs::Machine,
+    },
+    Setting {
+        name: "sync.command_bytes",
+        kind: Kind::Number { least: 1, most: COMMAND_SYNC_BYTES_MAX as i64 },
+        default: "32768",
+        doc: "Commands with more bytes than this are not sent.",
+        reader: Reader::Daemon,
+        belongs: Belongs::Machine,
+    },
+    Setting {
+        name: "sync.exclude_commands",
+        kind: Kind::Patterns,
+        default: "[]",
+        doc: "Commands that match one of these are not sent: they stay on this machine.",
+        reader: Reader::Daemon,
+        belongs: Belongs::Machine,
+    },
+    Setting {
+        name: "sync.exclude_directories",
+        kind: Kind::Directories,
+        default: "[]",
+        doc: "Commands that start in one of these directories, or below one, are not sent.",
+        reader: Reader::Daemon,
+        belongs: Belongs::Machine,
+    },
+    Setting {
+        name: "sync.exclude_hosts",
+        kind: Kind::Texts,
+        default: "[]",
+        doc: "Commands that ran on one of these hosts are not sent.",
+        reader: Reader::Daemon,
+        belongs: Belongs::Machine,
+    },
+    Setting {
+        name: "sync.exclude_sessions",
+        kind: Kind::Texts,
+        default: "[]",
+        doc: "Commands of one of these runs of a shell are not sent; caro history list --json shows their ids.",
+        reader: Reader::Daemon,
+        belongs: Belongs::Machine,
+    },
+    Setting {
+        name: "sync.exclude_authors",
+        kind: Kind::Texts,
+        default: "[]",
+        doc: "Commands made by one of these are not sent: \"typed\", \"assistant\", or the name of an assistant or of its model.",
+        reader: Reader::Daemon,
+        belongs: Belongs::Machine,
+    },
+    Setting {
+        name: "sync.include_commands",
+        kind: Kind::Patterns,
+        default: "[]",
+        doc: "Unless this is empty, only commands that match one of these are sent.",
+        reader: Reader::Daemon,
+        belongs: Belongs::Machine,
+    },
+    Setting {
+        name: "sync.include_directories",
+        kind: Kind::Directories,
+        default: "[]",
+        doc: "Unless this is empty, only commands that start in one of these directories, or below one, are sent.",
+        reader: Reader::Daemon,
+        belongs: Belongs::Machine,
+    },
+    Setting {
+        name: "sync.include_hosts",
+        kind: Kind::Texts,
+        default: "[]",
+        doc: "Unless this is empty, only commands that ran on one of these hosts are sent.",
+        reader: Reader::Daemon,
+        belongs: Belongs::Machine,
+    },
+    Setting {
+        name: "sync.include_sessions",
+        kind: Kind::Texts,
+        default: "[]",
+        doc: "Unless this is empty, only commands of one of these runs of a shell are sent.",
+        reader: Reader::Daemon,
+        belongs: Belongs::Machine,
+    },
+    Setting {
+        name: "sync.include_authors",
+        kind: Kind::Texts,
+        default: "[]",
+        doc: "Unless this is empty, only commands made by one of these are sent.",
+        reader: Reader::Daemon,
         belongs: Belongs::Machine,
     },
     Setting {

@@ -4,6 +4,7 @@
 //! A value is checked before it is written. A running daemon is told at once; one that does not run reads the file when
 //! it starts.
 
+mod account;
 mod check;
 mod edit;
 mod file;
@@ -33,8 +34,9 @@ use crate::{
 
 /// See and change the settings
 ///
-/// They are in one TOML file, ~/.config/caro/config.toml, which need not be there. A change is in force at once, or, where
-/// it says so, from the next start of the daemon on.
+/// In an account, those that are for a person are the same on every machine; those that are for a machine are in its TOML
+/// file, ~/.config/caro/config.toml, which need not be there. What that file says holds on its machine in any case. A change is
+/// in force at once, or, where it says so, from the next start of the daemon on.
 ///
 /// Example: caro config set record.secrets mask
 #[derive(Args)]
@@ -49,10 +51,12 @@ enum Verb {
     List(shown::List),
     /// Print the value of a setting
     Get(shown::Get),
-    /// Change a setting in the file
+    /// Change a setting, on every machine or on this one
     Set(Set),
-    /// Take a setting out of the file, so that its default holds
+    /// Take a setting back, so that its default holds
     Unset(Unset),
+    /// Put settings of this machine's file in force on every machine
+    Share(account::Share),
     /// Open the file in your editor, and check it afterwards
     Edit,
     /// Print where the file is
@@ -61,9 +65,10 @@ enum Verb {
     Default,
 }
 
-/// Change a setting in the file
+/// Change a setting, on every machine or on this one
 ///
-/// Comments and everything else in the file stay as they are. Lists take several values; one that begins with a - comes
+/// In an account, a setting that is for a person changes on all of its machines; every other one in this machine's file, where
+/// comments and everything else stay as they are. caro config list says which is which. Lists take several values; one that begins with a - comes
 /// after --. A limit on what history keeps says first how many commands it deletes, and asks.
 ///
 /// Example: caro config set --add record.ignore_commands '^pass '
@@ -81,6 +86,9 @@ struct Set {
     /// Take out of a list
     #[arg(long)]
     remove: bool,
+    /// On this machine alone, whatever the others go by: it is put into this machine's file
+    #[arg(long)]
+    here: bool,
     /// Do not ask, also where it deletes
     #[arg(long, short = 'y')]
     yes: bool,
@@ -93,12 +101,17 @@ enum Sure {
     Asks,
 }
 
-/// Take a setting out of the file, so that its default holds
+/// Take a setting back, so that its default holds
+///
+/// Out of this machine's file and, in an account, for every machine.
 #[derive(Args)]
 struct Unset {
     /// Its name, such as record.secrets
     #[arg(value_name = "NAME")]
     name: String,
+    /// Only out of this machine's file, so that it goes by what the other machines go by
+    #[arg(long)]
+    here: bool,
 }
 
 impl Config {
@@ -108,6 +121,7 @@ impl Config {
             Verb::Get(get) => get.run(),
             Verb::Set(set) => set.run(),
             Verb::Unset(unset) => unset.run(),
+            Verb::Share(share) => share.run(),
             Verb::Edit => edit::edit(),
             Verb::Path => print(&places()?.config.display().to_string()),
             Verb::Default => print(page::page().trim_end()),
@@ -124,18 +138,27 @@ fn print(text: &str) -> Outcome {
 impl Set {
     fn run(self) -> Outcome {
         let setting = known(&self.name)?;
-        let path = places()?.config;
-        let (before, mut file) = (File::read(&path)?, File::read(&path)?);
+        let places = places()?;
+        let path = &places.config;
+        let (before, mut file) = (File::read(path)?, File::read(path)?);
         let is_list = matches!(setting.kind, Kind::Words(_) | Kind::Texts | Kind::Patterns | Kind::Directories);
         if (self.add || self.remove) && !is_list {
             return Err(Failure::new(exit::USAGE, format!("{} is no list", self.name)));
         }
-        let values = self.values(setting, &file)?;
+        let of_account = account::settings(&places);
+        let values = self.values(setting, &file.over(&of_account)?)?;
         let value = value::read(setting, &self.name, &values)?;
+        let sure = if self.yes { Sure::Yes } else { Sure::Asks };
+        if !self.here
+            && account::can_be_shared(setting)
+            && let Some(account) = account::Account::find(&places)?
+        {
+            return account::set(account, &self.name, &value, &places, sure);
+        }
         file.set(&self.name, value)?;
-        means_something(&before, &file, &path)?;
-        keep::agree(&before, &file, if self.yes { Sure::Yes } else { Sure::Asks })?;
-        file.write(&path)?;
+        means_something(&before, &file, path)?;
+        keep::agree(&before.over(&of_account)?, &file.over(&of_account)?, sure)?;
+        file.write(path)?;
         in_force(setting)
     }
 
@@ -178,10 +201,16 @@ fn means_something(before: &File, after: &File, path: &Path) -> Outcome {
 impl Unset {
     fn run(self) -> Outcome {
         // Also one that is not known: that is the way to be rid of it.
-        let path = places()?.config;
+        let places = places()?;
+        let path = places.config.clone();
         let mut file = File::read(&path)?;
+        let is_shared = !self.here && account::settings(&places).value(&self.name).is_some();
+        if is_shared && let Some(mut account) = account::Account::find(&places)? {
+            account.set(vec![(self.name.clone(), None)])?;
+        }
         if !file.unset(&self.name) {
             return match settings::find(&self.name) {
+                Some(_) if is_shared => Ok(()),
                 Some(_) => print(&format!("{} was not set", self.name)),
                 None => Err(unknown(&self.name)),
             };
@@ -197,7 +226,7 @@ fn in_force(setting: &Setting) -> Outcome {
     if waiting.iter().any(|name| name == setting.name) {
         say(&format!("{} is in force after: caro daemon restart", setting.name));
     }
-    Ok(())
+    super::sync::selecting::offer_to_withdraw(setting.name)
 }
 
 /// Has a running daemon read the file. Gives the settings that wait for its next start.

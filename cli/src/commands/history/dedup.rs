@@ -12,8 +12,8 @@ use crate::{
 
 /// Leave one run of each command
 ///
-/// The newest one stays, or the oldest. What still runs is left alone. It says how many there are to be deleted, and asks,
-/// because it cannot be undone. Searching shows each command once without this; times and counts of use are what is lost.
+/// The newest one stays, or the oldest. What still runs is left alone. It says how many there are to be deleted, and asks;
+/// for a minute caro history undelete takes it back. Searching shows each command once without this; times and counts of use are what is lost.
 ///
 /// Example: caro history dedup --in-directory --dry-run
 #[derive(Args)]

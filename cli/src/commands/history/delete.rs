@@ -1,30 +1,27 @@
-//! `caro history delete`: by id or by what matches. Says first how many, and asks, because it cannot be undone.
+//! `caro history delete`: by id or by what matches. Says first how many, and asks. How it goes on is in `tidy.rs`.
 
 use caro_schema::{
     id::RecordId,
-    ipc::{
-        Reply, Request,
-        history::{Query, Selection},
-    },
+    ipc::history::{Query, Selection},
 };
 use clap::Args;
 
-use super::settle;
+use super::{settle, tidy::Sure};
 use crate::{
     client::Client,
-    commands::{filters::Filters, filters::place, search::ModeName, unexpected},
+    commands::{filters::Filters, filters::place, search::ModeName},
     error::{Failure, Outcome},
     exit,
-    output::Out,
-    terminal::ask,
 };
 
-/// Delete commands, here and on every device, for ever
+/// Delete commands, here and on every device
 ///
-/// Either by their ids, which caro history list --ids shows, or all that match. It cannot be undone, so it says how many
-/// there are and asks.
+/// Either by their ids, which caro history list --ids shows, or all that match: a text, a directory, a time, a session. It
+/// says how many there are, from when and where else they are, and asks. They are gone from the history at once; for a
+/// minute (history.undo_seconds) caro history undelete brings them back. Then they go for ever: from the databases of all
+/// devices, and what carried them is purged from the relays.
 ///
-/// Example: caro history delete --match 'export TOKEN=' --mode prefix
+/// Examples: caro history delete --match 'export TOKEN=' --mode prefix; caro history delete --session --since 1h
 #[derive(Args)]
 pub(crate) struct Delete {
     /// Ids of single runs
@@ -39,15 +36,8 @@ pub(crate) struct Delete {
     /// Everything that the other options let through, however much that is
     #[arg(long, conflicts_with_all = ["ids", "text"])]
     all: bool,
-    /// Only say how many
-    #[arg(long)]
-    dry_run: bool,
-    /// Do not ask
-    #[arg(long, short = 'y')]
-    yes: bool,
-    /// The number alone, as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    sure: Sure,
     #[command(flatten)]
     filters: Filters,
 }
@@ -61,20 +51,7 @@ impl Delete {
         let selection = self.selection()?;
         let mut client = Client::open()?;
         settle(&mut client)?;
-        let matching = delete(&mut client, &selection, true)?;
-        if self.dry_run || matching == 0 {
-            self.say(matching, if self.dry_run { "would be deleted" } else { "deleted" })?;
-            // As for prune: a script learns that there was nothing to do, however it asked.
-            return if matching == 0 { Err(Failure::silent(exit::FAILURE)) } else { Ok(()) };
-        }
-        if !self.yes {
-            let question = format!("Delete {} on every device, for ever?", commands(matching));
-            if !ask::yes(&question, "--yes deletes without asking")? {
-                return Err(Failure::cancelled());
-            }
-        }
-        let deleted = delete(&mut client, &selection, false)?;
-        self.say(deleted, "deleted")
+        self.sure.delete(&mut client, &selection, &[])
     }
 
     fn selection(&self) -> Outcome<Selection> {
@@ -97,26 +74,5 @@ impl Delete {
             place: place(),
             ..Query::default()
         })))
-    }
-
-    fn say(&self, count: u64, what: &str) -> Outcome {
-        let mut out = Out::new();
-        if self.json {
-            out.json(&serde_json::json!({ "count": count, "dry_run": self.dry_run }))?;
-        } else {
-            out.line(&format!("{} {what}", commands(count)))?;
-        }
-        out.finish()
-    }
-}
-
-fn commands(count: u64) -> String {
-    if count == 1 { "1 command".to_owned() } else { format!("{count} commands") }
-}
-
-fn delete(client: &mut Client, selection: &Selection, dry_run: bool) -> Outcome<u64> {
-    match client.ask(Request::Delete { selection: selection.clone(), dry_run })? {
-        Reply::Count(count) => Ok(count),
-        _ => Err(unexpected()),
     }
 }

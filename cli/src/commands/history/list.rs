@@ -48,7 +48,7 @@ impl List {
         let order = if self.newest_first { Order::Newest } else { Order::Oldest };
         let (mode, place) = (Mode::Fuzzy, place());
         let (text, filter) = understood(&self.text, mode, &place, self.filters.resolve()?)?;
-        let query = Query { text, mode, filter, order, unique: self.unique, place };
+        let query = Query { text, mode, filter, order, unique: self.unique, place, masked: false };
         let mut client = Client::open()?;
         settle(&mut client)?;
         let mut out = Out::new();

@@ -8,6 +8,7 @@ pub(crate) mod pages;
 mod prune;
 pub(crate) mod rows;
 mod tidy;
+mod undelete;
 
 use std::{
     thread,
@@ -44,8 +45,10 @@ enum Command {
     List(list::List),
     /// Print the newest command
     Last(last::Last),
-    /// Delete commands, here and on every device, for ever
+    /// Delete commands, here and on every device
     Delete(delete::Delete),
+    /// Take a deletion back
+    Undelete(undelete::Undelete),
     /// Delete what you no longer want to keep
     Prune(prune::Prune),
     /// Leave one run of each command
@@ -58,6 +61,7 @@ impl History {
             Some(Command::List(command)) => command.run(),
             Some(Command::Last(command)) => command.run(),
             Some(Command::Delete(command)) => command.run(),
+            Some(Command::Undelete(command)) => command.run(),
             Some(Command::Prune(command)) => command.run(),
             Some(Command::Dedup(command)) => command.run(),
             None => super::screen::print_chosen(&self.screen),

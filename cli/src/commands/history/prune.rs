@@ -24,7 +24,7 @@ use crate::{
 ///
 /// Without options: what the rules of recording, as they are now, would not take in, such as commands with a secret in
 /// them. With options: all that they let through; with --refused as well, what of that the rules refuse. It says how many
-/// there are, and asks, because it cannot be undone.
+/// there are, and asks, and for a minute caro history undelete takes it back.
 ///
 /// Examples: caro history prune --dry-run; caro history prune --older-than 1y --failed; caro history prune --match '^ls( |$)' --mode regex
 #[derive(Args)]

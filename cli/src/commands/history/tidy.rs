@@ -1,18 +1,26 @@
-//! What prune and dedup have in common: how many there are is said first, then it is asked, then they are deleted.
+//! What deleting, pruning and dedup have in common: what would go is said first, then it is asked, then it is deleted, and
+//! it is said until when it can be taken back.
 
-use caro_schema::ipc::{Reply, Request, history::Selection};
+use caro_schema::ipc::{
+    Reply, Request,
+    deleting::{Discard, Discarded, Weight},
+    history::Selection,
+};
 use clap::Args;
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value, json};
 
 use crate::{
     client::Client,
     commands::unexpected,
     error::{Failure, Outcome},
     exit,
-    output::Out,
+    output::{Out, counted, say, time},
+    session,
     terminal::ask,
 };
 
-/// How sure the person is.
+/// How sure the person is, and how far it goes.
 #[derive(Args)]
 pub(super) struct Sure {
     /// Only say how many
@@ -24,6 +32,15 @@ pub(super) struct Sure {
     /// The numbers alone, as JSON
     #[arg(long)]
     json: bool,
+    /// At once, with no way back: otherwise caro history undelete takes it back for a moment (history.undo_seconds)
+    #[arg(long)]
+    now: bool,
+    /// On every device of the account, and from the relays; this is what happens without an option
+    #[arg(long, conflicts_with = "here")]
+    everywhere: bool,
+    /// Only on this device: other devices keep them, and they do not come back here
+    #[arg(long)]
+    here: bool,
 }
 
 /// A group of commands, and how many there are.
@@ -37,56 +54,149 @@ pub(super) struct Group {
 }
 
 impl Sure {
-    /// Says how many there are of each group, asks, and deletes all of the selection.
+    /// Says what would go, asks, and deletes all of the selection.
     pub(super) fn delete(&self, client: &mut Client, selection: &Selection, groups: &[Group]) -> Outcome {
-        let total = count(client, selection)?;
+        let weight = weigh(client, selection)?;
+        let total = weight.count;
         if self.dry_run || total == 0 {
-            self.say(total, groups, "would be deleted")?;
+            if !self.json && total > 0 {
+                say(&about(&weight));
+            }
+            self.say(&Discarded { count: total, ..Discarded::default() }, groups, "would be deleted")?;
+            // A script learns that there was nothing to do, however it asked.
             return if total == 0 { Err(Failure::silent(exit::FAILURE)) } else { Ok(()) };
         }
         if !self.yes {
             for Group { what, count, .. } in groups.iter().filter(|group| group.count > 0) {
-                crate::output::say(&format!("{} {what}", commands(*count)));
+                say(&format!("{} {what}", counted(*count, "command")));
             }
-            let question = format!("Delete {} on every device, for ever?", commands(total));
-            if !ask::yes(&question, "--yes deletes without asking")? {
+            say(&about(&weight));
+            if !ask::yes(&self.question(&weight), "--yes deletes without asking")? {
                 return Err(Failure::cancelled());
             }
         }
-        let deleted = ask_daemon(client, selection, false)?;
-        self.say(deleted, groups, "deleted")
+        let by = session::own().unwrap_or_default();
+        let discard = Discard { selection: selection.clone(), by, now: self.now, here: self.here };
+        let Reply::Discarded(discarded) = client.ask(Request::Discard(Box::new(discard)))? else {
+            return Err(unexpected());
+        };
+        if !self.json {
+            self.say_what_follows(&discarded, &weight);
+        }
+        self.say(&discarded, groups, "deleted")
     }
 
-    fn say(&self, total: u64, groups: &[Group], what: &str) -> Outcome {
+    fn question(&self, weight: &Weight) -> String {
+        let place = match (self.here, weight.joined) {
+            (true, true) => "on this device only",
+            (_, false) => "from this machine",
+            (false, true) => "on every device",
+        };
+        let back = self.now || weight.undo_ms == 0;
+        let back = if back { "for ever".to_owned() } else { format!("with {} to take it back", span(weight.undo_ms)) };
+        format!("Delete {} {place}, {back}?", counted(weight.count, "command"))
+    }
+
+    fn say_what_follows(&self, discarded: &Discarded, weight: &Weight) {
+        let until = time::local_ms(discarded.until_ms, &TimeZone::system());
+        let ends = match (self.here, weight.joined) {
+            (true, true) => "then they are gone here; other devices keep them",
+            (_, false) => "then they are gone for ever",
+            (false, true) => "then they are gone from every device and relay, for ever",
+        };
+        if discarded.number.is_some() {
+            say(&format!("caro history undelete takes it back until {until}; {ends}"));
+        }
+        if self.here && weight.elsewhere > 0 {
+            say("this device goes on passing them on to the others, sealed; without --here they are deleted there too");
+        }
+    }
+
+    fn say(&self, discarded: &Discarded, groups: &[Group], what: &str) -> Outcome {
         let mut out = Out::new();
+        let count = discarded.count;
         if self.json {
-            let groups: serde_json::Map<_, _> =
-                groups.iter().map(|group| (group.key.to_owned(), group.count.into())).collect();
-            out.json(&serde_json::json!({ "count": total, "dry_run": self.dry_run, "of_these": groups }))?;
+            let mut all = Map::new();
+            all.insert("count".to_owned(), count.into());
+            all.insert("dry_run".to_owned(), self.dry_run.into());
+            if !groups.is_empty() {
+                let groups: Map<String, Value> =
+                    groups.iter().map(|group| (group.key.to_owned(), group.count.into())).collect();
+                all.insert("of_these".to_owned(), groups.into());
+            }
+            if let Some(number) = discarded.number {
+                let undo = json!({ "number": number, "until": time::rfc3339(discarded.until_ms as i64 * 1000) });
+                all.insert("undo".to_owned(), undo);
+            }
+            out.json(&Value::Object(all))?;
             return out.finish();
         }
         if self.dry_run {
             for Group { what, count, .. } in groups.iter().filter(|group| group.count > 0) {
-                out.line(&format!("{} {what}", commands(*count)))?;
+                out.line(&format!("{} {what}", counted(*count, "command")))?;
             }
         }
-        out.line(&format!("{} {what}", commands(total)))?;
+        out.line(&format!("{} {what}", counted(count, "command")))?;
         out.finish()
+    }
+}
+
+/// Over which time they ran, and where else they are.
+fn about(weight: &Weight) -> String {
+    let zone = TimeZone::system();
+    let (first, last) = (time::local(weight.first_us, &zone), time::local(weight.last_us, &zone));
+    let when = if first == last { format!("from {first}") } else { format!("from {first} to {last}") };
+    let where_else = match (weight.joined, weight.elsewhere) {
+        (false, _) => String::new(),
+        (true, 0) => "; none of them was sent to other devices".to_owned(),
+        (true, sent) => {
+            let others = match weight.others {
+                0 => "at the relay".to_owned(),
+                others => format!("with {}", counted(others, "other device")),
+            };
+            format!("; {sent} of them are {others}, or on their way there")
+        }
+    };
+    format!("{when}{where_else}")
+}
+
+fn span(ms: u64) -> String {
+    time::duration(ms.saturating_mul(1000))
+}
+
+fn weigh(client: &mut Client, selection: &Selection) -> Outcome<Weight> {
+    match client.ask(Request::Weigh { selection: selection.clone() })? {
+        Reply::Weight(weight) => Ok(weight),
+        _ => Err(unexpected()),
     }
 }
 
 /// How many a selection holds.
 pub(super) fn count(client: &mut Client, selection: &Selection) -> Outcome<u64> {
-    ask_daemon(client, selection, true)
-}
-
-fn ask_daemon(client: &mut Client, selection: &Selection, dry_run: bool) -> Outcome<u64> {
-    match client.ask(Request::Delete { selection: selection.clone(), dry_run })? {
+    match client.ask(Request::Delete { selection: selection.clone(), dry_run: true })? {
         Reply::Count(count) => Ok(count),
         _ => Err(unexpected()),
     }
 }
 
-fn commands(count: u64) -> String {
-    if count == 1 { "1 command".to_owned() } else { format!("{count} commands") }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sure(now: bool, here: bool) -> Sure {
+        Sure { dry_run: false, yes: false, json: false, now, everywhere: false, here }
+    }
+
+    #[test]
+    fn the_question_says_where_and_whether_there_is_a_way_back() {
+        let alone = Weight { count: 2, undo_ms: 60_000, ..Weight::default() };
+        let joined = Weight { joined: true, elsewhere: 1, others: 1, ..alone.clone() };
+        let check = |sure: Sure, weight: &Weight, expected: &str| assert_eq!(sure.question(weight), expected);
+        check(sure(false, false), &alone, "Delete 2 commands from this machine, with 1m to take it back?");
+        check(sure(true, false), &joined, "Delete 2 commands on every device, for ever?");
+        check(sure(false, true), &joined, "Delete 2 commands on this device only, with 1m to take it back?");
+        let never = Weight { undo_ms: 0, ..joined };
+        check(sure(false, false), &never, "Delete 2 commands on every device, for ever?");
+        assert!(about(&never).ends_with("; 1 of them are with 1 other device, or on their way there"));
+    }
 }

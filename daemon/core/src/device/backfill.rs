@@ -4,9 +4,10 @@
 use std::collections::VecDeque;
 
 use caro_schema::{
+    body::history::Record,
     cell::CELL_OVERHEAD_BYTES,
     id::RecordId,
-    limits::{CELL_BYTES_MAX, CHANGES_MAX, COMMAND_SYNC_BYTES_MAX, PAYLOAD_BYTES_MAX},
+    limits::{CELL_BYTES_MAX, CHANGES_MAX, PAYLOAD_BYTES_MAX},
     op::{OP_OVERHEAD_BYTES, Payload, RawChange, kind},
 };
 
@@ -35,7 +36,8 @@ impl Backfill {
     pub(super) fn new(history: &History, rules: &Rules, now_ms: u64) -> Self {
         let since_us = rules.since_us(now_ms).unwrap_or(i64::MIN);
         let most = rules.window_count.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
-        let newest = history.newest().take_while(|record| record.start_us >= since_us).take(most);
+        let goes = |record: &Record| rules.selection.stays(record).is_none();
+        let newest = history.newest().take_while(|record| record.start_us >= since_us).filter(goes).take(most);
         Self { ids: newest.map(|record| record.id).collect(), all: false }
     }
 
@@ -76,7 +78,7 @@ impl Account {
         let records = piece.iter().filter_map(|id| history.record(id));
         let (inside, outside): (Vec<_>, Vec<_>) = records.partition(|record| record.start_us >= since_us);
         let changes: Vec<RawChange> =
-            inside.iter().filter(|record| record.command.len() <= COMMAND_SYNC_BYTES_MAX).map(put).collect();
+            inside.iter().filter(|record| rules.selection.stays(record).is_none()).map(put).collect();
         let mut step = Step::default();
         if !outside.is_empty() {
             self.profile.outside_window += outside.len() as u64;

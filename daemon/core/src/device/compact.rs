@@ -11,13 +11,14 @@ use caro_link::proof;
 use caro_schema::{
     body::{
         self,
+        again::Again,
         history::{Delete, Record},
         shared::{Count, Set},
         snapshot::{Origin, PARTS_MAX, Snapshot},
     },
     cell::CellClass,
     codec,
-    id::{CellId, OpId, RecordId},
+    id::{CellId, DeviceId, OpId, RecordId},
     op::{Body, Parent, RawChange, SignedOp, kind},
 };
 use serde_bytes::ByteBuf;
@@ -128,7 +129,7 @@ impl Account {
             list.author == own && list.to + 1 == run.from && list.part_ids().count() < PARTS_MAX - 128
         });
         let base = base.cloned();
-        let mut fold = Fold::new(history);
+        let mut fold = Fold::new(own, history);
         let (mut parts, mut gone) = (Vec::new(), Vec::new());
         let mut named = BTreeMap::new();
         let mut from = run.from;
@@ -216,6 +217,8 @@ impl Account {
 /// What is left of a run: each record once, as it is known now and unless it was deleted; each deletion once; the last
 /// name; and whatever this version does not know, with its origin.
 struct Fold<'a> {
+    /// Whose ops they are. What these say of others' changes, because an op of theirs was emptied, stays as it is.
+    own: DeviceId,
     history: &'a History,
     records: Vec<RawChange>,
     seen: BTreeSet<RecordId>,
@@ -229,8 +232,9 @@ struct Fold<'a> {
 }
 
 impl<'a> Fold<'a> {
-    fn new(history: &'a History) -> Self {
+    fn new(own: DeviceId, history: &'a History) -> Self {
         Self {
+            own,
             history,
             records: Vec::new(),
             seen: BTreeSet::new(),
@@ -258,11 +262,12 @@ impl<'a> Fold<'a> {
         match change.0 {
             body::kind::RECORD => {
                 let Ok(record) = codec::decode::<Record>(&change.1) else { return };
-                if self.seen.insert(record.id)
-                    && let Some(record) = self.history.record(&record.id)
-                {
-                    self.records.push(put(&record));
+                let is_new = self.seen.insert(record.id) || self.history.is_hidden(&record.id);
+                if self.history.is_deleted(&record.id) || !is_new {
+                    return;
                 }
+                // What is only not to be here is kept for the others, as it was said.
+                self.records.push(self.history.record(&record.id).map_or(change, |record| put(&record)));
             }
             body::kind::DELETE => {
                 if let Ok(delete) = codec::decode::<Delete>(&change.1) {
@@ -273,6 +278,15 @@ impl<'a> Fold<'a> {
                 if let Ok(other) = codec::decode(&change.1) {
                     *origin = other;
                 }
+            }
+            body::kind::AGAIN => match codec::decode::<Again>(&change.1) {
+                Ok(again) if !matches!(again.kind, body::kind::AGAIN | body::kind::ORIGIN) => {
+                    self.change(RawChange(again.kind, again.change), &mut { again.origin });
+                }
+                _ => self.others.push((*origin, change)),
+            },
+            body::kind::DEVICE_NAME | body::kind::SET | body::kind::COUNT if origin.author != self.own => {
+                self.others.push((*origin, change));
             }
             body::kind::DEVICE_NAME => {
                 if self.name.as_ref().is_none_or(|(known, _)| known.stamp < origin.stamp) {

@@ -13,10 +13,7 @@ use caro_schema::{
     op::{RawChange, kind},
 };
 
-use super::{Account, Device, DeviceError, Env, backfill, recorded,
-    selection::Selection,
-    state,
-};
+use super::{Account, Device, DeviceError, Env, backfill, recorded, selection::Selection, state};
 use crate::{
     history::{History, PutOutcome},
     step::{Notice, Rows, Space, Step, Write},
@@ -151,7 +148,10 @@ impl Account {
             return Some(0);
         }
         let pending = self.pending.values().map(|pending| pending.due_ms).min();
-        [pending, self.unsaid.due_ms(), self.attest_at_ms(), self.forward_at_ms(), self.erase_at_ms()].into_iter().flatten().min()
+        [pending, self.unsaid.due_ms(), self.attest_at_ms(), self.forward_at_ms(), self.erase_at_ms()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     pub(super) fn handle_timer(

@@ -80,6 +80,11 @@ impl Snapshots {
         Ok(snapshots)
     }
 
+    /// Every part that is here.
+    pub(super) fn parts(&self) -> impl Iterator<Item = OpId> {
+        self.loose.keys().copied().chain(self.kept.values().flat_map(|kept| kept.list.part_ids()))
+    }
+
     /// Whether a part is here.
     pub(super) fn has(&self, part: &OpId) -> bool {
         self.loose.contains_key(part) || self.kept.values().any(|kept| kept.list.part_ids().any(|id| id == *part))
@@ -141,7 +146,7 @@ impl Account {
         let Arrived { cell_id, op, header, id, .. } = arrived;
         self.note_part_at_remote(batch.from, id);
         if self.snapshots.has(&id) {
-            return self.note_cell_of(Space::Part, id.0.to_vec(), cell_id, batch);
+            return self.note_again((Space::Part, id.0.to_vec()), cell_id, &op, &header, batch);
         }
         if self.snapshots.loose.len() >= LOOSE_MAX {
             self.refused += 1;

@@ -56,9 +56,11 @@ pub struct History {
     directories: Pool,
     contexts: Contexts,
     tombstones: Tombstones,
+    /// Records that are not to be here, and are elsewhere.
+    hidden: Tombstones,
     blocks: Blocks,
-    /// Ids whose tombstones are to be written.
-    deleted: Vec<RecordId>,
+    /// Marks that are to be written, or dropped.
+    marked: Vec<(Space, RecordId, bool)>,
     /// Commands whose newest run has changed or gone.
     stale: BTreeSet<u32>,
     revision: Revision,
@@ -78,6 +80,15 @@ pub struct PutOutcome {
     pub deleted: u64,
 }
 
+/// What a deletion did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deleted {
+    /// Ids that were not deleted before, each once.
+    pub new: Vec<RecordId>,
+    /// How many of them there was a record of.
+    pub live: u64,
+}
+
 impl Default for History {
     fn default() -> Self {
         Self::new()
@@ -93,8 +104,9 @@ impl History {
             directories: Pool::default(),
             contexts: Contexts::default(),
             tombstones: Tombstones::default(),
+            hidden: Tombstones::default(),
             blocks: Blocks::default(),
-            deleted: Vec::new(),
+            marked: Vec::new(),
             stale: BTreeSet::new(),
             revision: Revision::new(),
             complete: false,
@@ -106,7 +118,7 @@ impl History {
     pub fn load_block(&mut self, number: BlockNumber, records: Vec<Record>) {
         let (mut rows, mut bytes) = (Vec::with_capacity(records.len()), 0);
         for record in records {
-            if self.tombstones.contains(&record.id) {
+            if self.keeps_out(&record.id) {
                 self.blocks.change(number);
             } else if let Some(row) = self.rows.find(&record.id) {
                 if self.rows.block(row) != number {
@@ -127,6 +139,11 @@ impl History {
         self.tombstones.add(ids);
     }
 
+    /// Takes in what the store says is not to be here, though it is elsewhere.
+    pub fn load_hidden(&mut self, ids: impl Iterator<Item = RecordId>) {
+        self.hidden.add(ids);
+    }
+
     /// Says that all blocks of the store have been loaded.
     pub fn set_complete(&mut self) {
         self.complete = true;
@@ -145,7 +162,7 @@ impl History {
         let mut outcome = PutOutcome::default();
         let mut block = None;
         for record in records {
-            if self.tombstones.contains(&record.id) {
+            if self.keeps_out(&record.id) {
                 outcome.deleted += 1;
             } else if let Some(row) = self.rows.find(&record.id) {
                 let replaced = self.merge(row, record);
@@ -167,16 +184,49 @@ impl History {
     }
 
     /// Deletes records for ever, also those that have not come yet. Their text is gone from memory when this returns.
-    pub fn delete(&mut self, ids: &[RecordId]) {
-        self.deleted.extend(self.tombstones.add(ids.iter().copied()));
+    /// Gives what was not deleted before.
+    pub fn delete(&mut self, ids: &[RecordId]) -> Deleted {
+        let new = self.tombstones.add(ids.iter().copied());
+        self.marked.extend(new.iter().map(|id| (Space::Tombstone, *id, true)));
+        Deleted { live: self.remove(ids), new }
+    }
+
+    /// Takes a deletion back: these ids may come again. What was deleted with them has to be put again.
+    pub fn undelete(&mut self, ids: &[RecordId]) {
+        let back = self.tombstones.remove(ids.iter().copied());
+        self.marked.extend(back.into_iter().map(|id| (Space::Tombstone, id, false)));
+    }
+
+    /// Has records not be here any more, and not come again, though others keep them. Gives how many were here.
+    pub fn hide(&mut self, ids: &[RecordId]) -> u64 {
+        let new = self.hidden.add(ids.iter().copied());
+        self.marked.extend(new.into_iter().map(|id| (Space::Hidden, id, true)));
+        self.remove(ids)
+    }
+
+    /// Lets records come again that were hidden. They have to be put again.
+    pub fn unhide(&mut self, ids: &[RecordId]) {
+        let back = self.hidden.remove(ids.iter().copied());
+        self.marked.extend(back.into_iter().map(|id| (Space::Hidden, id, false)));
+    }
+
+    /// Takes rows out, with their text. Gives how many there were.
+    fn remove(&mut self, ids: &[RecordId]) -> u64 {
+        let mut count = 0;
         for id in ids {
             let Some(row) = self.rows.find(id) else { continue };
             self.blocks.remove(self.rows.block(row), row, self.row_text_bytes(row));
             self.forget_run(row);
             self.release_texts(row);
             self.rows.remove(row);
+            count += 1;
         }
         self.settle();
+        count
+    }
+
+    fn keeps_out(&self, id: &RecordId) -> bool {
+        self.tombstones.contains(id) || self.hidden.contains(id)
     }
 
     /// Merges some small blocks into one, if there are too many. True when there is more to do. Every [`Self::put`]
@@ -203,6 +253,11 @@ impl History {
     /// The ids of all deleted records, ascending.
     pub fn deleted(&self) -> impl Iterator<Item = &RecordId> {
         self.tombstones.iter()
+    }
+
+    /// Whether the record with this id is only not to be here.
+    pub fn is_hidden(&self, id: &RecordId) -> bool {
+        self.hidden.contains(id)
     }
 
     /// Whether the record with this id was deleted.
@@ -245,10 +300,10 @@ impl History {
 
     /// What has changed since the last time, for one transaction.
     pub fn take_writes(&mut self) -> Vec<Write> {
-        let deleted = std::mem::take(&mut self.deleted);
-        let tombstones =
-            deleted.into_iter().map(|id| Write::Row(Space::Tombstone, id.as_bytes().to_vec(), Some(Vec::new())));
-        let mut writes: Vec<Write> = tombstones.collect();
+        let marked = std::mem::take(&mut self.marked);
+        let row =
+            |(space, id, is): (Space, RecordId, bool)| Write::Row(space, id.as_bytes().to_vec(), is.then(Vec::new));
+        let mut writes: Vec<Write> = marked.into_iter().map(row).collect();
         let mut blocks = std::mem::take(&mut self.blocks);
         for (number, rows) in blocks.take_changed() {
             let records = rows.map(|rows| rows.iter().map(|row| self.build(*row)).collect());
@@ -280,6 +335,7 @@ impl History {
             + self.directories.memory_bytes()
             + self.contexts.memory_bytes()
             + self.tombstones.memory_bytes()
+            + self.hidden.memory_bytes()
             + self.blocks.memory_bytes()
     }
 

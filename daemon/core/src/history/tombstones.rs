@@ -1,5 +1,7 @@
 //! The ids of deleted records, for ever. Sorted, because sixteen bytes an id is all that it may cost.
 
+use std::collections::BTreeSet;
+
 use caro_schema::id::RecordId;
 
 use super::grow;
@@ -24,6 +26,13 @@ impl Tombstones {
         // The sort finds the two runs and merges them.
         self.sorted.sort();
         new
+    }
+
+    /// Takes ids out again.
+    pub(super) fn remove(&mut self, ids: impl IntoIterator<Item = RecordId>) -> Vec<RecordId> {
+        let gone: BTreeSet<RecordId> = ids.into_iter().filter(|id| self.contains(id)).collect();
+        self.sorted.retain(|id| !gone.contains(id));
+        gone.into_iter().collect()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &RecordId> {

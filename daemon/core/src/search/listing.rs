@@ -3,7 +3,10 @@
 
 use std::ops::Range;
 
-use caro_schema::ipc::history::{Hits, Order, Window};
+use caro_schema::{
+    id::RecordId,
+    ipc::history::{Hits, Order, Window},
+};
 
 use super::{bits::Bits, parallel::in_parts, results::Search};
 
@@ -36,6 +39,28 @@ impl Search<'_> {
         }
         let keys = if window.limit == 0 { Vec::new() } else { top.window(offset) };
         self.answer(total, &keys)
+    }
+
+    /// Every run that counts, the newest first. For whoever wants all of them: one pass, where windows one after the other
+    /// would each begin from the first row.
+    pub(super) fn every_run(&self) -> Vec<RecordId> {
+        let (rows, slots) = (self.history.rows(), self.history.commands().slots());
+        let chosen = (!self.pattern.is_everything()).then(|| Bits::of(slots, self.matches.iter().copied()));
+        let mut found: Vec<u32> = in_parts(rows.slots(), |part| {
+            let of_word = |word: usize| {
+                let runs = match &chosen {
+                    Some(chosen) => self.runs_in(word, |command| chosen.has(command)),
+                    None => self.runs_in(word, |_| true),
+                };
+                rows_of(word, runs)
+            };
+            self.words(&part).flat_map(of_word).collect::<Vec<u32>>()
+        })
+        .into_iter()
+        .flatten()
+        .collect();
+        found.sort_unstable_by(|one, other| rows.compare(*other, *one));
+        found.into_iter().map(|row| rows.id(row)).collect()
     }
 
     /// The words of some rows, 64 in each, from that on which most likely comes first in the result: whoever begins with that

@@ -10,6 +10,7 @@ mod details;
 mod expression;
 mod fuzzy;
 mod listing;
+mod made;
 mod matches;
 mod narrow;
 mod needle;
@@ -27,9 +28,12 @@ mod sit;
 mod tests;
 mod top;
 
-use caro_schema::ipc::{
-    Fault,
-    history::{Filter, Hits, Order, Place, Query, Window},
+use caro_schema::{
+    id::RecordId,
+    ipc::{
+        Fault,
+        history::{Filter, Hits, Order, Place, Query, Window},
+    },
 };
 
 use crate::history::History;
@@ -79,6 +83,23 @@ impl Searcher {
         let near = self.near.as_ref().filter(|_| is_ranked);
         let search = Search { history, query, pattern: &pattern, runs, near, matches: &matches };
         Ok(if is_by_command { search.hits(window) } else { search.listing(window) })
+    }
+
+    /// Every run that matches, the newest first, whatever order the query asks for and however often a command ran.
+    ///
+    /// # Errors
+    /// As [`Self::search`].
+    pub fn every_run(&mut self, history: &History, query: &Query) -> Result<Vec<RecordId>, Fault> {
+        let asked = pattern::asked(query)?;
+        let pattern = Pattern::new(query, &asked)?;
+        let matches = self.matches.find(history.commands(), asked, &pattern);
+        let runs = if query.filter == Filter::default() {
+            Runs::All(history.commands())
+        } else {
+            let admitted = Admitted::find(self.admitted.take(), history, &query.filter);
+            Runs::Some(self.admitted.insert(admitted))
+        };
+        Ok(Search { history, query, pattern: &pattern, runs, near: None, matches: &matches }.every_run())
     }
 
     /// Works out, between two keystrokes, what the next one will need: who answers a question without a text, which a

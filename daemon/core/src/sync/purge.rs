@@ -21,6 +21,11 @@ impl Purges {
         self.rows.insert(after);
     }
 
+    /// The row that is asked for last.
+    pub(super) fn last(&self) -> Option<u64> {
+        self.rows.last().copied()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }

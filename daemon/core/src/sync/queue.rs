@@ -71,6 +71,15 @@ impl Queue {
         self.in_flight.clear();
     }
 
+    /// Takes a cell out that was not sent. False when it is on its way: then its acknowledgement takes it out.
+    pub(super) fn forget(&mut self, number: u64) -> bool {
+        let is_on_its_way = self.in_flight.iter().any(|(sent, _)| *sent == number);
+        if !is_on_its_way {
+            self.len = self.len.saturating_sub(1);
+        }
+        !is_on_its_way
+    }
+
     /// The next cells to push, if there are any and there is room.
     pub(super) fn next_push(&mut self, rows: &dyn Rows, remote: RemoteNumber) -> Result<Vec<Vec<u8>>, RowError> {
         let room = IN_FLIGHT_MAX.saturating_sub(self.in_flight.len()).min(PUSH_CELLS_MAX);

@@ -1,0 +1,153 @@
+//! After a deletion nothing of the command is in any file of any device or of the relay: not as it was typed, not in
+//! another form, not packed, not sealed, not in what a database has given up. With the real programs, and all the keys.
+
+use std::{fs, path::Path};
+
+use caro_tests::{Device, Relay, eventually};
+use chaos_tests::programs::opened::{Opened, files, holds, pieces};
+use memchr::memmem;
+
+/// In a command that is typed, and in one that is imported among hundreds.
+const WORD: &str = "canary-qm7x2vt";
+
+fn pair(relay: &Relay) -> [Device; 2] {
+    let [laptop, desktop] = [Device::new(), Device::new()];
+    let phrase = laptop.init(relay, "laptop");
+    desktop.restore(relay, "desktop", &phrase);
+    [laptop, desktop]
+}
+
+/// The pieces of sealed bytes that are still somewhere, by file.
+fn left(folders: &[&Path], pieces: &[Vec<u8>]) -> Vec<String> {
+    let mut left = Vec::new();
+    for folder in folders {
+        for (path, bytes) in files(folder) {
+            let count = pieces.iter().filter(|piece| memmem::find(&bytes, piece).is_some()).count();
+            if count > 0 {
+                left.push(format!("{count} pieces in {}", path.display()));
+            }
+        }
+    }
+    left
+}
+
+fn stop(devices: &[Device; 2]) {
+    for device in devices {
+        device.home.caro_ok(&["daemon", "stop"]);
+    }
+}
+
+fn start(devices: &[Device; 2]) {
+    for device in devices {
+        device.home.caro_ok(&["daemon", "start"]);
+    }
+}
+
+#[test]
+fn trap_20_after_a_deletion_nothing_of_it_is_in_any_file_of_any_device_or_the_relay() {
+    let mut relay = Relay::new();
+    let devices = pair(&relay);
+    let [laptop, desktop] = &devices;
+    laptop.type_lines("one", &["echo keep", &format!("curl -H {WORD} https://host")]);
+    let lines: String = (0..300).map(|n| format!("make part {n}\n")).collect();
+    let file = laptop.home.write("old_history", format!("{lines}login {WORD} imported\n"));
+    laptop.home.caro_ok(&["import", "bash", file.to_str().expect("a path")]);
+    fs::remove_file(&file).expect("removed");
+    eventually("the desktop has all", || (desktop.home.count() == 303).then_some(()));
+    laptop.sync();
+    stop(&devices);
+    relay.stop();
+    let folders = [laptop.home.path(), desktop.home.path(), relay.data()];
+    let folders = [&*folders[0], &*folders[1], &*folders[2]];
+    // What carries it now, sealed as it is. At the desktop a block and an op each, at the least.
+    let relay_file = fs::read_dir(relay.data()).expect("a folder").filter_map(|entry| {
+        let path = entry.expect("an entry").path();
+        path.extension().is_some_and(|extension| extension == "db").then_some(path)
+    });
+    let relay_file = relay_file.into_iter().next().expect("the relay's database");
+    let mut sealed = Vec::new();
+    for device in &devices {
+        let rows = Opened::home(&device.home.data()).sealed_with(WORD);
+        assert!(rows.len() >= 3, "{} rows carry it", rows.len());
+        sealed.extend(rows);
+    }
+    let cells = Opened::home(&laptop.home.data()).cells_with(&relay_file, WORD);
+    assert_eq!(cells.len(), 2, "a small cell and a large one");
+    sealed.extend(cells);
+    let pieces = pieces(&sealed);
+    assert!(left(&folders, &pieces).len() >= 3, "the search finds what is there");
+    assert_found_where_nothing_is_overwritten(laptop);
+    relay.start_again();
+    start(&devices);
+    // By the one that typed neither.
+    let said = desktop.home.caro_ok(&["history", "delete", "--match", WORD, "--yes", "--now"]);
+    assert_eq!(said, "2 commands deleted\n");
+    eventually("all that carried it is gone", || left(&folders, &pieces).is_empty().then_some(()));
+    eventually("both have the rest", || devices.iter().all(|device| device.home.count() == 301).then_some(()));
+    laptop.sync();
+    desktop.sync();
+    stop(&devices);
+    relay.stop();
+    for folder in folders {
+        for (path, bytes) in files(folder) {
+            assert!(!holds(&bytes, WORD), "{} holds it", path.display());
+        }
+    }
+    for device in &devices {
+        let opened = Opened::home(&device.home.data());
+        assert_eq!(opened.sealed_with(WORD).len(), 0, "with all the keys");
+        assert_eq!(opened.cells_with(&relay_file, WORD).len(), 0);
+        assert!(opened.rows.iter().any(|row| row.says.iter().any(|piece| holds(piece, "make part 299"))));
+    }
+    start(&devices);
+}
+
+/// The proof is one only if the search would have found what a database leaves when it does not overwrite.
+fn assert_found_where_nothing_is_overwritten(device: &Device) {
+    let sealed = Opened::home(&device.home.data()).sealed_with(WORD);
+    let copy = tempfile::tempdir().expect("a folder");
+    let path = copy.path().join("caro.db");
+    fs::copy(device.home.data().join("caro.db"), &path).expect("copied");
+    let database = rusqlite::Connection::open(&path).expect("it opens");
+    database.execute_batch("PRAGMA secure_delete = OFF; PRAGMA journal_mode = DELETE").expect("set");
+    database.execute_batch("DELETE FROM rows; DELETE FROM blocks").expect("deleted");
+    drop(database);
+    assert!(!left(&[copy.path()], &pieces(&sealed)).is_empty(), "what is not overwritten is found");
+}
+
+#[test]
+fn trap_21_a_dictionary_run_against_everything_that_is_left_gives_no_hit() {
+    let relay = Relay::new();
+    let devices = pair(&relay);
+    let [laptop, desktop] = &devices;
+    laptop.type_lines("one", &["hunter2", "echo keep"]);
+    desktop.expect_commands(&["hunter2", "echo keep"]);
+    desktop.home.caro_ok(&["history", "delete", "--match", "hunter2", "--yes", "--now"]);
+    laptop.expect_commands(&["echo keep"]);
+    laptop.sync();
+    stop(&devices);
+    // Whoever has the files and not the keys: every hash of a guess that caro could have left.
+    let guesses = ["hunter2", "hunter2\n", "password", "letmein"];
+    let mut hashes: Vec<Vec<u8>> = Vec::new();
+    for guess in guesses {
+        hashes.push(blake3::hash(guess.as_bytes()).as_bytes().to_vec());
+        for context in ["caro 2026 deleted run by its second v1", "caro 2026 deleted run by its number v1"] {
+            for which in 0..16_u32 {
+                let mut id = [0; 16];
+                let hasher = &mut blake3::Hasher::new_derive_key(context);
+                hasher.update(&which.to_be_bytes()).update(guess.as_bytes()).finalize_xof().fill(&mut id);
+                hashes.push(id.to_vec());
+            }
+        }
+    }
+    let mut looked = 0;
+    for folder in [laptop.home.path(), desktop.home.path(), relay.data()] {
+        for (path, bytes) in files(&folder) {
+            looked += 1;
+            let hit = hashes.iter().any(|hash| memmem::find(&bytes, hash).is_some());
+            assert!(!hit && !holds(&bytes, "hunter2"), "{} confirms a guess", path.display());
+        }
+    }
+    assert!(looked >= 5);
+    start(&devices);
+}

@@ -1,0 +1,266 @@
+//! What was deleted and may still be taken back. A deletion takes a record out of the history at once, and keeps it aside,
+//! sealed like everything, for a moment; only then does it become an op, because on other devices a deletion is for ever.
+//!
+//! While it is aside its id counts as deleted, so that nothing brings it back meanwhile but the person.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use caro_schema::{body::history::Record, codec, id::RecordId};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use super::{Device, DeviceError, Env, recorded};
+use crate::{
+    history::History,
+    step::{Notice, Rows, Space, Step, Write},
+};
+
+/// Records of one row. As many as lie together in a block of history.
+const PIECE_RECORDS: usize = 512;
+
+/// Ids of one row: each record may leave a few marks.
+const PIECE_IDS: usize = 2048;
+
+/// Longest time that anything stays aside: a clock that was set back must not keep it for years.
+pub const ASIDE_MS_MAX: u64 = 3_600_000;
+
+/// Everything that is aside.
+#[derive(Default)]
+pub(super) struct Trash {
+    batches: BTreeMap<u64, Batch>,
+}
+
+/// What was deleted together.
+struct Batch {
+    until_ms: u64,
+    by: String,
+    here: bool,
+    ids: Vec<RecordId>,
+    records: u64,
+    pieces: u32,
+}
+
+/// One row of a batch.
+#[derive(Serialize, Deserialize)]
+struct Piece {
+    #[serde(rename = "u")]
+    until_ms: u64,
+    #[serde(rename = "b")]
+    by: String,
+    #[serde(rename = "h", default)]
+    here: bool,
+    #[serde(rename = "i")]
+    ids: ByteBuf,
+    #[serde(rename = "r")]
+    records: Vec<Record>,
+}
+
+/// A deletion that can be taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aside {
+    /// Its number.
+    pub number: u64,
+    /// How many commands.
+    pub count: u64,
+    /// Until when, in milliseconds since 1970.
+    pub until_ms: u64,
+    /// Which run of a shell, or what else, deleted.
+    pub by: String,
+}
+
+fn key(number: u64, piece: u32) -> Vec<u8> {
+    [&number.to_be_bytes()[..], &piece.to_be_bytes()].concat()
+}
+
+fn number_of(key: &[u8]) -> Option<(u64, u32)> {
+    let (number, piece) = key.split_first_chunk()?;
+    Some((u64::from_be_bytes(*number), u32::from_be_bytes(piece.try_into().ok()?)))
+}
+
+fn ids_of(bytes: &[u8]) -> impl Iterator<Item = RecordId> {
+    bytes.chunks_exact(RecordId::LEN).filter_map(RecordId::from_slice)
+}
+
+impl Trash {
+    pub(super) fn load(rows: &dyn Rows) -> Result<Self, DeviceError> {
+        let mut trash = Self::default();
+        for (key, value) in rows.rows(Space::Trash)? {
+            let Some((number, piece)) = number_of(&key) else { continue };
+            let Piece { until_ms, by, here, ids, records } =
+                codec::decode(&value).map_err(|_| DeviceError::State("trash"))?;
+            let new = || Batch { until_ms, by, here, ids: Vec::new(), records: 0, pieces: 0 };
+            let batch = trash.batches.entry(number).or_insert_with(new);
+            batch.ids.extend(ids_of(&ids));
+            batch.records += records.len() as u64;
+            batch.pieces = batch.pieces.max(piece + 1);
+        }
+        Ok(trash)
+    }
+
+    pub(super) fn due_ms(&self) -> Option<u64> {
+        self.batches.values().map(|batch| batch.until_ms).min()
+    }
+
+    pub(super) fn note_clock_set_back(&mut self, now_ms: u64) {
+        for batch in self.batches.values_mut() {
+            batch.until_ms = batch.until_ms.min(now_ms.saturating_add(ASIDE_MS_MAX));
+        }
+    }
+
+    fn list(&self) -> impl DoubleEndedIterator<Item = Aside> {
+        self.batches.iter().map(|(number, batch)| Aside {
+            number: *number,
+            count: batch.records,
+            until_ms: batch.until_ms,
+            by: batch.by.clone(),
+        })
+    }
+
+    /// Puts records aside. Gives the batch's number.
+    fn add(&mut self, batch: Batch, records: Vec<Record>, writes: &mut Vec<Write>) -> u64 {
+        let number = self.batches.keys().next_back().map_or(1, |last| last + 1);
+        let Batch { until_ms, by, here, ids, .. } = &batch;
+        let mut ids = ids.chunks(PIECE_IDS);
+        let mut records = records.into_iter().peekable();
+        let mut pieces = 0;
+        loop {
+            let some: Vec<Record> = records.by_ref().take(PIECE_RECORDS).collect();
+            let ids = ids.next();
+            if some.is_empty() && ids.is_none() {
+                break;
+            }
+            let ids: Vec<u8> = ids.unwrap_or_default().iter().flat_map(|id| id.0).collect();
+            let piece =
+                Piece { until_ms: *until_ms, by: by.clone(), here: *here, ids: ByteBuf::from(ids), records: some };
+            writes.push(Write::Row(Space::Trash, key(number, pieces), Some(codec::encode(&piece))));
+            pieces += 1;
+        }
+        self.batches.insert(number, Batch { pieces, ..batch });
+        number
+    }
+
+    fn remove(&mut self, number: u64, writes: &mut Vec<Write>) -> Option<Batch> {
+        let batch = self.batches.remove(&number)?;
+        writes.extend((0..batch.pieces).map(|piece| Write::Row(Space::Trash, key(number, piece), None)));
+        Some(batch)
+    }
+}
+
+impl Device {
+    /// Deletes records, here and on every device, in such a way that it can be taken back until then. With `here`, only
+    /// on this device: the others keep them, and they do not come back. Gives how it can be taken back.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn put_aside(
+        &mut self,
+        ids: &[RecordId],
+        by: &str,
+        until_ms: u64,
+        here: bool,
+        history: &mut History,
+    ) -> (Step, Option<Aside>) {
+        let here = here && self.account.is_some();
+        let records: Vec<Record> = ids.iter().filter_map(|id| history.record(id)).collect();
+        if records.is_empty() {
+            return (Step::default(), None);
+        }
+        let count = records.len() as u64;
+        let new = if here {
+            let ids: Vec<RecordId> = records.iter().map(|record| record.id).collect();
+            history.hide(&ids);
+            ids
+        } else {
+            history.delete(&recorded::with_marks(ids, history)).new
+        };
+        let mut step = Step { writes: history.take_writes(), notices: vec![Notice::History], ..Step::default() };
+        if here && let Some(account) = &mut self.account {
+            step.writes.extend(account.send_no_more(&new));
+        }
+        let batch = Batch { until_ms, by: by.to_owned(), here, ids: new, records: count, pieces: 0 };
+        let number = self.trash.add(batch, records, &mut step.writes);
+        (step, Some(Aside { number, count, until_ms, by: by.to_owned() }))
+    }
+
+    /// What can be taken back, the newest first.
+    pub fn aside(&self) -> impl Iterator<Item = Aside> {
+        self.trash.list().rev()
+    }
+
+    /// Takes a deletion back. Gives how many commands are there again.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn take_back(
+        &mut self,
+        number: u64,
+        history: &mut History,
+        rows: &dyn Rows,
+    ) -> Result<(Step, u64), DeviceError> {
+        let Some(batch) = self.trash.batches.get(&number) else { return Ok((Step::default(), 0)) };
+        let mut records = Vec::new();
+        for piece in 0..batch.pieces {
+            let Some(bytes) = rows.row(Space::Trash, &key(number, piece))? else { continue };
+            let piece: Piece = codec::decode(&bytes).map_err(|_| DeviceError::State("trash"))?;
+            records.extend(piece.records);
+        }
+        if batch.here {
+            history.unhide(&batch.ids);
+        } else {
+            history.undelete(&batch.ids);
+        }
+        let ids: Vec<RecordId> = records.iter().map(|record| record.id).collect();
+        let count = history.put(records).added;
+        let mut step = Step { writes: history.take_writes(), notices: vec![Notice::History], ..Step::default() };
+        self.trash.remove(number, &mut step.writes);
+        if let Some(account) = &mut self.account {
+            // What was on its way, or was packed meanwhile without these, is said again.
+            step.writes.extend(account.upload_later(ids));
+        }
+        Ok((step, count))
+    }
+
+    /// Deletes for ever what cannot be taken back any more. With `all`, whatever is aside.
+    pub(super) fn empty_trash(&mut self, all: bool, env: &mut Env<'_>) -> Result<Step, DeviceError> {
+        let due = |batch: &Batch| all || batch.until_ms <= env.now_ms;
+        let due: Vec<u64> =
+            self.trash.batches.iter().filter(|(_, batch)| due(batch)).map(|(number, _)| *number).collect();
+        let mut step = Step::default();
+        for number in due {
+            let Some(batch) = self.trash.remove(number, &mut step.writes) else { continue };
+            if !batch.here
+                && let Some(account) = &mut self.account
+            {
+                step.extend(account.delete(&batch.ids, env)?);
+            }
+        }
+        Ok(step)
+    }
+
+    /// Another device deleted some of what is aside: that cannot be taken back.
+    pub(super) fn note_deleted_elsewhere(
+        &mut self,
+        ids: &BTreeSet<RecordId>,
+        rows: &dyn Rows,
+    ) -> Result<Vec<Write>, DeviceError> {
+        let mut writes = Vec::new();
+        for (number, batch) in &mut self.trash.batches {
+            if batch.here || !batch.ids.iter().any(|id| ids.contains(id)) {
+                continue;
+            }
+            batch.ids.retain(|id| !ids.contains(id));
+            batch.records = 0;
+            for piece in 0..batch.pieces {
+                let key = key(*number, piece);
+                let Some(bytes) = rows.row(Space::Trash, &key)? else { continue };
+                let mut kept: Piece = codec::decode(&bytes).map_err(|_| DeviceError::State("trash"))?;
+                kept.records.retain(|record| !ids.contains(&record.id));
+                let left: Vec<u8> = ids_of(&kept.ids).filter(|id| !ids.contains(id)).flat_map(|id| id.0).collect();
+                kept.ids = ByteBuf::from(left);
+                batch.records += kept.records.len() as u64;
+                writes.push(Write::Row(Space::Trash, key, Some(codec::encode(&kept))));
+            }
+        }
+        Ok(writes)
+    }
+}
