@@ -19,6 +19,8 @@ mod import;
 mod output;
 mod popup;
 mod query;
+mod record;
+mod safety;
 mod session;
 mod shell;
 mod terminal;

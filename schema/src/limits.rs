@@ -70,3 +70,13 @@ pub const MAIL_BYTES_MAX: usize = 16 * 1024;
 
 /// How many newcomers may try one code. Each has one guess in four million; a person who mistypes needs a second one.
 pub const PAIR_TRIES: u8 = 3;
+
+/// Bytes of what an assistant was asked, and of what it said of a command; the rest is cut off. With a command of usual
+/// length both fit into a small cell's larger sisters, so that they sync with it.
+pub const ASSISTANT_TEXT_BYTES_MAX: usize = 4096;
+
+/// Bytes of an assistant's name, of a model's and of a tag. They are shown in one line.
+pub const ASSISTANT_NAME_BYTES_MAX: usize = 100;
+
+/// Tags of one command. More would be a text, and belong into the explanation.
+pub const ASSISTANT_TAGS_MAX: usize = 16;

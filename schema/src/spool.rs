@@ -94,6 +94,49 @@ pub fn parse(data: &[u8]) -> Parsed<'_> {
     Parsed { records, consumed, tail }
 }
 
+/// The fields of a start that no shell writes: what an assistant says of its command, and which command it is.
+pub mod made {
+    /// The record's id, 32 hexadecimal digits. In an end: which command has ended.
+    pub const ID: u8 = b'u';
+    /// The session, where it is not the file's.
+    pub const SESSION: u8 = b's';
+    /// The session of the shell in which the assistant runs: what is paused there is paused here.
+    pub const OUTER: u8 = b'o';
+    /// The shell.
+    pub const SHELL: u8 = b'k';
+    /// Which assistant. With this field the command is an assistant's.
+    pub const AUTHOR: u8 = b'w';
+    /// What it was asked.
+    pub const PROMPT: u8 = b'p';
+    /// What it said the command does.
+    pub const EXPLANATION: u8 = b'e';
+    /// Which model.
+    pub const MODEL: u8 = b'm';
+    /// The safety level.
+    pub const SAFETY: u8 = b'l';
+    /// By which rule of caro's it has that level; empty for none of them.
+    pub const RULE: u8 = b'r';
+    /// A tag; there may be several.
+    pub const TAG: u8 = b't';
+}
+
+/// Appends one record, for a program that writes records as a shell does. A NUL in a value becomes U+FFFD, since it would
+/// end the field.
+pub fn append(to: &mut Vec<u8>, fields: &[(u8, &[u8])]) {
+    to.push(0);
+    for (tag, value) in fields {
+        to.push(*tag);
+        for (index, part) in value.split(|byte| *byte == 0).enumerate() {
+            if index > 0 {
+                to.extend_from_slice("\u{fffd}".as_bytes());
+            }
+            to.extend_from_slice(part);
+        }
+        to.push(0);
+    }
+    to.push(0);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,6 +182,17 @@ mod tests {
         assert_eq!(open.records.len(), 0);
         assert_eq!(open.tail.as_ref().map(Record::kind), Some(b'S'));
         assert_eq!(open.consumed, 1);
+    }
+
+    #[test]
+    fn what_is_appended_is_read_again() {
+        let mut data = Vec::new();
+        append(&mut data, &[(b'S', b"17"), (made::AUTHOR, b"a"), (b'c', b"l\0s"), (made::TAG, b"")]);
+        append(&mut data, &[(b'E', b"18")]);
+        let parsed = parse(&data);
+        assert_eq!((parsed.records.len(), parsed.consumed), (2, data.len()));
+        assert_eq!(parsed.records[0].field(b'c'), Some("l\u{fffd}s".as_bytes()));
+        assert_eq!(parsed.records[0].field(made::TAG), Some(&b""[..]));
     }
 
     #[test]

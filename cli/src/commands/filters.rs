@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use caro_schema::ipc::history::{ExitFilter, Filter, Place};
+use caro_schema::ipc::history::{ExitFilter, Filter, Made, Place};
 use clap::Args;
 use jiff::{SignedDuration, Zoned};
 
@@ -11,6 +11,7 @@ use crate::{
     exit,
     output::{time, visible},
     query::folders,
+    safety::Level,
     session,
 };
 
@@ -66,6 +67,15 @@ pub(crate) struct Filters {
     /// Only those that a person typed
     #[arg(long)]
     typed: bool,
+    /// Only those of this assistant, such as claude-code, or of a model with this in its name
+    #[arg(long, value_name = "NAME", conflicts_with = "typed")]
+    author: Option<String>,
+    /// Only those with this tag of an assistant
+    #[arg(long, value_name = "TAG", conflicts_with = "typed")]
+    tag: Option<String>,
+    /// Only those of an assistant with this safety level
+    #[arg(long, value_name = "LEVEL", conflicts_with = "typed")]
+    safety: Option<Level>,
 }
 
 // clap says what was typed; these say what may be, in our words and not in a library's.
@@ -99,6 +109,12 @@ impl Filters {
             since_us: moment(&self.since)?,
             until_us: moment(&self.until)?,
             assistant,
+            made: Made {
+                by: self.author.clone(),
+                tag: self.tag.clone(),
+                safety: self.safety.map(|level| level.word().to_owned()),
+                words: None,
+            },
             took_from_us: self.took.map(|took| u64::try_from(took.as_micros()).unwrap_or(0)),
             repository: self
                 .repo
@@ -112,10 +128,10 @@ impl Filters {
     /// Whether nothing narrows.
     pub(crate) fn is_empty(&self) -> bool {
         let Self { host, user, session, shell, directory, under, repo, .. } = self;
-        let Self { since, until, took, assistant, typed, .. } = self;
-        let named = [host, user, shell, since, until].iter().any(|value| value.is_some());
+        let Self { since, until, took, assistant, typed, author, tag, safety, .. } = self;
+        let named = [host, user, shell, since, until, author, tag].iter().any(|value| value.is_some());
         let placed = session.is_some() || directory.is_some() || under.is_some() || repo.is_some();
-        !(named || placed || took.is_some() || self.ended().is_some() || *assistant || *typed)
+        !(named || placed || took.is_some() || safety.is_some() || self.ended().is_some() || *assistant || *typed)
     }
 
     fn ended(&self) -> Option<ExitFilter> {
@@ -177,6 +193,8 @@ mod tests {
             Filters { host: Some("h".into()), ..Filters::default() },
             Filters { failed: true, ..Filters::default() },
             Filters { typed: true, ..Filters::default() },
+            Filters { author: Some("a".into()), ..Filters::default() },
+            Filters { safety: Some(Level::High), ..Filters::default() },
             Filters { under: Some("/".into()), ..Filters::default() },
             Filters { until: Some("today".into()), ..Filters::default() },
             Filters { took: Some(SignedDuration::from_secs(1)), ..Filters::default() },

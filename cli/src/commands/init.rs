@@ -55,7 +55,12 @@ impl Init {
             // A shell without its folder makes one itself, so this is no reason to print no hook.
             drop(private_folder(&places.spool));
         }
-        let hook = self.hook(&program, &places.spool, &places.socket);
+        let items = match self.shell {
+            Hooked::Bash | Hooked::Zsh => places.shared_posix(),
+            Hooked::Fish => places.shared_fish(),
+            Hooked::Nu | Hooked::PowerShell | Hooked::Xonsh => places.shared_json(),
+        };
+        let hook = self.hook(&program, &places.spool, &items, &places.socket);
         match &self.save {
             Some(path) => save(path, &hook).map_err(|error| Failure::at(path, &error))?,
             None => {
@@ -72,7 +77,7 @@ impl Init {
     }
 
     /// What the script goes by, and the script.
-    fn hook(&self, program: &Path, spool: &Path, socket: &Path) -> Vec<u8> {
+    fn hook(&self, program: &Path, spool: &Path, items: &Path, socket: &Path) -> Vec<u8> {
         let flag = |leave: bool| OsStr::new(if leave { "0" } else { "1" });
         let mut settings = vec![
             ("bin", program.as_os_str()),
@@ -80,6 +85,7 @@ impl Init {
             ("sid", OsStr::new("")),
             ("bind_ctrl_r", flag(self.disable_ctrl_r)),
             ("bind_up", flag(self.disable_up_arrow)),
+            ("items", items.as_os_str()),
         ];
         // The only shell that can speak over a socket by itself.
         if self.shell == Hooked::Zsh {
@@ -106,7 +112,7 @@ fn save(path: &Path, hook: &[u8]) -> io::Result<()> {
 
 /// This program as it was called: through a link, if there is one, because the link outlives an upgrade that puts the
 /// program itself elsewhere.
-fn own_path() -> Outcome<PathBuf> {
+pub(crate) fn own_path() -> Outcome<PathBuf> {
     let own = env::current_exe().map_err(|error| Failure::at("caro".as_ref(), &error))?;
     let called = env::args_os().next().map(PathBuf::from).unwrap_or_default();
     let folders = env::var_os("PATH").unwrap_or_default();
@@ -127,7 +133,7 @@ fn is_own(home: Option<&Path>) -> bool {
 }
 
 /// Makes a folder that only this user may enter, and closes one that is open.
-fn private_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     let meta = fs::metadata(path)?;
     if meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & 0o077 != 0 {
@@ -143,7 +149,8 @@ mod tests {
     fn hook(shell: Hooked, disable_up_arrow: bool) -> String {
         let init = Init { shell, disable_ctrl_r: false, disable_up_arrow, save: None };
         let hook =
-            String::from_utf8(init.hook(Path::new("/b/it's"), Path::new("/s"), Path::new("/r/k"))).expect("text");
+            String::from_utf8(init.hook("/b/it's".as_ref(), "/s".as_ref(), "/i".as_ref(), "/r/k".as_ref()))
+                .expect("text");
         hook.strip_suffix(shell.script()).expect("the script at the end").to_owned()
     }
 
@@ -151,32 +158,33 @@ mod tests {
     fn settings_are_assignments_of_the_shell() {
         assert_eq!(
             hook(Hooked::Bash, true),
-            "__caro_bin='/b/it'\\''s'\n__caro_dir='/s'\n__caro_sid=''\n__caro_bind_ctrl_r='1'\n__caro_bind_up='0'\n"
+            "__caro_bin='/b/it'\\''s'\n__caro_dir='/s'\n__caro_sid=''\n__caro_bind_ctrl_r='1'\n__caro_bind_up='0'\n\
+             __caro_items='/i'\n"
         );
         assert_eq!(
             hook(Hooked::Zsh, true),
             "__caro_bin='/b/it'\\''s'\n__caro_dir='/s'\n__caro_sid=''\n__caro_bind_ctrl_r='1'\n__caro_bind_up='0'\n\
-             __caro_sock='/r/k'\n"
+             __caro_items='/i'\n__caro_sock='/r/k'\n"
         );
         assert_eq!(
             hook(Hooked::Fish, false),
             "set -g __caro_bin '/b/it\\'s'\nset -g __caro_dir '/s'\nset -g __caro_sid ''\n\
-             set -g __caro_bind_ctrl_r '1'\nset -g __caro_bind_up '1'\n"
+             set -g __caro_bind_ctrl_r '1'\nset -g __caro_bind_up '1'\nset -g __caro_items '/i'\n"
         );
         assert_eq!(
             hook(Hooked::Nu, false),
             "const __caro_settings = {\n  bin: \"/b/it's\"\n  dir: \"/s\"\n  sid: \"\"\n  bind_ctrl_r: \"1\"\n  \
-             bind_up: \"1\"\n}\n"
+             bind_up: \"1\"\n  items: \"/i\"\n}\n"
         );
         assert_eq!(
             hook(Hooked::PowerShell, false),
             "$__caro_bin = '/b/it''s'\n$__caro_dir = '/s'\n$__caro_sid = ''\n$__caro_bind_ctrl_r = '1'\n\
-             $__caro_bind_up = '1'\n"
+             $__caro_bind_up = '1'\n$__caro_items = '/i'\n"
         );
         assert_eq!(
             hook(Hooked::Xonsh, true),
             "__caro_bin = '/b/it\\'s'\n__caro_dir = '/s'\n__caro_sid = ''\n__caro_bind_ctrl_r = '1'\n\
-             __caro_bind_up = '0'\n"
+             __caro_bind_up = '0'\n__caro_items = '/i'\n"
         );
     }
 

@@ -1,5 +1,6 @@
 //! The commands, each in the file of its name. Here is only what `caro --help` shows.
 
+mod assistant;
 mod completions;
 pub(crate) mod config;
 mod daemon;
@@ -9,10 +10,13 @@ mod filters;
 mod history;
 mod import;
 mod init;
+mod items;
 mod man;
+mod record;
 mod recording;
 mod relay;
 mod screen;
+mod script;
 mod search;
 mod stats;
 mod sync;
@@ -22,7 +26,7 @@ use clap::{
     error::{ContextKind, ContextValue},
 };
 
-pub(crate) use self::{filters::place, history::rows::state, search::ModeName, stats::grouped};
+pub(crate) use self::{filters::place, init::private_folder, history::rows::state, search::ModeName, stats::grouped};
 use crate::{
     error::{Failure, Outcome},
     exit,
@@ -64,6 +68,18 @@ enum Command {
     Wrapped(stats::wrapped::Wrapped),
     /// See and change the settings
     Config(config::Config),
+    /// Keep values under keys, on every machine
+    Kv(items::kv::Kv),
+    /// Keep aliases, in every shell of every machine
+    Alias(items::alias::Alias),
+    /// Keep variables of the environment, in every shell of every machine
+    Env(items::env::Env),
+    /// Keep scripts under a name, on every machine
+    Script(script::Script),
+    /// Record a command that a program made, with what it says of it
+    Record(record::Record),
+    /// Record what coding assistants run
+    Assistant(assistant::Assistant),
     /// Record nothing until resume
     Pause(recording::Pause),
     /// Record again
@@ -88,7 +104,8 @@ impl Caro {
     pub(crate) fn run(self) -> Outcome {
         // What a shell reads, and a screen, are no place for a word to a person.
         let is_talk =
-            !matches!(self.command, Command::Init(_) | Command::Screen(_) | Command::Completions(_) | Command::Man(_));
+            !matches!(self.command, Command::Init(_) | Command::Screen(_) | Command::Completions(_) | Command::Man(_))
+                && !self.command.is_for_a_program();
         let outcome = self.command.run();
         if is_talk {
             recording::hint::say_once();
@@ -98,6 +115,15 @@ impl Caro {
 }
 
 impl Command {
+    /// Whether a program, and no person, reads what it says.
+    fn is_for_a_program(&self) -> bool {
+        match self {
+            Command::Record(_) => true,
+            Command::Assistant(command) => command.is_a_hook(),
+            _ => false,
+        }
+    }
+
     fn run(self) -> Outcome {
         match self {
             Command::Init(command) => command.run(),
@@ -110,6 +136,12 @@ impl Command {
             Command::Stats(command) => command.run(),
             Command::Wrapped(command) => command.run(),
             Command::Config(command) => command.run(),
+            Command::Kv(command) => command.run(),
+            Command::Alias(command) => command.run(),
+            Command::Env(command) => command.run(),
+            Command::Script(command) => command.run(),
+            Command::Record(command) => command.run(),
+            Command::Assistant(command) => command.run(),
             Command::Pause(command) => command.run(),
             Command::Resume(command) => command.run(),
             Command::Private(command) => command.run(),

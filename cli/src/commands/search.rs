@@ -115,7 +115,7 @@ impl Search {
         };
         let (mode, place) = (self.mode.into(), place());
         let (text, filter) = understood(&self.text, mode, &place, self.filters.resolve()?)?;
-        let query = Query { text, mode, filter, order, unique: !self.all_runs, place };
+        let query = Query { text, mode, filter, order, unique: !self.all_runs, place, masked: false };
         let mut client = Client::open()?;
         settle(&mut client)?;
         let mut out = Out::new();

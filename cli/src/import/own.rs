@@ -63,11 +63,13 @@ pub(super) struct By {
     model: String,
     safety: String,
     tags: Vec<String>,
+    author: String,
+    rule: Option<String>,
 }
 
 impl From<By> for Box<Assistant> {
-    fn from(By { prompt, explanation, model, safety, tags }: By) -> Self {
-        Self::new(Assistant { prompt, explanation, model, safety, tags })
+    fn from(By { prompt, explanation, model, safety, tags, author, rule }: By) -> Self {
+        Self::new(Assistant { prompt, explanation, model, safety, tags, author, rule })
     }
 }
 
@@ -126,7 +128,9 @@ mod tests {
         record.directory = b"/\xff".to_vec().into();
         record.exit = Some(-1);
         record.duration_us = Some(u64::MAX);
-        record.assistant = Some(Box::new(Assistant { tags: vec!["a".into()], ..Assistant::default() }));
+        let by =
+            Assistant { tags: vec!["a".into()], author: "one".into(), rule: Some("r".into()), ..Assistant::default() };
+        record.assistant = Some(Box::new(by));
         let hit = caro_schema::ipc::history::Hit { record: record.clone(), ..hit("") };
         let found = testing::found(Source::Caro, &json::line(&json::HitJson(&hit)));
         assert!(found == [Found::Record(Box::new(record))]);

@@ -85,9 +85,10 @@ pub(crate) struct AssistantJson<'a>(pub(crate) &'a Assistant);
 
 impl Serialize for AssistantJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Assistant { prompt, explanation, model, safety, tags } = self.0;
+        let Assistant { prompt, explanation, model, safety, tags, author, rule } = self.0;
         let about = serde_json::json!({
-            "prompt": prompt, "explanation": explanation, "model": model, "safety": safety, "tags": tags,
+            "author": author, "prompt": prompt, "explanation": explanation, "model": model, "safety": safety,
+            "rule": rule, "tags": tags,
         });
         about.serialize(serializer)
     }

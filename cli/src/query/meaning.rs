@@ -7,7 +7,10 @@ use jiff::{SignedDuration, Zoned};
 use serde_bytes::ByteBuf;
 
 use super::{folders, tokens::Name};
-use crate::output::{time, visible};
+use crate::{
+    output::{time, visible},
+    safety::Level,
+};
 
 /// What became of a filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +60,9 @@ impl<'a> Reading<'a> {
             Name::Before => self.time(name, value),
             Name::Took => self.took(value),
             Name::Author => self.author(not, value),
+            Name::Tag => once(&mut self.filter.made.tag, value.to_owned(), "tag"),
+            Name::Safety => self.safety(value),
+            Name::Asked => once(&mut self.filter.made.words, value.to_owned(), "asked"),
             Name::Repo => self.repository(value),
             _ => self.is(name, not, value),
         }
@@ -129,14 +135,27 @@ impl<'a> Reading<'a> {
         once(slot, us, "took")
     }
 
+    /// `me`, `assistant`, or the name of one.
     fn author(&mut self, not: bool, value: &str) -> Result<Found, String> {
         let assistant = match value {
             "me" => false,
             "assistant" => true,
             _ if "me".starts_with(value) || "assistant".starts_with(value) => return Ok(Found::Unfinished),
-            _ => return Err(format!("author: takes me or assistant, not {}", shown(value))),
+            _ if not => return Err(format!("author:! takes me or assistant, not {}", shown(value))),
+            named => return once(&mut self.filter.made.by, named.to_owned(), "author"),
         };
         once(&mut self.filter.assistant, assistant != not, "author")
+    }
+
+    fn safety(&mut self, value: &str) -> Result<Found, String> {
+        let known = || Level::ALL.into_iter().map(Level::word);
+        if known().any(|word| word == value) {
+            return once(&mut self.filter.made.safety, value.to_owned(), "safety");
+        }
+        if known().any(|word| word.starts_with(value)) {
+            return Ok(Found::Unfinished);
+        }
+        Err(format!("safety: takes safe, moderate, high or critical, not {}", shown(value)))
     }
 
     fn repository(&mut self, value: &str) -> Result<Found, String> {
@@ -168,7 +187,8 @@ fn once<T: PartialEq>(slot: &mut Option<T>, value: T, name: &str) -> Result<Foun
 }
 
 fn can_be_negated(name: Name) -> bool {
-    !matches!(name, Name::After | Name::Before | Name::Took | Name::Repo)
+    use Name::{After, Asked, Before, Repo, Safety, Tag, Took};
+    !matches!(name, After | Before | Took | Repo | Tag | Safety | Asked)
 }
 
 fn bytes(folder: &Path) -> ByteBuf {

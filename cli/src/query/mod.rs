@@ -13,7 +13,7 @@ mod tokens;
 use std::ops::Range;
 
 use caro_schema::ipc::{
-    history::{Filter, Mode, Place},
+    history::{Filter, Made, Mode, Place},
     terms,
 };
 use jiff::Zoned;
@@ -89,6 +89,7 @@ impl Parsed {
         let Filter { host, user, session, shell, directory, subtree, repository, exit, .. } = self.filter.clone();
         let Filter { since_us, until_us, took_from_us, took_below_us, assistant, ids, except, .. } =
             self.filter.clone();
+        let Filter { made: Made { by, tag, safety, words }, any_host, any_subtree, .. } = self.filter.clone();
         // Three ways to say where: somebody who types one of them does not mean the others too.
         let says_where = directory.is_some() || subtree.is_some() || repository.is_some();
         let or_chosen = |typed, chosen| if says_where { typed } else { chosen };
@@ -108,6 +109,14 @@ impl Parsed {
             assistant: assistant.or(chosen.assistant),
             ids: ids.or(chosen.ids),
             except: [chosen.except, except].concat(),
+            made: Made {
+                by: by.or(chosen.made.by),
+                tag: tag.or(chosen.made.tag),
+                safety: safety.or(chosen.made.safety),
+                words: words.or(chosen.made.words),
+            },
+            any_host: if any_host.is_empty() { chosen.any_host } else { any_host },
+            any_subtree: if any_subtree.is_empty() { chosen.any_subtree } else { any_subtree },
         }
     }
 }

@@ -28,6 +28,7 @@ fn bytes(text: &str) -> serde_bytes::ByteBuf {
 fn each_filter_says_what_it_says() {
     use caro_schema::ipc::history::{Except, ExitFilter};
     let none = Filter::default;
+    let made = |made| Filter { made, ..Filter::default() };
     let us = |text: &str| text.parse::<jiff::Timestamp>().expect("a time").as_microsecond();
     for (text, filter) in [
         ("dir:.", Filter { directory: Some(bytes("/srv/web")), ..none() }),
@@ -54,6 +55,10 @@ fn each_filter_says_what_it_says() {
         ("author:me", Filter { assistant: Some(false), ..none() }),
         ("author:assistant", Filter { assistant: Some(true), ..none() }),
         ("author:!me", Filter { assistant: Some(true), ..none() }),
+        ("author:claude-code", made(Made { by: Some("claude-code".into()), ..Made::default() })),
+        ("tag:deploy", made(Made { tag: Some("deploy".into()), ..Made::default() })),
+        ("safety:critical", made(Made { safety: Some("critical".into()), ..Made::default() })),
+        ("asked:\"the build\"", made(Made { words: Some("the build".into()), ..Made::default() })),
     ] {
         let parsed = fuzzy(text);
         assert_eq!(parsed.filter, filter, "{text}");
@@ -101,7 +106,8 @@ fn what_cannot_be_understood_is_said_and_narrows_nothing() {
         ("after:soon", "\"soon\" is not a time"),
         ("took:long", "took: takes a time"),
         ("took:-3s", "took: takes a time"),
-        ("author:you", "author: takes me or assistant"),
+        ("author:!you", "author:! takes me or assistant"),
+        ("safety:fine", "safety: takes safe, moderate, high or critical"),
         ("repo:/", "is in no repository"),
         ("after:\u{1b}[2J", "\"^[[2J\" is not a time"),
     ] {

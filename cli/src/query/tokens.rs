@@ -33,10 +33,13 @@ pub(super) enum Name {
     Before,
     Took,
     Author,
+    Tag,
+    Safety,
+    Asked,
 }
 
 /// As they are typed. Those of one meaning stand together.
-pub(super) const NAMES: [(&str, Name); 17] = [
+pub(super) const NAMES: [(&str, Name); 20] = [
     ("dir", Name::Dir),
     ("under", Name::Under),
     ("repo", Name::Repo),
@@ -54,6 +57,9 @@ pub(super) const NAMES: [(&str, Name); 17] = [
     ("until", Name::Before),
     ("took", Name::Took),
     ("author", Name::Author),
+    ("tag", Name::Tag),
+    ("safety", Name::Safety),
+    ("asked", Name::Asked),
 ];
 
 impl Name {

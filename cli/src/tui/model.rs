@@ -223,6 +223,7 @@ impl Model {
             order: if by_time { Order::Newest } else { Order::Rank },
             unique: self.context.is_none(),
             place: place.clone(),
+            masked: false,
         }
     }
 

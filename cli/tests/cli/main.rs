@@ -3,6 +3,7 @@
 
 #![allow(clippy::expect_used)] // tests say what they expect
 
+mod assistants;
 mod commands;
 mod config;
 #[path = "../../../tests/corpus/hostile.rs"]

@@ -5,13 +5,15 @@
 //! the shell's file. What a secret looks like is in [`secrets`], who has switched recording off in [`pauses`].
 
 pub mod pauses;
-mod phrase;
+pub(crate) mod phrase;
 pub mod secrets;
 pub mod tally;
 
 use std::path::Path;
 
+use caro_schema::body::history::Assistant;
 use regex::bytes::RegexSet;
+use zeroize::Zeroize;
 
 pub use self::{pauses::Pauses, phrase::carries_phrase, tally::Tally};
 
@@ -119,6 +121,29 @@ impl Filter {
         self.rule(command, directory).or_else(|| secret().then_some(Refusal::Secret))
     }
 
+    /// Masks the secrets in what an assistant said, unless secrets are kept, and takes out what carries a recovery phrase
+    /// in any case. Whether there was anything.
+    pub fn clean(&self, assistant: &mut Assistant) -> bool {
+        let mut was_any = false;
+        let Assistant { prompt, explanation, model, safety: _, tags, author, rule: _ } = assistant;
+        for text in [prompt, explanation, model, author].into_iter().chain(tags) {
+            if let Some(cleaned) = self.cleaned(text) {
+                text.zeroize();
+                *text = cleaned;
+                was_any = true;
+            }
+        }
+        was_any
+    }
+
+    fn cleaned(&self, text: &str) -> Option<String> {
+        if carries_phrase(text.as_bytes()) || phrase::has_phrase(text) {
+            return Some(String::from_utf8_lossy(secrets::MASK).into_owned());
+        }
+        let masked = (self.secrets != Secrets::Keep).then(|| secrets::masked(text.as_bytes())).flatten();
+        masked.map(|masked| String::from_utf8_lossy(&masked).into_owned())
+    }
+
     fn refusal(&self, command: &[u8], directory: &[u8]) -> Option<Refusal> {
         let blank = self.ignore_space && command.first().is_some_and(|first| *first == b' ' || *first == b'\t');
         blank.then_some(Refusal::Space).or_else(|| self.rule(command, directory))
@@ -194,6 +219,26 @@ mod tests {
         let filter = Filter { secrets: Secrets::Keep, ignore_space: false, ..Filter::default() };
         let command = "caro sync restore legal winner thank";
         assert_eq!(filter.judge(&line(command, "/")), Verdict::Refuse(Refusal::Phrase));
+    }
+
+    #[test]
+    fn ds004_what_an_assistant_said_holds_no_secret_and_never_a_phrase() {
+        let phrase = "legal winner thank year wave sausage worth useful legal winner thank yellow";
+        let said = |secrets, prompt: &str| {
+            let mut assistant = Assistant { prompt: prompt.to_owned(), ..Assistant::default() };
+            let was_any = Filter { secrets, ..Filter::default() }.clean(&mut assistant);
+            (was_any, assistant.prompt)
+        };
+        for secrets in [Secrets::Drop, Secrets::Mask] {
+            let (was_any, prompt) = said(secrets, "log in with mysql -phunter2 app");
+            assert!(was_any && !prompt.contains("hunter2") && prompt.starts_with("log in with"), "{prompt}");
+        }
+        assert!(said(Secrets::Keep, "mysql -phunter2 app").1.contains("hunter2"));
+        for secrets in [Secrets::Drop, Secrets::Mask, Secrets::Keep] {
+            assert_eq!(said(secrets, &format!("my phrase is {phrase}, keep it")), (true, "****".to_owned()));
+        }
+        let prose = "please make sure that the tests pass before you push this change and then tell the team about";
+        assert_eq!(said(Secrets::Drop, prose), (false, prose.to_owned()));
     }
 
     #[test]

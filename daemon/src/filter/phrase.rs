@@ -1,5 +1,8 @@
 //! Recognises a line that carries a recovery phrase. Such a line is never recorded, whatever the settings say: whoever
-//! has the phrase has the account. Knows the words' shape and not the list, which belongs to the core.
+//! has the phrase has the account. Knows the words' shape and asks the core for the list.
+
+use caro_core::vault::phrase::Phrase;
+use zeroize::Zeroizing;
 
 /// The fewest words of a phrase.
 const PHRASE_WORDS_MIN: usize = 12;
@@ -45,6 +48,21 @@ fn looks_like_phrase_word(word: &str) -> bool {
 fn longest_run(words: &[&str]) -> usize {
     words.split(|word| !looks_like_phrase_word(word)).map(<[_]>::len).max().unwrap_or(0)
 }
+
+/// Whether a text of somebody's has a whole phrase among its words. Prose of words as short is told from it by the
+/// core, which knows the list and the checksum.
+pub(super) fn has_phrase(text: &str) -> bool {
+    let words: Vec<&str> = text
+        .split(|letter: char| letter.is_whitespace() || "\"'`,.;:()".contains(letter))
+        .filter(|word| !word.is_empty())
+        .collect();
+    let runs = words.split(|word| !looks_like_phrase_word(word));
+    let mut windows = runs.flat_map(|run| PHRASE_LENGTHS.into_iter().flat_map(|length| run.windows(length)));
+    windows.any(|window| Phrase::parse(&Zeroizing::new(window.join(" "))).is_ok())
+}
+
+/// Words that a phrase may have.
+const PHRASE_LENGTHS: [usize; 5] = [PHRASE_WORDS_MIN, 15, 18, 21, 24];
 
 #[cfg(test)]
 mod tests {

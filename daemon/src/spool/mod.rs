@@ -5,6 +5,7 @@
 //! that there is something to read is `watch.rs`.
 
 mod history_line;
+mod made;
 mod process;
 mod reader;
 mod session;

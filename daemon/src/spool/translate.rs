@@ -8,6 +8,7 @@ use caro_schema::{body::history::Record, id::RecordId, limits::STAMP_MS_MAX, spo
 
 use super::{
     history_line::{self, Entry},
+    made,
     session::{Open, SeenEntry, Session, short_hash},
 };
 use crate::{
@@ -151,7 +152,11 @@ fn take_start(
         let from = offset + (part.as_ptr() as u64).wrapping_sub(record.head().as_ptr() as u64);
         from..from + part.len() as u64
     };
-    let line = Line { command, directory, session: &session.header.session, start_us };
+    let own = made::session(record).unwrap_or_else(|| session.header.session.clone());
+    let outer = record.field(spool::made::OUTER).and_then(|outer| std::str::from_utf8(outer).ok());
+    // Who pauses a shell does not want what an assistant runs in it either.
+    let held = outer.filter(|outer| source.filter.pauses.holds(outer, start_us));
+    let line = Line { command, directory, session: held.unwrap_or(&own), start_us };
     let command = match source.filter.judge(&line) {
         Verdict::Record => command.to_vec(),
         Verdict::Masked(text) => {
@@ -161,12 +166,21 @@ fn take_start(
             text
         }
         Verdict::Refuse(why) => {
-            let parts = [command, directory].into_iter().filter(|part| !part.is_empty());
+            let is_said = |field: &&spool::Field<'_>| {
+                b"petmw".contains(&field.tag) && record.field(spool::made::AUTHOR).is_some()
+            };
+            let said = record.fields.iter().skip(1).filter(is_said).map(|field| field.value);
+            let parts = [command, directory].into_iter().chain(said).filter(|part| !part.is_empty());
             changes.push(Change::Withheld { why, masked: false, wipe: parts.map(place).collect() });
             return;
         }
     };
-    let id = record_id(record, offset, source.stem);
+    let said = made::said(record, source.filter);
+    if let Some(said) = said.as_ref().filter(|said| !said.wipe.is_empty()) {
+        let wipe = said.wipe.iter().filter(|part| !part.is_empty()).map(|part| place(part)).collect();
+        changes.push(Change::Withheld { why: Refusal::Secret, masked: true, wipe });
+    }
+    let id = made::id(record).unwrap_or_else(|| record_id(record, offset, source.stem));
     session.open = Some(Open { id, start_us, estimated });
     session.last = Some(id);
     session.last_start_us = start_us;
@@ -177,20 +191,32 @@ fn take_start(
         directory: directory.to_vec().into(),
         host: or(&session.header.host, source.host),
         user: or(&session.header.user, source.user),
-        shell: session.header.shell.clone(),
-        session: session.header.session.clone(),
+        shell: record
+            .field(spool::made::SHELL)
+            .map_or_else(|| session.header.shell.clone(), |shell| String::from_utf8_lossy(shell).into_owned()),
+        session: own,
         start_us,
         duration_us: None,
         exit: None,
-        assistant: None,
+        assistant: said.map(|said| said.assistant),
     }));
 }
 
 fn take_end(record: &spool::Record<'_>, session: &mut Session, source: &Source<'_>) -> Option<Change> {
-    let open = session.open.take()?;
+    let named = made::id(record);
+    let open = session.open.take_if(|open| named.is_none_or(|id| id == open.id));
     let exit = number(record.field(b'x')).and_then(|exit| i32::try_from(exit).ok());
     let measured = number(record.field(b'n')).and_then(|ms| u64::try_from(ms).ok()).map(|ms| ms.saturating_mul(1000));
+    let (open, id) = match (open, named) {
+        (Some(open), _) => (open, None),
+        // It began in another file, or before another one in this: only what is measured is known.
+        (None, Some(id)) => (Open { id, start_us: 0, estimated: false }, Some(id)),
+        (None, None) => return None,
+    };
     let between = || {
+        if id.is_some() {
+            return None;
+        }
         let end_us = exact_time(record, source)?;
         // A clock of seconds may seem to run back by one; a greater step is a clock that was set, and tells nothing.
         let ran_us = end_us - open.start_us;

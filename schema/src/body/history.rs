@@ -64,6 +64,13 @@ pub struct Assistant {
     /// Free words.
     #[serde(rename = "t", default)]
     pub tags: Vec<String>,
+    /// Which assistant, such as `claude-code`; empty when not known.
+    #[serde(rename = "w", default, skip_serializing_if = "String::is_empty")]
+    pub author: String,
+    /// By which of its own rules caro worked the safety level out, empty for none of them. Nothing when the assistant
+    /// said the level, or nobody did.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }
 
 /// Deletes a command on every device, whatever else happens to it.
@@ -107,7 +114,7 @@ impl std::fmt::Debug for Record {
 
 impl std::fmt::Debug for Assistant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { prompt: _, explanation: _, model: _, safety: _, tags: _ } = self;
+        let Self { prompt: _, explanation: _, model: _, safety: _, tags: _, author: _, rule: _ } = self;
         f.debug_struct("Assistant").finish_non_exhaustive()
     }
 }

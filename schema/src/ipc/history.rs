@@ -21,6 +21,9 @@ pub struct Query {
     pub unique: bool,
     /// Where the person is, for ranking.
     pub place: Place,
+    /// Whether secrets in the answer are masked, whatever the rules of recording say: for readers that are not the person.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub masked: bool,
 }
 
 /// How to read a query. Lower-case letters match both cases, upper-case ones only themselves (smart case).
@@ -84,6 +87,35 @@ pub struct Filter {
     pub ids: Option<Vec<RecordId>>,
     /// None of these holds.
     pub except: Vec<Except>,
+    /// What the assistant that made it said.
+    pub made: Made,
+    /// Ran on one of these hosts; on any when there are none.
+    pub any_host: Vec<String>,
+    /// Started in one of these directories or below it; anywhere when there are none.
+    pub any_subtree: Vec<ByteBuf>,
+}
+
+/// What the assistant that made a command said of it. Everything that is given must hold; with nothing given, commands
+/// that a person typed pass too.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Made {
+    /// The assistant has this name, or its model's name has this in it.
+    pub by: Option<String>,
+    /// It has this tag.
+    pub tag: Option<String>,
+    /// It has this safety level.
+    pub safety: Option<String>,
+    /// What was asked, or said of it, has this in it. Lower-case letters match both cases.
+    pub words: Option<String>,
+}
+
+impl Made {
+    /// Whether nothing is asked for.
+    pub fn is_empty(&self) -> bool {
+        let Self { by, tag, safety, words } = self;
+        by.is_none() && tag.is_none() && safety.is_none() && words.is_none()
+    }
 }
 
 /// Something that must not hold.

@@ -98,8 +98,9 @@ pub(super) fn cell(model: &Model, hit: &Hit, column: Column) -> Span<'static> {
 fn author(hit: &Hit) -> &str {
     match &hit.record.assistant {
         None => "",
-        Some(assistant) if assistant.model.is_empty() => "assistant",
-        Some(assistant) => &assistant.model,
+        Some(assistant) if !assistant.author.is_empty() => &assistant.author,
+        Some(assistant) if !assistant.model.is_empty() => &assistant.model,
+        Some(_) => "assistant",
     }
 }
 

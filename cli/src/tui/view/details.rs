@@ -1,7 +1,7 @@
 //! All about a command: its runs, where and how often, how it went, and what came before and after in its session.
 
 use caro_schema::{
-    body::history::Record,
+    body::history::{Assistant, Record},
     ipc::history::{Details, Tally},
 };
 use ratatui::{
@@ -16,6 +16,7 @@ use super::{
 use crate::{
     commands::state,
     output::{time, visible},
+    safety,
     tui::{
         message::About,
         model::{DetailsPane, Model},
@@ -55,13 +56,7 @@ fn about(model: &Model, record: &Record, all: &About) -> Vec<Line<'static>> {
     lines.extend(beside(model, "after", details.after.as_ref()));
     if let Some(assistant) = &record.assistant {
         lines.extend([Line::default(), title("Made by an assistant")]);
-        for (name, words) in
-            [("asked", &assistant.prompt), ("said", &assistant.explanation), ("model", &assistant.model)]
-        {
-            if !words.is_empty() {
-                lines.push(Line::from(format!("  {name:<7}{}", visible::line(words.as_bytes()))));
-            }
-        }
+        lines.extend(made(assistant));
     }
     let directory = |tally: &Tally| columns::directory(&model.setup, &tally.text);
     lines.extend(tallies(model, "Directories", &details.directories, details.directories_total, directory));
@@ -72,6 +67,24 @@ fn about(model: &Model, record: &Record, all: &About) -> Vec<Line<'static>> {
     }));
     lines.extend(list_of_runs(model, newest));
     lines
+}
+
+/// What the assistant said, and how dangerous the command is by its word or by caro's rules.
+fn made(assistant: &Assistant) -> Vec<Line<'static>> {
+    let Assistant { prompt, explanation, model, author, tags, .. } = assistant;
+    let (safety, tags) = (safety::in_words(assistant), tags.join(", "));
+    let said = [
+        ("author", author),
+        ("model", model),
+        ("asked", prompt),
+        ("said", explanation),
+        ("safety", &safety),
+        ("tags", &tags),
+    ];
+    said.iter()
+        .filter(|(_, words)| !words.is_empty())
+        .map(|(name, words)| Line::from(format!("  {name:<7}{}", visible::line(words.as_bytes()))))
+        .collect()
 }
 
 /// The newest runs, one in a line.

@@ -24,13 +24,14 @@ const GROUPS: [(Group, &str); 6] = [
 ];
 
 /// What can be typed as filters, as it stands in the help.
-const FILTERS: [(&str, &str); 7] = [
+const FILTERS: [(&str, &str); 8] = [
     ("dir:. under:~/src repo:.", "where it ran"),
     ("host:NAME user:NAME", "on which host, as whom"),
     ("session:. shell:zsh", "in which session or shell"),
     ("exit:1 failed: ok:", "how it ended"),
     ("after:yesterday", "and before: when it ran"),
-    ("author:me", "who made it: me or assistant"),
+    ("author:me tag:x", "who made it: me, assistant, or its name"),
+    ("safety:high asked:word", "what an assistant said of it"),
     ("^start end$ 'exact !not |", "in fuzzy mode"),
 ];
 

@@ -141,12 +141,14 @@ impl Rows {
 
     fn forget_assistant(&mut self, number: u32) {
         if let Some(mut assistant) = self.assistants.remove(&number) {
-            let Assistant { prompt, explanation, model, safety, tags } = &mut *assistant;
+            let Assistant { prompt, explanation, model, safety, tags, author, rule } = &mut *assistant;
             prompt.zeroize();
             explanation.zeroize();
             model.zeroize();
             safety.zeroize();
             tags.zeroize();
+            author.zeroize();
+            rule.zeroize();
         }
     }
 
@@ -255,7 +257,7 @@ impl Rows {
     }
 
     /// What an assistant said of it.
-    pub(super) fn assistant(&self, row: u32) -> Option<&Assistant> {
+    pub(crate) fn assistant(&self, row: u32) -> Option<&Assistant> {
         if self.has_assistant(row) { self.assistants.get(&row).map(|assistant| &**assistant) } else { None }
     }
 
@@ -274,7 +276,8 @@ impl Rows {
             + self.flags.capacity();
         let said = |a: &Assistant| {
             let tags: usize = a.tags.iter().map(|tag| tag.capacity() + size_of::<String>()).sum();
-            a.prompt.capacity() + a.explanation.capacity() + a.model.capacity() + a.safety.capacity() + tags
+            let names = [&a.prompt, &a.explanation, &a.model, &a.safety, &a.author].into_iter().chain(&a.rule);
+            names.map(String::capacity).sum::<usize>() + tags
         };
         let assistants: usize =
             self.assistants.values().map(|a| said(a) + size_of::<Assistant>() + 2 * size_of::<u64>()).sum();

@@ -21,6 +21,7 @@ pub(super) fn text_bytes(record: &Record) -> usize {
 
 /// As [`text_bytes`], of what an assistant said.
 pub(super) fn assistant_bytes(assistant: &Assistant) -> usize {
-    let Assistant { prompt, explanation, model, safety, tags } = assistant;
-    prompt.len() + explanation.len() + model.len() + safety.len() + tags.iter().map(String::len).sum::<usize>()
+    let Assistant { prompt, explanation, model, safety, tags, author, rule } = assistant;
+    let names = [prompt, explanation, model, safety, author].into_iter().chain(rule).chain(tags);
+    names.map(String::len).sum()
 }

@@ -7,7 +7,10 @@ use std::ops::Range;
 
 use caro_schema::ipc::history::{Except, ExitFilter, Filter};
 
-use super::parallel::{in_columns, in_parts};
+use super::{
+    made::was_made,
+    parallel::{in_columns, in_parts},
+};
 use crate::history::{Commands, History, NO_ROW, Revision, Rows, Span, Words};
 
 /// Which runs count, and which of each command.
@@ -152,13 +155,16 @@ struct Sieve<'a> {
 
 impl<'a> Sieve<'a> {
     fn new(history: &'a History, filter: &'a Filter) -> Self {
-        let Filter { host, user, session, shell, directory, subtree, repository, except, .. } = filter;
+        let Filter {
+            host, user, session, shell, directory, subtree, repository, except, any_host, any_subtree, ..
+        } = filter;
         let context = |number: u32| {
             let words = history.contexts().words(number);
             host.as_ref().is_none_or(|host| host == words.host)
                 && user.as_ref().is_none_or(|user| user == words.user)
                 && session.as_ref().is_none_or(|session| session == words.session)
                 && shell.as_ref().is_none_or(|shell| is_kind(words.shell, shell))
+                && (any_host.is_empty() || any_host.iter().any(|host| host == words.host))
                 && !except.iter().any(|except| is_context(except, &words))
         };
         let place = |number: u32| {
@@ -166,11 +172,13 @@ impl<'a> Sieve<'a> {
             directory.as_ref().is_none_or(|directory| text == &directory[..])
                 && subtree.as_ref().is_none_or(|tree| is_below(text, tree))
                 && repository.as_ref().is_none_or(|top| is_below(text, top))
+                && (any_subtree.is_empty() || any_subtree.iter().any(|tree| is_below(text, tree)))
                 && !except.iter().any(|except| is_place(except, text))
         };
-        let asks_context =
-            host.is_some() || user.is_some() || session.is_some() || shell.is_some() || !except.is_empty();
-        let asks_place = directory.is_some() || subtree.is_some() || repository.is_some() || !except.is_empty();
+        let asks_context = [host, user, session, shell].iter().any(|word| word.is_some())
+            || !(except.is_empty() && any_host.is_empty());
+        let asks_place = [directory, subtree, repository].iter().any(|place| place.is_some())
+            || !(except.is_empty() && any_subtree.is_empty());
         Self {
             rows: history.rows(),
             filter,
@@ -196,7 +204,7 @@ impl<'a> Sieve<'a> {
 
     /// Whether a row passes, but for its id.
     fn admits(&self, row: u32) -> bool {
-        let Filter { exit, since_us, until_us, took_from_us, took_below_us, assistant, .. } = self.filter;
+        let Filter { exit, since_us, until_us, took_from_us, took_below_us, assistant, made, .. } = self.filter;
         let rows = self.rows;
         rows.command(row).is_some()
             && self.contexts.as_ref().is_none_or(|contexts| contexts[rows.context(row) as usize])
@@ -206,6 +214,7 @@ impl<'a> Sieve<'a> {
             && took_from_us.is_none_or(|from| rows.duration_us(row).is_some_and(|took| took >= from))
             && took_below_us.is_none_or(|below| rows.duration_us(row).is_some_and(|took| took < below))
             && assistant.is_none_or(|assistant| rows.has_assistant(row) == assistant)
+            && (made.is_empty() || was_made(made, rows.assistant(row)))
             && match exit {
                 None => true,
                 Some(ExitFilter::Is(status)) => rows.exit(row) == Some(*status),

@@ -17,6 +17,7 @@ use caro_schema::{
 
 use super::{
     fuzzy::Scorer,
+    made::was_made,
     neighbours::RUNS_MAX,
     pattern::{Pattern, asked},
 };
@@ -211,6 +212,7 @@ fn place_of(word: &[char], units: &[Result<char, u8>]) -> u32 {
 fn admits(filter: &Filter, record: &Record) -> bool {
     let Filter { host, user, session, shell, directory, subtree, repository, exit, .. } = filter;
     let Filter { since_us, until_us, took_from_us, took_below_us, assistant, ids, except, .. } = filter;
+    let Filter { made, any_host, any_subtree, .. } = filter;
     let is_kind = |kind: &String| record.shell == *kind || record.shell.starts_with(&format!("{kind} "));
     let took = |holds: &dyn Fn(u64) -> bool| record.duration_us.is_some_and(holds);
     let below = |tree: &[u8]| {
@@ -238,6 +240,9 @@ fn admits(filter: &Filter, record: &Record) -> bool {
         && since_us.is_none_or(|since| record.start_us >= since)
         && until_us.is_none_or(|until| record.start_us < until)
         && assistant.is_none_or(|by| record.assistant.is_some() == by)
+        && was_made(made, record.assistant.as_deref())
+        && (any_host.is_empty() || any_host.contains(&record.host))
+        && (any_subtree.is_empty() || any_subtree.iter().any(|tree| below(tree)))
         && ids.as_ref().is_none_or(|ids| ids.contains(&record.id))
         && match exit {
             None => true,

@@ -5,7 +5,7 @@ use caro_schema::{
     id::RecordId,
     ipc::{
         Fault,
-        history::{Except, ExitFilter, Filter, Hits, Mode, Order, Place, Query, Tally, Window},
+        history::{Except, ExitFilter, Filter, Hits, Made, Mode, Order, Place, Query, Tally, Window},
         terms::terms,
     },
 };
@@ -65,13 +65,17 @@ fn any_filter() -> impl Strategy<Value = Filter> {
         prop::option::weighted(0.1, prop::collection::vec((0u32..50).prop_map(id), 0..20)),
         (prop::option::weighted(0.1, 0u64..4), prop::option::weighted(0.1, 0u64..4)),
         prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(any_except(), 1..3)],
+        (any_made(), any_some_of(&["desk", "", "laptop"]), any_some_of(&["/home/ada", "/", "/nowhere"])),
     );
     (words, places, rest).prop_map(
         |(
             (host, user, session, shell),
             (directory, subtree, repository),
-            (exit, since_us, until_us, assistant, ids, (took_from_us, took_below_us), except),
+            (exit, since_us, until_us, assistant, ids, (took_from_us, took_below_us), except, (made, hosts, trees)),
         )| Filter {
+            made,
+            any_host: hosts,
+            any_subtree: trees.into_iter().map(|tree| tree.into_bytes().into()).collect(),
             host: host.map(str::to_owned),
             user: user.map(str::to_owned),
             session: session.map(str::to_owned),
@@ -89,6 +93,20 @@ fn any_filter() -> impl Strategy<Value = Filter> {
             ids,
         },
     )
+}
+
+/// Mostly nothing, which asks for nothing.
+fn any_some_of(texts: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> {
+    prop_oneof![
+        4 => Just(Vec::new()),
+        1 => prop::collection::vec(prop::sample::select(texts).prop_map(str::to_owned), 1..3),
+    ]
+}
+
+fn any_made() -> impl Strategy<Value = Made> {
+    let words = prop::sample::select(&["a", "b", "ab", ""][..]).prop_map(str::to_owned);
+    let words = prop::option::weighted(0.5, words);
+    prop_oneof![6 => Just(Made::default()), 1 => words.prop_map(|words| Made { words, ..Made::default() })]
 }
 
 fn any_except() -> impl Strategy<Value = Except> {
@@ -128,6 +146,7 @@ fn any_query() -> impl Strategy<Value = Query> {
             order,
             unique,
             place,
+            masked: false,
         },
     )
 }
@@ -270,7 +289,7 @@ fn a_long_history_gives_what_the_reference_gives() {
             (false, Order::Oldest, Filter::default()),
             (true, Order::Newest, session.clone()),
         ] {
-            let query = Query { text: text.to_owned(), mode, filter, order, unique, place: here.clone() };
+            let query = Query { text: text.to_owned(), mode, filter, order, unique, place: here.clone(), masked: false };
             let (total, rows) = reference::search(&records, &query, ALL);
             let expected: Vec<RecordId> = rows.iter().map(|(record, _)| record.id).collect();
             for (offset, limit) in [(0, 20), (3000, 3), (0, 0)] {

@@ -353,3 +353,86 @@ fn trap_21_the_id_tells_nothing_of_the_text() {
     };
     assert_eq!(id("ls"), id("rm -rf /"));
 }
+
+/// What `caro record` writes.
+fn made(id: &str, more: &str, command: &str) -> String {
+    format!("\0S1700000000000000\0u{id}\0d/tmp\0wclaude-code\0{more}c{command}\0\0")
+}
+
+const ID: &str = "000102030405060708090a0b0c0d0e0f";
+
+#[test]
+fn what_an_assistant_made_has_its_id_its_session_and_what_was_said() {
+    let mut shell = Shell::new("");
+    let said = "stalk\0ptidy up\0eremoves it\0mbig-4\0lhigh\0rrm -r\0tone\0ttwo\0kbash\0";
+    shell.write(&made(ID, said, "rm -r x")).write(&format!("\0E0\0u{ID}\0x3\0n1500\0\0"));
+    let record = &shell.records[0];
+    assert_eq!((record.id.hex().as_str(), record.session.as_str(), record.shell.as_str()), (ID, "talk", "bash"));
+    assert_eq!((record.exit, record.duration_us), (Some(3), Some(1_500_000)));
+    let by = record.assistant.as_deref().expect("an assistant");
+    assert_eq!((by.author.as_str(), by.model.as_str(), by.safety.as_str()), ("claude-code", "big-4", "high"));
+    assert_eq!((by.prompt.as_str(), by.explanation.as_str()), ("tidy up", "removes it"));
+    assert_eq!((by.rule.as_deref(), &by.tags[..]), (Some("rm -r"), &["one".to_owned(), "two".to_owned()][..]));
+}
+
+#[test]
+fn an_end_that_names_its_command_ends_no_other() {
+    let mut shell = Shell::new("");
+    let other = "ffffffffffffffffffffffffffffffff";
+    shell.write(&made(ID, "", "one")).write(&made(other, "", "two"));
+    shell.write(&format!("\0E0\0u{ID}\0x1\0n7\0\0"));
+    shell.write(&format!("\0E0\0u{other}\0x2\0n8\0\0"));
+    let ended: Vec<_> = shell.ran().into_iter().map(|ran| (ran.exit, ran.duration_us)).collect();
+    assert_eq!(ended, [(Some(1), Some(7000)), (Some(2), Some(8000))]);
+}
+
+#[test]
+fn ds004_a_secret_in_what_was_asked_is_masked_and_its_place_wiped() {
+    let text = made(ID, "pmysql -phunter2 app\0", "ls");
+    let parsed = spool::parse(text.as_bytes());
+    let (filter, mut session, mut changes) = (Filter::default(), Session::named("file".to_owned(), 1), Vec::new());
+    let source = Source {
+        filter: &filter,
+        stem: b"file.1",
+        moment: Moment { now_us: NOW_S * SECOND_US, boot_us: None },
+        modified_us: 0,
+        boot_us: None,
+        host: "",
+        user: "",
+    };
+    // The head is behind the NUL that opens the record, and its tag.
+    translate(&parsed.records[0], 2, &mut session, &source, &mut changes);
+    let (mut wiped, mut kept) = (text.clone().into_bytes(), None);
+    for change in changes {
+        match change {
+            Change::Withheld { wipe, masked, .. } => {
+                assert!(masked);
+                wipe.into_iter().for_each(|range| wiped[range.start as usize..range.end as usize].fill(b'*'));
+            }
+            Change::Start(record) => kept = record.assistant,
+            _ => {}
+        }
+    }
+    assert_eq!(kept.expect("recorded").prompt, "mysql -p**** app");
+    assert!(!String::from_utf8_lossy(&wiped).contains("hunter2"), "{wiped:?}");
+}
+
+#[test]
+fn ds004_what_a_paused_shell_runs_through_an_assistant_is_not_recorded() {
+    let mut shell = Shell::new("");
+    let filter = Filter { pauses: crate::filter::Pauses::of_session("outer", 0), ..Filter::default() };
+    let text = made(ID, "stalk\0oouter\0", "ls");
+    let parsed = spool::parse(text.as_bytes());
+    let source = Source {
+        filter: &filter,
+        stem: b"file.1",
+        moment: Moment { now_us: NOW_S * SECOND_US, boot_us: None },
+        modified_us: 0,
+        boot_us: None,
+        host: "",
+        user: "",
+    };
+    let mut changes = Vec::new();
+    translate(&parsed.records[0], 2, &mut shell.session, &source, &mut changes);
+    assert!(matches!(changes[..], [Change::Withheld { why: Refusal::Paused, .. }]));
+}
