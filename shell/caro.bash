@@ -2,7 +2,8 @@
 # 4.3 with the gaps that docs/shell-hooks.md lists. Evaluated in ~/.bashrc; evaluating it again changes nothing.
 #
 # Set before it by `caro init`: __caro_bin (the program), __caro_dir (the spool folder), __caro_sid (empty: one is made),
-# __caro_bind_ctrl_r and __caro_bind_up (1 to bind the key). The records' grammar: schema/src/spool.rs.
+# __caro_bind_ctrl_r and __caro_bind_up (1 to bind the key), __caro_items (aliases and variables). The records' grammar:
+# schema/src/spool.rs.
 #
 # Rules: no process, no output and no wait per command; `$?`, `$_` and PIPESTATUS stay as they were; whatever fails, fails
 # in silence (`2>&-` comes first, so that it also silences the opening of the file). Builtins are called as builtins,
@@ -306,4 +307,14 @@ if ((__caro_version >= 403)) && [[ -o emacs || -o vi ]]; then
   \builtin unset __caro_map
 fi
 
+fi
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What is kept with caro alias and caro env
+# ---------------------------------------------------------------------------------------------------------------------
+
+# The daemon keeps the file. Everything in it is quoted, so that reading it runs nothing of what somebody kept; only one's
+# own is read, and no link. Behind everything else, because an alias must not get into the functions above.
+if [[ $- == *i* && -f ${__caro_items-} && -O ${__caro_items-} && ! -L ${__caro_items-} ]]; then
+  { \builtin source "$__caro_items"; } 2>/dev/null || :
 fi

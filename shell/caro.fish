@@ -2,7 +2,8 @@
 # from config.fish; sourcing it again changes nothing.
 #
 # Set before it by `caro init`: __caro_bin (the program), __caro_dir (the spool folder), __caro_sid (empty: one is made),
-# __caro_bind_ctrl_r and __caro_bind_up (1 to bind the key). The records' grammar: schema/src/spool.rs.
+# __caro_bind_ctrl_r and __caro_bind_up (1 to bind the key), __caro_items (aliases and variables). The records' grammar:
+# schema/src/spool.rs.
 #
 # Rules: no process, no output and no wait per command; $status and $pipestatus stay as they were; whatever fails, fails
 # in silence. Builtins are called as builtins, because people wrap them.
@@ -166,4 +167,14 @@ for mode in default insert
     end
 end
 
+end
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What is kept with caro alias and caro env
+# ---------------------------------------------------------------------------------------------------------------------
+
+# The daemon keeps the file. Everything in it is quoted, so that reading it runs nothing of what somebody kept; only one's
+# own is read, and no link.
+if builtin status is-interactive; and builtin test -f "$__caro_items" -a -O "$__caro_items"
+    builtin test -L "$__caro_items"; or builtin source $__caro_items 2>/dev/null
 end

@@ -2,7 +2,7 @@
 # Loaded with the start files; loading it again changes nothing.
 #
 # Set before it by `caro init`: __caro_settings, a record of bin (the program), dir (the spool folder), sid (empty: one is
-# made), bind_ctrl_r and bind_up ("1" to bind the key). The records' grammar: schema/src/spool.rs.
+# made), bind_ctrl_r and bind_up ("1" to bind the key), items (variables). The records' grammar: schema/src/spool.rs.
 #
 # Rules: no process, no output and no wait per command; whatever fails, fails in silence. What is remembered is a record in
 # $env, because nushell hands on to programs only what is text.
@@ -125,6 +125,24 @@ def --env __caro_bind []: nothing -> nothing {
     }]
   }
 }
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What is kept with caro alias and caro env
+# ---------------------------------------------------------------------------------------------------------------------
+
+# The daemon keeps the file. An alias is code here while it is read, so that aliases of other shells cannot be had; what
+# nushell itself goes by, and PATH, which is a list here, stay as they are.
+def --env __caro_take_variables []: nothing -> nothing {
+  try {
+    if not (__caro_is_ours $__caro_settings.items?) { return }
+    let own = [PATH Path NU_LIB_DIRS NU_PLUGIN_DIRS LAST_EXIT_CODE CMD_DURATION_MS]
+    let kept = open --raw $__caro_settings.items? | from json | get variables | transpose name value
+    let kept = $kept | where name not-in $own
+    if ($kept | is-not-empty) { $kept | transpose --header-row --as-record | load-env }
+  }
+}
+
+if $nu.is-interactive { __caro_take_variables }
 
 if $nu.is-interactive and $env.__caro?.pid? != $nu.pid {
   __caro_open

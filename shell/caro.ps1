@@ -2,7 +2,8 @@
 # with PSReadLine. Evaluated in $PROFILE; evaluating it again changes nothing.
 #
 # Set before it by `caro init`: $__caro_bin (the program), $__caro_dir (the spool folder), $__caro_sid (empty: one is
-# made), $__caro_bind_ctrl_r and $__caro_bind_up ('1' to bind the key). The records' grammar: schema/src/spool.rs.
+# made), $__caro_bind_ctrl_r and $__caro_bind_up ('1' to bind the key), $__caro_items (variables). The records' grammar:
+# schema/src/spool.rs.
 #
 # Rules: no process, no output and no wait per command; $? and $LASTEXITCODE stay as they were; whatever fails, fails in
 # silence. A line is seen where PowerShell reads it (PSConsoleHostReadLine) and its end where it writes its prompt.
@@ -156,4 +157,19 @@ function global:__caro_screen([string[]] $more) {
     }
 }
 
+}
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What is kept with caro alias and caro env
+# ---------------------------------------------------------------------------------------------------------------------
+
+# The daemon keeps the file. PowerShell's own aliases take no arguments, so that those of other shells cannot be had.
+& {
+    if (-not $__caro_items -or -not (Test-Path -LiteralPath $__caro_items -PathType Leaf)) { return }
+    try {
+        $kept = ConvertFrom-Json -AsHashtable -InputObject ([IO.File]::ReadAllText($__caro_items))
+        foreach ($name in $kept['variables'].Keys) {
+            [Environment]::SetEnvironmentVariable($name, $kept['variables'][$name])
+        }
+    } catch { }
 }

@@ -2,12 +2,13 @@
 # need prompt_toolkit, which xonsh uses where it is installed. Evaluated in rc.xsh; evaluating it again changes nothing.
 #
 # Set before it by `caro init`: __caro_bin (the program), __caro_dir (the spool folder), __caro_sid (empty: one is made),
-# __caro_bind_ctrl_r and __caro_bind_up ('1' to bind the key). The records' grammar: schema/src/spool.rs.
+# __caro_bind_ctrl_r and __caro_bind_up ('1' to bind the key), __caro_items (aliases and variables). The records' grammar:
+# schema/src/spool.rs.
 #
 # Rules: no process, no output and no wait per command; whatever fails, fails in silence. All of it is plain Python inside
 # one function, so that nothing but that function's name is ever among the user's own names, and not even that for long.
 
-def __caro_install(program, folder, session, binds_ctrl_r, binds_up):
+def __caro_install(program, folder, session, binds_ctrl_r, binds_up, items):
     import os
     import time
     import uuid
@@ -15,9 +16,40 @@ def __caro_install(program, folder, session, binds_ctrl_r, binds_up):
     from xonsh.built_ins import XSH
     from xonsh.events import events
 
+    if not XSH.env.get("XONSH_INTERACTIVE"):
+        return
+
+    # ------------------------------------------------------------------------------------------------------------------
+    # What is kept with caro alias and caro env
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def take(kept, where):
+        for name, text in kept.items():
+            try:
+                # Text, which xonsh reads as code when the alias is called, and not before.
+                where[name] = text
+            except Exception:
+                # A variable that xonsh wants otherwise. The others are none the worse.
+                pass
+
+    def take_shared():
+        import json
+
+        try:
+            # The daemon keeps the file. Only one's own is read, and no link.
+            with os.fdopen(os.open(items, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), encoding="utf-8") as file:
+                is_ours = os.fstat(file.fileno()).st_uid == os.geteuid()
+                shared = json.load(file) if is_ours else {}
+        except (OSError, ValueError):
+            return
+        take(shared.get("variables", {}), XSH.env)
+        take(shared.get("aliases", {}), XSH.aliases)
+
+    take_shared()
+
     pid = os.getpid()
     # The environment's own attribute: a name in it would be inherited by what is started, this is not.
-    if not XSH.env.get("XONSH_INTERACTIVE") or getattr(XSH, "_caro_pid", None) == pid:
+    if getattr(XSH, "_caro_pid", None) == pid:
         return
     XSH._caro_pid = pid
 
@@ -191,5 +223,5 @@ def __caro_install(program, folder, session, binds_ctrl_r, binds_up):
                 event.app.create_background_task(choose(event.current_buffer, ("--up", "--mode", "prefix")))
 
 
-__caro_install(__caro_bin, __caro_dir, __caro_sid, __caro_bind_ctrl_r == "1", __caro_bind_up == "1")
-del __caro_install, __caro_bin, __caro_dir, __caro_sid, __caro_bind_ctrl_r, __caro_bind_up
+__caro_install(__caro_bin, __caro_dir, __caro_sid, __caro_bind_ctrl_r == "1", __caro_bind_up == "1", __caro_items)
+del __caro_install, __caro_bin, __caro_dir, __caro_sid, __caro_bind_ctrl_r, __caro_bind_up, __caro_items

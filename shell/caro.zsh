@@ -2,8 +2,8 @@
 # ~/.zshrc; evaluating it again changes nothing.
 #
 # Set before it by `caro init`: __caro_bin (the program), __caro_dir (the spool folder), __caro_sid (empty: one is made),
-# __caro_bind_ctrl_r and __caro_bind_up (1 to bind the key), __caro_sock (the daemon's socket). The records' grammar:
-# schema/src/spool.rs.
+# __caro_bind_ctrl_r and __caro_bind_up (1 to bind the key), __caro_items (aliases and variables), __caro_sock (the daemon's
+# socket). The records' grammar: schema/src/spool.rs.
 #
 # Rules: no process, no output and no wait per command; `$?` and pipestatus stay as they were; whatever fails, fails in
 # silence. Builtins are called as builtins, because people alias and wrap them, and what depends on options runs under
@@ -215,4 +215,18 @@ _zsh_autosuggest_strategy_caro() {
   exec {descriptor}>&-
 }
 
+fi
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What is kept with caro alias and caro env
+# ---------------------------------------------------------------------------------------------------------------------
+
+# The daemon keeps the file. Everything in it is quoted, so that reading it runs nothing of what somebody kept; only one's
+# own is read, and no link.
+if [[ -o interactive && -f ${__caro_items-} && -O ${__caro_items-} && ! -L ${__caro_items-} ]]; then
+  () {
+    \builtin emulate -L zsh -o no_aliases
+    { \builtin source "$__caro_items" } 2>/dev/null
+    return 0
+  }
 fi

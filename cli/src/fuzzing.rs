@@ -38,5 +38,5 @@ pub fn import(source: &str, file: &[u8]) -> Vec<Vec<u8>> {
 
 /// What of a configuration file cannot be used.
 pub fn config(path: &Path) -> Vec<String> {
-    Config::read(path).1
+    Config::read(path, Path::new("/nowhere")).1
 }

@@ -2,6 +2,8 @@
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
+use caro_schema::quote;
+
 /// A shell that has a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Hooked {
@@ -60,26 +62,13 @@ impl Hooked {
     /// A word that means exactly these bytes; in shells whose words are text and nothing else, what they say as text.
     pub(crate) fn quote(self, word: &OsStr) -> Vec<u8> {
         match self {
-            Self::Bash | Self::Zsh => in_single_quotes(word.as_bytes(), br"'\''", b"\\"),
-            Self::Fish => in_single_quotes(word.as_bytes(), br"\'", br"\\"),
+            Self::Bash | Self::Zsh => quote::posix(word.as_bytes()),
+            Self::Fish => quote::fish(word.as_bytes()),
             Self::Nu => in_double_quotes(&word.to_string_lossy()).into_bytes(),
             Self::PowerShell => for_powershell(&word.to_string_lossy()).into_bytes(),
             Self::Xonsh => for_python(word.as_bytes()).into_bytes(),
         }
     }
-}
-
-fn in_single_quotes(word: &[u8], quote: &[u8], backslash: &[u8]) -> Vec<u8> {
-    let mut quoted = vec![b'\''];
-    for byte in word {
-        match byte {
-            b'\'' => quoted.extend_from_slice(quote),
-            b'\\' => quoted.extend_from_slice(backslash),
-            other => quoted.push(*other),
-        }
-    }
-    quoted.push(b'\'');
-    quoted
 }
 
 fn in_double_quotes(word: &str) -> String {

@@ -338,6 +338,9 @@ impl MainLoop {
             }
             self.state.applier.checkpoint();
         }
+        if self.state.shared_files_due {
+            self.state.write_shared_files();
+        }
         if self.state.is_ready()
             && let Err(fault) = self.state.look_after_rules()
         {

@@ -99,6 +99,8 @@ pub struct State {
     pub config_file: ConfigFile,
     /// What was not recorded, in numbers.
     pub tally: Tally,
+    /// The files for shells may not say what is shared.
+    pub shared_files_due: bool,
     /// When history is next looked through for what may go.
     pub retention_at: Instant,
     /// Where the daemon listens.

@@ -78,6 +78,32 @@ impl Places {
         self.state.join("hint")
     }
 
+    /// The folder of what the daemon writes for shells and `caro` to read at their start: settings of the account, aliases
+    /// and variables.
+    pub fn shared(&self) -> PathBuf {
+        self.data.join("shared")
+    }
+
+    /// Aliases and variables for bash and zsh.
+    pub fn shared_posix(&self) -> PathBuf {
+        self.shared().join("items.sh")
+    }
+
+    /// The same for fish.
+    pub fn shared_fish(&self) -> PathBuf {
+        self.shared().join("items.fish")
+    }
+
+    /// The same for shells that read JSON: nushell, xonsh and PowerShell.
+    pub fn shared_json(&self) -> PathBuf {
+        self.shared().join("items.json")
+    }
+
+    /// The account's settings, for where the configuration file says nothing.
+    pub fn shared_settings(&self) -> PathBuf {
+        self.shared().join("settings.toml")
+    }
+
     /// The folder of the daemon's log.
     pub fn logs(&self) -> PathBuf {
         self.state.join("log")

@@ -148,9 +148,8 @@ mod tests {
 
     fn hook(shell: Hooked, disable_up_arrow: bool) -> String {
         let init = Init { shell, disable_ctrl_r: false, disable_up_arrow, save: None };
-        let hook =
-            String::from_utf8(init.hook("/b/it's".as_ref(), "/s".as_ref(), "/i".as_ref(), "/r/k".as_ref()))
-                .expect("text");
+        let hook = String::from_utf8(init.hook("/b/it's".as_ref(), "/s".as_ref(), "/i".as_ref(), "/r/k".as_ref()))
+            .expect("text");
         hook.strip_suffix(shell.script()).expect("the script at the end").to_owned()
     }
 

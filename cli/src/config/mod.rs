@@ -34,16 +34,20 @@ pub(crate) struct Config {
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 impl Config {
-    /// From a file, with what could not be used. One that is not there is as good as an empty one, and the daemon tells
-    /// about one that cannot be read: once is enough.
-    pub(crate) fn read(path: &Path) -> (Self, Vec<String>) {
-        let is_too_large = fs::metadata(path).is_ok_and(|meta| meta.len() > FILE_BYTES_MAX);
-        let text = if is_too_large { String::new() } else { fs::read_to_string(path).unwrap_or_default() };
-        Self::parse(&text, path.parent().unwrap_or(Path::new("/")))
+    /// From a file and, for what it does not say, from the account's settings, with what could not be used. A file that is not
+    /// there is as good as an empty one, and the daemon tells about one that cannot be read: once is enough.
+    pub(crate) fn read(path: &Path, shared: &Path) -> (Self, Vec<String>) {
+        let text = |path: &Path| {
+            let is_too_large = fs::metadata(path).is_ok_and(|meta| meta.len() > FILE_BYTES_MAX);
+            if is_too_large { String::new() } else { fs::read_to_string(path).unwrap_or_default() }
+        };
+        let shared = text(shared).parse::<Table>().unwrap_or_default();
+        Self::parse(&text(path), &shared, path.parent().unwrap_or(Path::new("/")))
     }
 
-    fn parse(text: &str, folder: &Path) -> (Self, Vec<String>) {
-        let file = text.parse::<Table>().unwrap_or_default();
+    fn parse(text: &str, shared: &Table, folder: &Path) -> (Self, Vec<String>) {
+        let mut file = text.parse::<Table>().unwrap_or_default();
+        fill(&mut file, shared);
         let mut screen = Screen::default();
         let mut own_keys = Vec::new();
         let mut problems = Vec::new();
@@ -70,7 +74,18 @@ impl Config {
 /// What a file says of the theme and of keys that means nothing: the table of settings cannot tell.
 pub(crate) fn meaningless(text: &str, folder: &Path) -> Vec<String> {
     let told = |problem: &String| problem.starts_with("screen.keys: ") || problem.starts_with("screen.theme: \"");
-    Config::parse(text, folder).1.into_iter().filter(told).collect()
+    Config::parse(text, &Table::new(), folder).1.into_iter().filter(told).collect()
+}
+
+/// Adds what a table does not say.
+fn fill(table: &mut Table, more: &Table) {
+    for (key, value) in more {
+        match (table.get_mut(key), value) {
+            (Some(Value::Table(inner)), Value::Table(more)) => fill(inner, more),
+            (Some(_), _) => {}
+            (None, value) => drop(table.insert(key.clone(), value.clone())),
+        }
+    }
 }
 
 fn theme_named(name: &str, folder: &Path, problems: &mut Vec<String>) -> Option<Theme> {
@@ -118,7 +133,7 @@ fn values(file: &Table) -> impl Iterator<Item = (&'static str, &str, &Value)> {
 }
 
 /// As the table of all settings looks at values.
-fn shown(value: &Value) -> settings::Value<'_> {
+pub(crate) fn shown(value: &Value) -> settings::Value<'_> {
     match value {
         Value::Boolean(flag) => settings::Value::Flag(*flag),
         Value::Integer(number) => settings::Value::Number(*number),
@@ -140,7 +155,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> (Config, Vec<String>) {
-        Config::parse(text, Path::new("/nowhere"))
+        Config::parse(text, &Table::new(), Path::new("/nowhere"))
     }
 
     #[test]
@@ -215,7 +230,7 @@ mod tests {
         fs::create_dir(folder.path().join("themes")).expect("made");
         fs::write(folder.path().join("themes/mine.toml"), "base = \"16\"\n[styles]\nsky = \"red\"\n").expect("written");
         fs::write(folder.path().join("config.toml"), "[screen]\ntheme = \"mine\"\n").expect("written");
-        let (config, problems) = Config::read(&folder.path().join("config.toml"));
+        let (config, problems) = Config::read(&folder.path().join("config.toml"), Path::new("/nowhere"));
         assert_eq!(config.theme, Theme::named("16"));
         assert_eq!(problems, ["themes/mine.toml: styles.sky: there is no such style"]);
         let near = |name: &str| meaningless(&format!("[screen]\ntheme = \"{name}\"\n"), folder.path());
@@ -226,8 +241,20 @@ mod tests {
     }
 
     #[test]
+    fn ds002_the_accounts_settings_hold_where_the_file_says_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, shared) = (folder.path().join("config.toml"), folder.path().join("settings.toml"));
+        let account = "[screen]\nenter = \"run\"\nmouse = false\n[screen.keys]\nf5 = \"details\"\n";
+        fs::write(&shared, account).expect("written");
+        fs::write(&path, "[screen]\nmouse = true\n").expect("written");
+        let (config, problems) = Config::read(&path, &shared);
+        assert_eq!((config.screen.enter_runs, config.screen.mouse, problems), (true, true, Vec::new()));
+        assert_ne!(config.keymap, Keymap::new(Vec::new()));
+    }
+
+    #[test]
     fn a_broken_file_is_as_good_as_none() {
         assert_eq!(parse("[screen"), parse(""));
-        assert_eq!(Config::read(Path::new("/nowhere/at/all")).0, parse("").0);
+        assert_eq!(Config::read(Path::new("/nowhere/at/all"), Path::new("/nowhere")).0, parse("").0);
     }
 }

@@ -1,6 +1,7 @@
 //! The person's terminal, whatever standard input and output are: asking on it, and leaving it as it was found.
 
 pub(crate) mod ask;
+pub(crate) mod editor;
 mod guard;
 pub(crate) mod secret;
 

@@ -50,7 +50,8 @@ const FRAME_WITHIN: Duration = Duration::from_millis(8);
 
 /// Opens the screen and gives what was chosen, none when the person left.
 pub(crate) fn choose(options: &Options, purpose: Purpose) -> Outcome<Option<Chosen>> {
-    let (config, problems) = Config::read(&places()?.config);
+    let places = places()?;
+    let (config, problems) = Config::read(&places.config, &places.shared_settings());
     let tty = crate::terminal::open()?;
     let guard = terminal::take_over(&tty)?;
     let mut wires = Wires::connect(&tty)?;

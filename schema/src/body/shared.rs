@@ -32,7 +32,7 @@ pub struct Count {
 }
 
 /// Bytes of a category.
-const CATEGORY_BYTES_MAX: usize = 32;
+pub const CATEGORY_BYTES_MAX: usize = 32;
 
 /// Bytes of a key: a path of a setting, a name of an alias.
 pub const KEY_BYTES_MAX: usize = 512;

@@ -4,7 +4,6 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    process::Command as Process,
 };
 
 use super::{
@@ -15,9 +14,10 @@ use super::{
 use crate::{
     client::places,
     config::meaningless,
-    error::{Failure, Outcome, system},
+    error::{Failure, Outcome},
     exit,
     output::{say, visible},
+    terminal::editor,
 };
 
 /// Opens the file, checks what came of it, and puts it in its place.
@@ -74,19 +74,10 @@ fn agreed(before: &[u8], edited: Vec<u8>) -> (Vec<u8>, Outcome) {
 }
 
 fn open_editor(copy: &Copy) -> Outcome {
-    let named = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-    let editor = named("VISUAL").or_else(|| named("EDITOR")).unwrap_or_else(|| "vi".to_owned());
-    // The variable may hold options, so a shell reads it; the path is an argument and is read by nobody.
-    let status = Process::new("sh").arg("-c").arg(format!("{editor} \"$1\"")).arg("sh").arg(&copy.0).status();
-    let status = status.map_err(|error| {
-        let message = format!("the editor cannot be started: {}", system(&error));
-        Failure::new(exit::UNAVAILABLE, message).hint("set VISUAL or EDITOR")
-    })?;
-    if status.success() {
-        return Ok(());
-    }
-    let message = format!("the editor {} failed", visible::line(editor.as_bytes()));
-    Err(Failure::new(exit::FAILURE, message).hint(format!("set VISUAL or EDITOR; nothing was changed{}", copy.left())))
+    editor::open(&copy.0).map_err(|failure| match failure.code {
+        exit::FAILURE => failure.hint(format!("set VISUAL or EDITOR; nothing was changed{}", copy.left())),
+        _ => failure,
+    })
 }
 
 /// Says what cannot be used. True when there is nothing.

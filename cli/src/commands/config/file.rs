@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
+use toml_edit::{Document, DocumentMut, Item, Table, TableLike, Value};
 
 use super::check;
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
 };
 
 /// A file that can be changed.
+#[derive(Default)]
 pub(super) struct File {
     document: DocumentMut,
 }
@@ -87,10 +88,78 @@ impl File {
         table.remove(key).is_some()
     }
 
+    /// Makes a comment of the line that sets a value, so that nothing of what a person wrote is lost. Within braces there are
+    /// no lines, and the value is taken out. False when it was not there.
+    pub(super) fn comment_out(&mut self, name: &str) -> bool {
+        let commented = lines_of(&self.text(), name).and_then(|text| Self::parse(&text).ok());
+        match commented.filter(|file| file.value(name).is_none()) {
+            Some(file) => {
+                *self = file;
+                true
+            }
+            None => self.unset(name),
+        }
+    }
+
+    /// What this file says, and what another one says where it says nothing.
+    pub(super) fn over(&self, below: &Self) -> Outcome<Self> {
+        let mut both = Self { document: self.document.clone() };
+        for (name, value) in values(below.document.as_table(), "") {
+            if both.value(&name).is_none() {
+                both.set(&name, value)?;
+            }
+        }
+        Ok(both)
+    }
+
+    /// The full names of what is in a table.
+    pub(super) fn keys_of(&self, table: &str) -> Vec<String> {
+        let all = values(self.document.as_table(), "").into_iter().map(|(name, _)| name);
+        all.filter(|name| name.strip_prefix(table).is_some_and(|rest| rest.starts_with('.'))).collect()
+    }
+
     /// Writes it in its place.
     pub(super) fn write(&self, path: &Path) -> Outcome {
         write_new(path, self.text().as_bytes())
     }
+}
+
+/// Every value of a table, with its full name.
+fn values(table: &dyn TableLike, prefix: &str) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    for (key, item) in table.iter() {
+        let name = if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
+        match item.as_table_like() {
+            Some(inner) => found.extend(values(inner, &name)),
+            None => found.extend(item.as_value().map(|value| {
+                let mut value = value.clone();
+                value.decor_mut().clear();
+                (name, value)
+            })),
+        }
+    }
+    found
+}
+
+/// The text with the lines of one value made comments; none where it has no lines of its own.
+fn lines_of(text: &str, name: &str) -> Option<String> {
+    let document = Document::parse(text).ok()?;
+    let (tables, key) = split(name);
+    let mut table: &dyn TableLike = document.as_table();
+    for part in tables {
+        table = table.get(part)?.as_table_like()?;
+    }
+    let (key, item) = table.get_key_value(key)?;
+    let (first, last) = (key.span()?.start, item.span()?.end);
+    let start = text[..first].rfind('\n').map_or(0, |at| at + 1);
+    let end = text[last..].find('\n').map_or(text.len(), |at| last + at);
+    // Tables in front of the key are written with it; anything else makes it a part of a line.
+    let in_front = text[start..first].trim();
+    if in_front.contains(['{', '=', ',']) || text[last..end].trim_start().starts_with([',', '}']) {
+        return None;
+    }
+    let commented: Vec<String> = text[start..end].split('\n').map(|line| format!("#{line}")).collect();
+    Some([&text[..start], &commented.join("\n"), &text[end..]].concat())
 }
 
 /// Tables and key of a full name. A key of `screen.keys` may have dots of its own in no known case.
@@ -170,6 +239,36 @@ mod tests {
         assert!(file.unset("record.ignore_space") && !file.unset("record.ignore_space"));
         assert_eq!(file.value("record.secrets").as_deref(), Some("\"mask\""));
         assert_eq!(file.value("history.keep_count"), None);
+    }
+
+    #[test]
+    fn a_line_that_is_hidden_becomes_a_comment_and_nothing_is_lost() {
+        for (text, name, expected) in [
+            (WRITTEN, "record.secrets", WRITTEN.replace("secrets = ", "#secrets = ")),
+            ("a.b = 1\nlog = \"off\"", "log", "a.b = 1\n#log = \"off\"\n".to_owned()),
+            ("record.secrets = \"drop\" # x\n", "record.secrets", "#record.secrets = \"drop\" # x\n".to_owned()),
+            (
+                "[record]\nignore_commands = [\n  'a', # one\n  'b',\n] # two\nsecrets = \"drop\"\n",
+                "record.ignore_commands",
+                "[record]\n#ignore_commands = [\n#  'a', # one\n#  'b',\n#] # two\nsecrets = \"drop\"\n".to_owned(),
+            ),
+            ("record = { secrets = \"drop\" }\n", "record.secrets", "record = {}\n".to_owned()),
+        ] {
+            let mut file = of(text);
+            assert!(file.comment_out(name), "{text}");
+            assert_eq!(file.text(), expected);
+            assert!(!file.comment_out(name), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_over_another_one_says_what_both_say() {
+        let both =
+            of("[record]\nsecrets = \"drop\"\n").over(&of("record.secrets = \"keep\"\n[screen.keys]\nf5 = \"up\"\n"));
+        let both = both.expect("both");
+        assert_eq!(both.value("record.secrets").as_deref(), Some("\"drop\""));
+        assert_eq!(both.value("screen.keys.f5").as_deref(), Some("\"up\""));
+        assert_eq!(both.keys_of("screen.keys"), ["screen.keys.f5"]);
     }
 
     #[test]

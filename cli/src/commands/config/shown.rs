@@ -5,11 +5,14 @@
 
 use std::path::Path;
 
-use caro_schema::settings::{self, ALL, Kind, Reader, Setting};
+use caro_schema::{
+    paths::Places,
+    settings::{ALL, Belongs, Kind, Reader, Setting},
+};
 use clap::Args;
 use toml_edit::Value;
 
-use super::{File, check::is_pattern, known, page, tell_daemon, unknown, value};
+use super::{File, account, check::is_pattern, known, page, tell_daemon, unknown, value};
 use crate::{
     client::places,
     config::meaningless,
@@ -20,10 +23,12 @@ use crate::{
 
 /// Print every setting, what it does and what it is
 ///
-/// It prints what is in force, and says so where the file has something that is not.
+/// It prints what is in force, and says so where the file has something that is not. A setting that is for every machine is
+/// the same on all of them, unless this machine's file says something else; one that is for this machine alone never leaves
+/// it.
 #[derive(Args)]
 pub(super) struct List {
-    /// Only those that the file sets
+    /// Only those that are set, in the file or for every machine
     #[arg(long)]
     set: bool,
     /// Only names and values
@@ -52,13 +57,13 @@ pub(super) struct Get {
 
 impl List {
     pub(super) fn run(self) -> Outcome {
-        let look = Look::at(&places()?.config)?;
+        let look = Look::at(&places()?)?;
         let prefix = self.name.as_deref().unwrap_or_default();
         let mut out = Out::new();
         let mut shown = 0;
         for setting in ALL.iter().filter(|setting| setting.name.starts_with(prefix)) {
             let found = look.of(setting);
-            if self.set && found.in_file.is_none() {
+            if self.set && found.in_file.is_none() && found.in_account.is_none() {
                 continue;
             }
             shown += 1;
@@ -81,10 +86,10 @@ impl List {
 impl Get {
     pub(super) fn run(self) -> Outcome {
         let setting = known(&self.name)?;
-        let look = Look::at(&places()?.config)?;
+        let look = Look::at(&places()?)?;
         let is_inside = setting.name != self.name;
         let found = if is_inside { look.inside(&self.name) } else { look.of(setting) };
-        if found.in_file.is_none() && (is_inside || setting.kind == Kind::Table) {
+        if found.in_file.is_none() && found.in_account.is_none() && (is_inside || setting.kind == Kind::Table) {
             // Nothing is there, and there is no default to tell.
             return Err(Failure::silent(exit::FAILURE));
         }
@@ -107,6 +112,8 @@ impl Get {
 /// What is known of the file and of the daemon.
 struct Look {
     file: File,
+    /// What the account says where the file says nothing.
+    account: File,
     /// Of themes and keys, what means nothing.
     meaningless: Vec<String>,
     /// Settings that a running daemon goes by from its next start on.
@@ -119,14 +126,18 @@ struct Found {
     value: String,
     /// What the file says, if it does.
     in_file: Option<String>,
+    /// What holds on every machine whose file says nothing else.
+    in_account: Option<String>,
     mark: Mark,
 }
 
 /// How what the file says is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mark {
-    /// The file says nothing.
+    /// Nobody says anything.
     Default,
+    /// The account says it.
+    Account,
     /// It is.
     Whole,
     /// All but a part that cannot be used.
@@ -141,7 +152,12 @@ impl Mark {
     /// What is to be said where the file has something that is not in force.
     fn words(self, found: &Found) -> Option<String> {
         match self {
-            Self::Default | Self::Whole => None,
+            Self::Default | Self::Account => None,
+            // A person who wonders why another machine does otherwise, and this one not.
+            Self::Whole => {
+                let other = found.in_account.as_ref().filter(|value| Some(*value) != found.in_file.as_ref())?;
+                Some(format!("this machine's file; on the others {}", visible::line(other.as_bytes())))
+            }
             Self::Part => Some("a part of it cannot be used: caro doctor".to_owned()),
             Self::Unusable => {
                 let wrong = visible::line(found.in_file.as_deref().unwrap_or_default().as_bytes());
@@ -153,24 +169,31 @@ impl Mark {
 }
 
 impl Look {
-    fn at(path: &Path) -> Outcome<Self> {
+    fn at(places: &Places) -> Outcome<Self> {
+        let path = &places.config;
         let file = File::read(path)?;
+        let account = account::settings(places);
         let meaningless = meaningless(&file.text(), path.parent().unwrap_or(Path::new("/")));
         // What a daemon that does not answer goes by is not known, and is the doctor's business.
-        Ok(Self { file, meaningless, waiting: tell_daemon().unwrap_or_default() })
+        Ok(Self { file, account, meaningless, waiting: tell_daemon().unwrap_or_default() })
     }
 
     fn of(&self, setting: &Setting) -> Found {
         let in_file = self.file.value(setting.name);
-        let mark = in_file.as_ref().map_or(Mark::Default, |text| self.mark(setting, text));
+        let in_account = self.account.value(setting.name);
+        let otherwise = if in_account.is_some() { Mark::Account } else { Mark::Default };
+        let mark = in_file.as_ref().map_or(otherwise, |text| self.mark(setting, text));
         let own = in_file.clone().filter(|_| mark != Mark::Unusable);
-        Found { value: own.unwrap_or_else(|| setting.default.to_owned()), in_file, mark }
+        let shared = in_account.clone().filter(|_| in_file.is_none());
+        Found { value: own.or(shared).unwrap_or_else(|| setting.default.to_owned()), in_file, in_account, mark }
     }
 
     /// A name in a table of its own.
     fn inside(&self, name: &str) -> Found {
-        let in_file = self.file.value(name);
-        Found { value: in_file.clone().unwrap_or_default(), in_file, mark: Mark::Whole }
+        let (in_file, in_account) = (self.file.value(name), self.account.value(name));
+        let value = in_file.clone().or(in_account.clone()).unwrap_or_default();
+        let mark = if in_file.is_none() && in_account.is_some() { Mark::Account } else { Mark::Whole };
+        Found { value, in_file, in_account, mark }
     }
 
     fn mark(&self, setting: &Setting, text: &str) -> Mark {
@@ -191,10 +214,11 @@ impl Look {
 }
 
 fn lines(setting: &Setting, found: &Found, short: bool) -> Vec<String> {
-    let Setting { name, kind, doc, reader, .. } = setting;
+    let Setting { name, kind, doc, reader, belongs, .. } = setting;
     let value = visible::line(found.value.as_bytes());
     let mark = match (found.mark, found.mark.words(found)) {
         (Mark::Default, _) => "   (default)".to_owned(),
+        (Mark::Account, _) => "   (every machine)".to_owned(),
         (_, Some(words)) => format!("   ({words})"),
         (_, None) => String::new(),
     };
@@ -206,7 +230,11 @@ fn lines(setting: &Setting, found: &Found, short: bool) -> Vec<String> {
         return vec![first];
     }
     let later = if *reader == Reader::DaemonAtStart { " A change waits for: caro daemon restart." } else { "" };
-    let told = format!("{doc} It may be {}.{later}", kind.in_words());
+    let whose = match belongs {
+        Belongs::Person => "It is for every machine of an account.",
+        Belongs::Machine => "It is for this machine alone.",
+    };
+    let told = format!("{doc} It may be {}. {whose}{later}", kind.in_words());
     let mut lines = vec![first];
     lines.extend(page::wrapped(&told, "    "));
     lines.push(String::new());
@@ -221,25 +249,27 @@ fn json(setting: &Setting, found: &Found) -> serde_json::Value {
         Reader::DaemonAtStart => "daemon at start",
     };
     let belongs = match belongs {
-        settings::Belongs::Machine => "machine",
-        settings::Belongs::Person => "person",
+        Belongs::Machine => "machine",
+        Belongs::Person => "person",
     };
-    let Found { value, in_file, mark } = found;
+    let Found { value, in_file, in_account, mark } = found;
     serde_json::json!({
-        "name": name, "value": value::json(value), "set": in_file.is_some(), "default": value::json(default),
-        "in_file": in_file.as_deref().map(value::json), "in_force": !matches!(mark, Mark::Unusable | Mark::Waits),
+        "name": name, "value": value::json(value), "set": in_file.is_some() || in_account.is_some(), "default": value::json(default),
+        "in_file": in_file.as_deref().map(value::json), "in_account": in_account.as_deref().map(value::json), "in_force": !matches!(mark, Mark::Unusable | Mark::Waits),
         "may_be": kind.in_words(), "doc": doc, "reader": reader, "belongs": belongs,
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use caro_schema::settings;
+
     use super::*;
 
     fn look(text: &str) -> Look {
         let file = File::parse(text).expect("TOML");
         let meaningless = meaningless(text, Path::new("/nowhere"));
-        Look { file, meaningless, waiting: vec!["log".to_owned()] }
+        Look { file, account: File::default(), meaningless, waiting: vec!["log".to_owned()] }
     }
 
     fn first(text: &str, name: &str) -> String {
@@ -257,6 +287,28 @@ mod tests {
         assert!(lines(restart, &look("").of(restart), false).join(" ").contains("caro daemon restart"));
         assert_eq!(first("record.secrets = \"mask\"", "record.secrets"), "record.secrets = \"mask\"");
         assert_eq!(json(setting, &look("record.secrets = \"mask\"").of(setting))["value"], "mask");
+    }
+
+    #[test]
+    fn ds002_what_holds_on_every_machine_is_told_from_what_holds_on_this_one() {
+        let account = || File::parse("[record]\nsecrets = \"keep\"\n").expect("TOML");
+        let setting = settings::find("record.secrets").expect("a setting");
+        let listed = |text: &str| lines(setting, &Look { account: account(), ..look(text) }.of(setting), true).concat();
+        assert_eq!(listed(""), "record.secrets = \"keep\"   (every machine)");
+        let here = "record.secrets = \"mask\"   (this machine's file; on the others \"keep\")";
+        assert_eq!(listed("record.secrets = \"mask\""), here);
+        assert_eq!(listed("record.secrets = \"keep\""), "record.secrets = \"keep\"");
+        for (name, whose) in [("record.secrets", "every machine of an account"), ("key.store", "this machine alone")] {
+            let setting = settings::find(name).expect("a setting");
+            let told = lines(setting, &look("").of(setting), false).join(" ");
+            let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(told.contains(&format!("It is for {whose}.")), "{told}");
+        }
+        let told = json(setting, &Look { account: account(), ..look("") }.of(setting));
+        assert_eq!(
+            (&told["value"], &told["in_account"], &told["in_file"]),
+            (&"keep".into(), &"keep".into(), &().into())
+        );
     }
 
     #[test]

@@ -166,7 +166,7 @@ fn terminal(var: impl Fn(&str) -> Option<String>) -> Vec<Finding> {
 /// The tables that the daemon leaves to this program.
 fn configuration() -> Vec<Finding> {
     let Ok(places) = client::places() else { return Vec::new() };
-    let (_, problems) = Config::read(&places.config);
+    let (_, problems) = Config::read(&places.config, &places.shared_settings());
     let advice = "look at it: caro config edit";
     problems.into_iter().map(|problem| finding("configuration of the screen", Level::Notice, problem, advice)).collect()
 }

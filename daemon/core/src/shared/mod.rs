@@ -3,7 +3,10 @@
 //!
 //! Knows nothing of ops: who writes, and when, is told. Says by [`Shared::take_writes`] what the store is to do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 use caro_schema::{
     body::{
@@ -12,6 +15,8 @@ use caro_schema::{
     },
     codec,
     id::DeviceId,
+    stamp::Stamp,
+    uses,
 };
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +42,28 @@ struct Name {
 struct Value {
     origin: Origin,
     value: Option<serde_bytes::ByteBuf>,
+}
+
+/// A key that has a value.
+pub struct Entry<'a> {
+    /// What sort of thing, empty for a setting.
+    pub category: &'a str,
+    /// Its name.
+    pub key: &'a str,
+    /// Its value.
+    pub value: &'a [u8],
+    /// Who gave it, and when.
+    pub origin: Origin,
+}
+
+/// What is left when an account is left.
+pub struct Left {
+    /// Values, with when they were given, the oldest first.
+    pub values: Vec<(Stamp, Set)>,
+    /// Counts, each under the name of the device that counted.
+    pub counts: Vec<Count>,
+    /// The rows that held all of it.
+    pub rows: Vec<Write>,
 }
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,15 +128,76 @@ impl Shared {
         of.filter_map(|(name, value)| Some((name.key.as_str(), &value.value.as_ref()?[..])))
     }
 
-    /// How often all devices together have counted something.
-    pub fn total(&self, key: &str) -> u64 {
-        let of = self.counts.iter().filter(|((of, _), _)| of == key);
-        of.fold(0, |sum, (_, total)| sum.saturating_add(*total))
+    /// Every key that has a value, in order of category and key, behind this one.
+    pub fn entries_after(&self, after: Option<(&str, &str)>) -> impl Iterator<Item = Entry<'_>> {
+        let from = match after {
+            Some((category, key)) => Bound::Excluded(Name { category: category.to_owned(), key: key.to_owned() }),
+            None => Bound::Unbounded,
+        };
+        self.values.range((from, Bound::Unbounded)).filter_map(|(Name { category, key }, Value { origin, value })| {
+            Some(Entry { category, key, value: value.as_deref()?, origin: *origin })
+        })
     }
 
-    /// How often one device has.
+    /// How many keys have a value, and the bytes of both together.
+    pub fn size(&self) -> (usize, usize) {
+        let sizes = self.entries_after(None).map(|entry| entry.category.len() + entry.key.len() + entry.value.len());
+        sizes.fold((0, 0), |(count, bytes), size| (count + 1, bytes + size))
+    }
+
+    /// The newest stamp of a value, or of its absence.
+    pub fn clock(&self) -> Stamp {
+        self.values.values().map(|value| value.origin.stamp).max().unwrap_or_default()
+    }
+
+    /// How often each device has counted what. Of what several devices say of one the greatest holds.
+    pub fn counts(&self) -> BTreeMap<(&str, DeviceId), u64> {
+        let mut counts = BTreeMap::new();
+        for ((key, author), total) in &self.counts {
+            let known = counts.entry(uses::meant(key, *author)).or_insert(0);
+            *known = (*known).max(*total);
+        }
+        counts
+    }
+
+    /// How often all devices together have counted something.
+    pub fn total(&self, key: &str) -> u64 {
+        self.counts().into_iter().filter(|((of, _), _)| *of == key).fold(0, |sum, (_, total)| sum.saturating_add(total))
+    }
+
+    /// How often one device says that it has.
     pub fn own_total(&self, key: &str, device: DeviceId) -> u64 {
         self.counts.get(&(key.to_owned(), device)).copied().unwrap_or(0)
+    }
+
+    /// How often one device has counted something, whoever says so. What it counts from here on goes on behind it: its own
+    /// count may have been carried through another account.
+    pub fn counted(&self, key: &str, device: DeviceId) -> u64 {
+        let carried = uses::of_device(key, &device);
+        let said = self.counts.range((carried.clone(), DeviceId([0; 32]))..=(carried, DeviceId([255; 32])));
+        said.map(|(_, total)| *total).max().unwrap_or(0).max(self.own_total(key, device))
+    }
+
+    /// What a device has said of its own uses.
+    pub fn own_keys(&self, device: DeviceId) -> impl Iterator<Item = &str> {
+        self.counts.keys().filter(move |(_, author)| *author == device).map(|(key, _)| key.as_str())
+    }
+
+    /// Empties it, for another account: what is to be said there again, values with the moment when they were given and
+    /// the oldest first, and the rows to drop. What was taken away is not among it: nobody there has it.
+    pub fn into_what_is_left(self) -> Left {
+        let drop = |key: Vec<u8>| Write::Row(Space::Shared, key, None);
+        let mut rows: Vec<Write> = self.values.keys().map(|name| drop(value_key(name))).collect();
+        rows.extend(self.counts.keys().map(|(key, device)| drop(count_key(key, device))));
+        let counts = self.counts().into_iter();
+        let counts = counts.map(|((key, device), total)| Count { key: uses::of_device(key, &device), total });
+        let counts = counts.filter(|count| count.check().is_ok()).collect();
+        let values = self.values.into_iter().filter(|(_, value)| value.value.is_some());
+        let mut values: Vec<(Stamp, Set)> = values
+            .map(|(Name { category, key }, Value { origin, value })| (origin.stamp, Set { category, key, value }))
+            .collect();
+        values.sort_by_key(|(stamp, _)| *stamp);
+        Left { values, counts, rows }
     }
 
     /// What changed since the last time, to be written.
@@ -122,11 +210,11 @@ impl Shared {
         let (key, row) = match changed {
             Changed::Value(name) => {
                 let value = self.values.get(&name)?.clone();
-                (codec::encode(&("v", &name)), Row::Value(name, value))
+                (value_key(&name), Row::Value(name, value))
             }
             Changed::Count(key, device) => {
                 let total = *self.counts.get(&(key.clone(), device))?;
-                (codec::encode(&("c", &key, &device)), Row::Count(key, device, total))
+                (count_key(&key, &device), Row::Count(key, device, total))
             }
         };
         Some(Write::Row(Space::Shared, key, Some(codec::encode(&row))))
@@ -140,10 +228,16 @@ impl Shared {
     }
 }
 
+fn value_key(name: &Name) -> Vec<u8> {
+    codec::encode(&("v", name))
+}
+
+fn count_key(key: &str, device: &DeviceId) -> Vec<u8> {
+    codec::encode(&("c", key, device))
+}
+
 #[cfg(test)]
 mod tests {
-    use caro_schema::stamp::Stamp;
-
     use super::*;
 
     fn origin(device: u8, ms: u64) -> Origin {
@@ -190,6 +284,44 @@ mod tests {
             }
         }
         assert_eq!((shared.total("runs"), shared.own_total("runs", DeviceId([1; 32]))), (11, 4));
+    }
+
+    #[test]
+    fn ds003_a_count_that_others_carried_over_counts_once() {
+        let mut shared = Shared::default();
+        let [here, there, gone] = [1, 2, 3].map(|device| DeviceId([device; 32]));
+        let mut said = |key: &str, author, total| shared.count(Count { key: key.to_owned(), total }, author);
+        said("runs", here, 10);
+        // Both carried the third one's over, one of them later.
+        said(&uses::of_device("runs", &gone), here, 4);
+        said(&uses::of_device("runs", &gone), there, 5);
+        // It was here once, before it came back.
+        said(&uses::of_device("runs", &here), there, 7);
+        assert_eq!(shared.total("runs"), 15);
+        let Left { counts, .. } = shared.into_what_is_left();
+        let mut later = Shared::default();
+        for _ in 0..2 {
+            for count in &counts {
+                later.count(count.clone(), there);
+            }
+        }
+        assert_eq!(later.total("runs"), 15);
+    }
+
+    #[test]
+    fn what_is_left_of_an_account_is_what_has_a_value_the_oldest_first() {
+        let mut shared = Shared::default();
+        for (key, value, ms) in [("a", Some("1"), 9), ("b", None, 8), ("c", Some("3"), 7)] {
+            shared.set(set(key, value), origin(1, ms));
+        }
+        assert_eq!(shared.size(), (2, 4));
+        assert_eq!(shared.entries_after(Some(("", "a"))).map(|entry| entry.key).collect::<Vec<_>>(), ["c"]);
+        let Left { values, rows, .. } = shared.into_what_is_left();
+        assert_eq!(
+            values.iter().map(|(stamp, set)| (stamp.ms(), &set.key[..])).collect::<Vec<_>>(),
+            [(7, "c"), (9, "a")]
+        );
+        assert_eq!(rows.len(), 3);
     }
 
     #[test]

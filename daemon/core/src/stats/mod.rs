@@ -4,6 +4,7 @@
 //! million of them take a fraction of a second. The present and the time zone come with the query; what the figures
 //! mean to a person is made by whoever asked. How a line is taken apart is in `words.rs`.
 
+mod categories;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use caro_schema::ipc::{
     stats::{Counted, Day, LongRun, Stats, StatsQuery, TOP_MAX, ZONE_STEPS_MAX, ZoneStep},
 };
 
+pub(crate) use self::categories::category_of;
 use self::tables::{Sums, top};
 use crate::{history::History, search};
 

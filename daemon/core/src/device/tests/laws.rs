@@ -19,7 +19,7 @@ use proptest::{
 };
 
 use super::world::{Disk, Machine, World, record};
-use crate::step::Space;
+use crate::step::{Space, Step};
 
 /// What happens on a device.
 #[derive(Clone, Debug)]
@@ -136,7 +136,12 @@ fn perform(machine: &mut Machine, act: &Act, now_ms: u64) {
             let value = value.map(|value| vec![value].into());
             device.set(Set { category: String::new(), key: key.to_string(), value }, env).unwrap().unwrap()
         }
-        Act::Count(key, by) => device.count(key.to_string(), u64::from(*by), env).unwrap().unwrap(),
+        Act::Count(key, by) => {
+            let writes = device.count(vec![key.to_string(); usize::from(*by)], env.now_ms);
+            let mut step = Step { writes, ..Step::default() };
+            step.extend(device.say_counts(env).unwrap());
+            step
+        }
         Act::Rename(name) => device.rename(format!("name {name}"), env).unwrap(),
         Act::Hear(_) => unreachable!("heard elsewhere"),
     });

@@ -339,6 +339,14 @@ impl World {
         }
     }
 
+    /// Another relay, at which there is no account yet.
+    pub(super) fn begin_anew(&mut self) {
+        self.relay.cells.clear();
+        self.relay.gone.clear();
+        (self.relay.account, self.relay.list) = (None, None);
+        self.relay.generation = Generation([9; 16]);
+    }
+
     /// The first one makes the account, the others come into it.
     pub(super) fn join(&mut self, at: usize) {
         // Nobody joins twice in one millisecond, and who came later is told by that.
