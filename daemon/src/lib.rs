@@ -30,6 +30,7 @@ pub mod remote;
 mod repositories;
 pub mod retention;
 pub mod spool;
+pub mod shared_files;
 pub mod start;
 pub mod state;
 pub mod store;
