@@ -302,5 +302,5 @@ fn early(sabotage: Option<Sabotage>, log: &MemoryLog) -> Option<MemoryLog> {
 
 fn protocol(signer: &Signer, limits: &Limits) -> Protocol {
     let signer = Hash(signer.public());
-    Protocol::new(Policy { limits: limits.clone(), registration: Registration::Open, signer })
+    Protocol::new(Policy::durable(limits.clone(), Registration::Open, signer))
 }

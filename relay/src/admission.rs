@@ -23,24 +23,51 @@ pub enum Rejection {
     Opening,
     /// As many of this address.
     Address,
+    /// As many of this address that have not said who they are.
+    AddressOpening,
     /// Too many new ones of this address.
     Rate,
+    /// Too many new ones of everybody.
+    TotalRate,
+}
+
+impl Rejection {
+    /// Each with the word that stands for it where it is counted.
+    pub const ALL: [(Self, &'static str); 6] = [
+        (Self::Full, "connections"),
+        (Self::Opening, "opening"),
+        (Self::Address, "address"),
+        (Self::AddressOpening, "address_opening"),
+        (Self::Rate, "address_rate"),
+        (Self::TotalRate, "rate"),
+    ];
 }
 
 /// The door.
 pub struct Door {
-    limits: Limits,
     salt: [u8; 32],
     inner: Mutex<Inner>,
 }
 
 struct Inner {
+    limits: Limits,
     open: u32,
     opening: u32,
-    addresses: HashMap<u64, u32>,
+    addresses: HashMap<u64, Count>,
     arrivals: Buckets,
+    total: Bucket,
     reports: Bucket,
 }
+
+/// Connections of one address.
+#[derive(Default)]
+struct Count {
+    open: u32,
+    opening: u32,
+}
+
+/// Seconds' worth of new connections that may come at once.
+const BURST_SECONDS: u32 = 4;
 
 /// Rejections that are logged in a second. A flood must not fill the log.
 const REPORTS_PER_SECOND: u32 = 1;
@@ -53,23 +80,39 @@ impl Door {
     pub fn new(limits: Limits, entropy: &mut dyn Entropy) -> Result<Arc<Self>, NoEntropy> {
         let mut salt = [0; 32];
         entropy.fill(&mut salt)?;
-        let arrivals = Buckets::new(Rate::per(limits.connections_per_address_per_minute, 60_000));
-        let inner = Inner { open: 0, opening: 0, addresses: HashMap::new(), arrivals, reports: Bucket::default() };
-        Ok(Arc::new(Self { limits, salt, inner: Mutex::new(inner) }))
+        let inner = Inner {
+            open: 0,
+            opening: 0,
+            addresses: HashMap::new(),
+            arrivals: Buckets::new(arrival_rate(&limits)),
+            total: Bucket::default(),
+            reports: Bucket::default(),
+            limits,
+        };
+        Ok(Arc::new(Self { salt, inner: Mutex::new(inner) }))
+    }
+
+    /// Other limits from now on. Who is in stays.
+    pub fn set_limits(&self, limits: Limits) {
+        let mut inner = self.lock();
+        inner.arrivals.change_rate(arrival_rate(&limits));
+        inner.limits = limits;
     }
 
     /// A connection has come. The place it gets is free again when it is dropped.
     ///
     /// # Errors
     /// Why it is not taken.
-    pub fn enter(self: &Arc<Self>) -> Result<Place, Rejection> {
+    pub fn enter(self: &Arc<Self>, now_ms: u64) -> Result<Place, Rejection> {
         let mut inner = self.lock();
-        if inner.open >= self.limits.connections_max {
+        if inner.open >= inner.limits.connections_max {
             return Err(Rejection::Full);
         }
-        if inner.opening >= self.limits.opening_max {
+        if inner.opening >= inner.limits.opening_max {
             return Err(Rejection::Opening);
         }
+        let rate = Rate::per_second(inner.limits.connections_per_second_total, BURST_SECONDS);
+        inner.total.take(rate, now_ms).map_err(|_| Rejection::TotalRate)?;
         inner.open += 1;
         inner.opening += 1;
         Ok(Place { door: self.clone(), opening: true, origin: None })
@@ -88,6 +131,11 @@ impl Door {
     /// How many connections there are.
     pub fn open_count(&self) -> u32 {
         self.lock().open
+    }
+
+    /// How many of them have not said who they are.
+    pub fn opening_count(&self) -> u32 {
+        self.lock().opening
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -122,12 +170,20 @@ impl Place {
     /// Why it is not taken.
     pub fn comes_from(&mut self, address: IpAddr, now_ms: u64) -> Result<u64, Rejection> {
         let number = self.door.number(address);
-        let mut inner = self.door.lock();
-        if inner.addresses.get(&number).is_some_and(|open| *open >= self.door.limits.connections_per_address_max) {
-            return Err(Rejection::Address);
+        let mut guard = self.door.lock();
+        let inner = &mut *guard;
+        if let Some(count) = inner.addresses.get(&number) {
+            if count.open >= inner.limits.connections_per_address_max {
+                return Err(Rejection::Address);
+            }
+            if count.opening >= inner.limits.opening_per_address_max {
+                return Err(Rejection::AddressOpening);
+            }
         }
         inner.arrivals.take(number, now_ms).map_err(|_| Rejection::Rate)?;
-        *inner.addresses.entry(number).or_default() += 1;
+        let count = inner.addresses.entry(number).or_default();
+        count.open += 1;
+        count.opening += u32::from(self.opening);
         self.origin = Some(number);
         Ok(number)
     }
@@ -137,8 +193,15 @@ impl Place {
         if std::mem::take(&mut self.opening) {
             let mut inner = self.door.lock();
             inner.opening = inner.opening.saturating_sub(1);
+            if let Some(count) = self.origin.and_then(|number| inner.addresses.get_mut(&number)) {
+                count.opening = count.opening.saturating_sub(1);
+            }
         }
     }
+}
+
+fn arrival_rate(limits: &Limits) -> Rate {
+    Rate::per(limits.connections_per_address_per_minute, 60_000)
 }
 
 impl Drop for Place {
@@ -147,10 +210,10 @@ impl Drop for Place {
         let mut inner = self.door.lock();
         inner.open = inner.open.saturating_sub(1);
         if let Some(number) = self.origin
-            && let Some(open) = inner.addresses.get_mut(&number)
+            && let Some(count) = inner.addresses.get_mut(&number)
         {
-            *open = open.saturating_sub(1);
-            if *open == 0 {
+            count.open = count.open.saturating_sub(1);
+            if count.open == 0 {
                 inner.addresses.remove(&number);
             }
         }
@@ -171,9 +234,9 @@ mod tests {
     fn t_conn_04_a_place_is_free_again_and_leaves_nothing() {
         let door = door(Limits { connections_max: 1, ..Limits::default() });
         for _ in 0..10 {
-            let mut place = door.enter().unwrap();
+            let mut place = door.enter(0).unwrap();
             assert!(place.comes_from([192, 0, 2, 1].into(), 0).is_ok());
-            assert_eq!(door.enter().err(), Some(Rejection::Full));
+            assert_eq!(door.enter(0).err(), Some(Rejection::Full));
         }
         assert_eq!(door.open_count(), 0);
         assert!(door.lock().addresses.is_empty());
@@ -183,7 +246,7 @@ mod tests {
     fn one_address_and_one_ipv6_network_count_as_one() {
         let door = door(Limits { connections_per_address_max: 1, ..Limits::default() });
         let from = |text: &str| {
-            let mut place = door.enter().unwrap();
+            let mut place = door.enter(0).unwrap();
             let result = place.comes_from(text.parse().unwrap(), 0).map(|_| ());
             (place, result)
         };
@@ -201,10 +264,10 @@ mod tests {
     #[test]
     fn a_res_01_those_who_say_nothing_do_not_take_all_places() {
         let door = door(Limits { opening_max: 2, ..Limits::default() });
-        let mut places: Vec<_> = (0..2).map(|_| door.enter().unwrap()).collect();
-        assert_eq!(door.enter().err(), Some(Rejection::Opening));
+        let mut places: Vec<_> = (0..2).map(|_| door.enter(0).unwrap()).collect();
+        assert_eq!(door.enter(0).err(), Some(Rejection::Opening));
         places[0].opened();
         places[0].opened();
-        assert!(door.enter().is_ok());
+        assert!(door.enter(0).is_ok());
     }
 }

@@ -6,7 +6,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -48,14 +48,38 @@ pub struct Shared {
     pub engine: Arc<Engine>,
     /// Who is let in.
     pub door: Arc<Door>,
-    /// The limits.
-    pub limits: Limits,
     /// The relay's key.
     pub static_key: Arc<StaticKey>,
+    /// What may change while the relay runs.
+    live: RwLock<Arc<Live>>,
+}
+
+/// What may change while the relay runs. A connection keeps to what held when it began.
+pub struct Live {
+    /// The limits.
+    pub limits: Limits,
     /// TLS, unless something in front adds it.
     pub tls: Option<TlsAcceptor>,
     /// Proxies that are believed when they say where a connection comes from.
     pub trusted_proxies: Vec<IpAddr>,
+}
+
+impl Shared {
+    /// For connections that are served with these.
+    pub fn new(engine: Arc<Engine>, door: Arc<Door>, static_key: Arc<StaticKey>, live: Live) -> Self {
+        Self { engine, door, static_key, live: RwLock::new(Arc::new(live)) }
+    }
+
+    /// What holds now.
+    pub fn live(&self) -> Arc<Live> {
+        // Nothing panics while it is held: it is only replaced.
+        self.live.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What holds from now on.
+    pub fn set_live(&self, live: Live) {
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(live);
+    }
 }
 
 /// Any stream that a session can run on.
@@ -101,47 +125,68 @@ struct Opened {
 /// Why there was no session.
 pub async fn serve(shared: &Shared, tcp: TcpStream, peer: SocketAddr, mut place: Place) -> Result<(), Unopened> {
     let accepted_ms = shared.engine.now_ms();
-    let deadline = Instant::now() + Duration::from_millis(shared.limits.opening_ms);
+    let live = shared.live();
+    let deadline = Instant::now() + Duration::from_millis(live.limits.opening_ms);
     // Boxed, so that an idle session does not keep the room that only its beginning needed.
-    let opening = Box::pin(open(shared, tcp, peer.ip().to_canonical(), &mut place));
+    let opening = Box::pin(open(shared, &live, tcp, peer.ip().to_canonical(), &mut place));
     let opened = timeout_at(deadline, opening).await.map_err(|_| Unopened::Slow)??;
+    shared.engine.metrics().handshakes.add(1);
+    let hello = deadline.min(Instant::now() + Duration::from_millis(live.limits.hello_ms));
     let Opened { socket, budget, session, origin } = opened;
     let arrival = Arrival { device: session.peer_static, handshake: session.handshake_hash, origin, accepted_ms };
     let mailbox = shared.engine.arrive(arrival);
     let (sink, stream) = socket.split();
     let transport = Mutex::new(session.transport);
-    let incoming = Incoming { shared, transport: &transport, stream };
-    let outgoing = Departing { shared, transport: &transport, sink, budget, place };
+    let message_ms = live.limits.message_ms;
+    let incoming = Incoming { shared, transport: &transport, stream, hello: Some(hello), message_ms };
+    let outgoing = Departing { write_ms: live.limits.write_ms, transport: &transport, sink, budget, place };
+    drop(live);
     carry(incoming, outgoing, mailbox).await;
     Ok(())
 }
 
-async fn open(shared: &Shared, tcp: TcpStream, peer: IpAddr, place: &mut Place) -> Result<Opened, Unopened> {
+/// One stage of the opening, in the time that it may take.
+async fn stage<T>(limit_ms: u64, stage: impl Future<Output = Option<T>>) -> Result<T, Unopened> {
+    let limit = Duration::from_millis(limit_ms);
+    timeout(limit, stage).await.map_err(|_| Unopened::Slow)?.ok_or(Unopened::Network)
+}
+
+async fn open(
+    shared: &Shared,
+    live: &Live,
+    tcp: TcpStream,
+    peer: IpAddr,
+    place: &mut Place,
+) -> Result<Opened, Unopened> {
     let now_ms = shared.engine.now_ms();
-    let proxied = shared.trusted_proxies.contains(&peer);
+    let limits = &live.limits;
+    let proxied = live.trusted_proxies.contains(&peer);
     let mut origin = 0;
     if !proxied {
         origin = place.comes_from(peer, now_ms).map_err(|rejection| Unopened::Rejected(rejection, peer))?;
     }
     // A command is one small message: waiting to fill a packet would cost more than it saves.
     tcp.set_nodelay(true).map_err(|_| Unopened::Network)?;
-    let stream: Box<dyn Stream> = match &shared.tls {
-        Some(tls) => Box::new(tls.accept(tcp).await.map_err(|_| Unopened::Network)?),
+    let stream: Box<dyn Stream> = match &live.tls {
+        Some(tls) => Box::new(stage(limits.tls_ms, async { tls.accept(tcp).await.ok() }).await?),
         None => Box::new(tcp),
     };
     let budget = Budget::new(REQUEST_BYTES_MAX);
     let forwarded = Arc::new(Mutex::new(None));
     let request = Upgrade { forwarded: proxied.then(|| forwarded.clone()) };
-    let mut socket =
-        accept_hdr_async_with_config(Metered::new(stream, budget.clone()), request, Some(upgrade::config()))
-            .await
-            .map_err(|_| Unopened::Network)?;
+    let upgrading = async {
+        let metered = Metered::new(stream, budget.clone());
+        accept_hdr_async_with_config(metered, request, Some(upgrade::config())).await.ok()
+    };
+    let mut socket = stage(limits.upgrade_ms, upgrading).await?;
     if proxied {
         let from = forwarded.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(peer);
         origin = place.comes_from(from, now_ms).map_err(|rejection| Unopened::Rejected(rejection, from))?;
     }
     budget.renew(FIRST_BYTES + THIRD_BYTES + FRAMES_BYTES + PREAUTH_BYTES_MAX);
-    let session = handshake(&mut socket, &shared.static_key).await?;
+    let limit = Duration::from_millis(limits.handshake_ms);
+    let shaking = handshake(&mut socket, &shared.static_key);
+    let session = timeout(limit, shaking).await.map_err(|_| Unopened::Slow)??;
     Ok(Opened { socket, budget, session, origin })
 }
 
@@ -215,13 +260,21 @@ struct Incoming<'a> {
     shared: &'a Shared,
     transport: &'a Mutex<Transport>,
     stream: SplitStream<Socket>,
+    /// Until when the first message must have come.
+    hello: Option<Instant>,
+    message_ms: u64,
 }
 
 impl Incoming<'_> {
     async fn run(&mut self, id: crate::protocol::SessionId, resume: &tokio::sync::Notify) -> End {
         let engine = &self.shared.engine;
         loop {
-            let bytes = match self.next_message(id).await {
+            let next = match self.hello.take() {
+                None => self.next_message(id).await,
+                // A stranger that is slow is told nothing.
+                Some(hello) => timeout_at(hello, self.next_message(id)).await.unwrap_or(Err(End::Gone)),
+            };
+            let bytes = match next {
                 Ok(bytes) => bytes,
                 Err(end) => return end,
             };
@@ -254,7 +307,7 @@ impl Incoming<'_> {
                 // Records come in order over TCP: one that does not open was not made by the other end.
                 Err(_) => return Err(End::Gone),
             }
-            let limit = Duration::from_millis(self.shared.limits.message_ms);
+            let limit = Duration::from_millis(self.message_ms);
             deadline = Some(deadline.unwrap_or_else(|| Instant::now() + limit));
         }
     }
@@ -262,7 +315,7 @@ impl Incoming<'_> {
 
 /// The writing half.
 struct Departing<'a> {
-    shared: &'a Shared,
+    write_ms: u64,
     transport: &'a Mutex<Transport>,
     sink: SplitSink<Socket, Message>,
     budget: Budget,
@@ -272,7 +325,7 @@ struct Departing<'a> {
 impl Departing<'_> {
     /// Sends until the engine says that it is over, or the other side takes nothing more.
     async fn run(&mut self, mailbox: &mut Mailbox) {
-        while let Some(outgoing) = mailbox.outbox.recv().await {
+        while let Some(outgoing) = mailbox.next().await {
             let sent = match outgoing {
                 Outgoing::Message(message) => self.send(&message).await,
                 Outgoing::Close => {
@@ -314,7 +367,7 @@ impl Departing<'_> {
     where
         F: Future<Output = Result<(), tokio_tungstenite::tungstenite::Error>> + 's,
     {
-        let limit = Duration::from_millis(self.shared.limits.write_ms);
+        let limit = Duration::from_millis(self.write_ms);
         matches!(timeout(limit, step(&mut self.sink)).await, Ok(Ok(())))
     }
 }

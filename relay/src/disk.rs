@@ -5,7 +5,6 @@
 //! anew and checked before anything else is taken, and until then every request is answered with "try again".
 
 use std::{
-    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{Receiver, RecvTimeoutError},
@@ -14,20 +13,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use caro_schema::id::Generation;
+use tokio::sync::oneshot;
 
 use crate::{
+    admin::{self, Answer, Ask, AskError},
     engine::{Engine, Queues},
     limits::{GROUP_BYTES_MAX, GROUP_CHANGES_MAX},
     log::{
-        Change, Log, LogError,
-        sqlite::{SqliteLog, SqliteReader},
+        Change, LogError,
+        keep::{Keep, Storage},
+        sqlite,
     },
+    metrics::{self, Metrics},
     store::{self, Batch, Done, Job, Notary, Work},
 };
-
-/// Threads that read. More than the processors of a small server would only wait for each other.
-const READERS: usize = 2;
 
 /// How often the writer looks after its file when nobody asks anything, and how often a failed disk is tried again.
 const IDLE: Duration = Duration::from_millis(500);
@@ -35,14 +34,30 @@ const IDLE: Duration = Duration::from_millis(500);
 /// How often it does when it never comes to rest.
 const SETTLE: Duration = Duration::from_secs(5);
 
+/// How often the mailbox mode looks for cells that have become old.
+const EXPIRE: Duration = Duration::from_secs(600);
+
+/// How often what the database holds is counted, for whoever watches.
+const COUNT: Duration = Duration::from_secs(15);
+
+/// What the writer is given to do.
+pub enum Task {
+    /// A request of a session.
+    Job(Job),
+    /// What whoever runs the relay asks for.
+    Admin(Ask, oneshot::Sender<Result<Answer, AskError>>),
+}
+
 /// What the threads need to know.
 pub struct Setup {
-    /// The database.
-    pub database: PathBuf,
-    /// Bytes that stay free on its disk.
-    pub disk_free_min: u64,
+    /// Where everything is kept.
+    pub storage: Arc<dyn Storage>,
     /// Signs positions.
     pub notary: Notary,
+    /// In the mailbox mode: days after which a cell is forgotten.
+    pub mailbox_days: Option<u32>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The running threads.
@@ -55,20 +70,20 @@ impl Disk {
     ///
     /// # Errors
     /// When the system gives no threads.
-    pub fn start(log: SqliteLog, setup: Setup, engine: &Arc<Engine>, queues: Queues) -> std::io::Result<Self> {
-        let setup = Arc::new(setup);
+    pub fn start(log: Box<dyn Keep>, setup: Arc<Setup>, engine: &Arc<Engine>, queues: Queues) -> std::io::Result<Self> {
         let jobs = Arc::new(Mutex::new(queues.reader));
         let mut threads = Vec::new();
-        for number in 0..READERS {
+        for number in 0..setup.storage.readers() {
             let (setup, engine, jobs) = (setup.clone(), engine.clone(), jobs.clone());
             let name = format!("read {number}");
             threads.push(thread::Builder::new().name(name).spawn(move || read_all(&setup, &engine, &jobs))?);
         }
-        let generation = log.generation();
-        let settled_at = Instant::now();
-        let writer = Writer { log: Some(log), generation, setup, free: Free::default(), failed_at: None, settled_at };
-        let (engine, jobs) = (engine.clone(), queues.writer);
-        threads.push(thread::Builder::new().name("write".to_owned()).spawn(move || writer.run(&engine, &jobs))?);
+        let mut log = Some(log);
+        for (number, jobs) in queues.writers.into_iter().enumerate() {
+            let writer = Writer::new(log.take(), setup.clone(), number == 0);
+            let (engine, name) = (engine.clone(), format!("write {number}"));
+            threads.push(thread::Builder::new().name(name).spawn(move || writer.run(&engine, &jobs))?);
+        }
         Ok(Self { threads })
     }
 
@@ -83,21 +98,37 @@ impl Disk {
 }
 
 struct Writer {
-    log: Option<SqliteLog>,
-    generation: Generation,
+    /// None when it has failed, or was not opened yet.
+    log: Option<Box<dyn Keep>>,
     setup: Arc<Setup>,
+    /// Looks after the whole database, for all that write.
+    first: bool,
     free: Free,
     failed_at: Option<Instant>,
     settled_at: Instant,
+    expire_at: Instant,
+    count_at: Instant,
 }
 
 impl Writer {
-    fn run(mut self, engine: &Engine, jobs: &Receiver<Job>) {
+    fn new(log: Option<Box<dyn Keep>>, setup: Arc<Setup>, first: bool) -> Self {
+        let now = Instant::now();
+        let free = Free::default();
+        Self { log, setup, first, free, failed_at: None, settled_at: now, expire_at: now, count_at: now }
+    }
+
+    fn run(mut self, engine: &Engine, tasks: &Receiver<Task>) {
         loop {
-            match jobs.recv_timeout(IDLE) {
+            match tasks.recv_timeout(IDLE) {
                 Ok(first) => {
-                    let batch = self.work(gather(first, jobs));
-                    engine.written(batch);
+                    let (jobs, admin) = gather(first, tasks);
+                    if !jobs.is_empty() {
+                        engine.written(self.work(jobs));
+                    }
+                    if let Some((ask, reply)) = admin {
+                        // Whoever asked may have gone; it is done all the same.
+                        drop(reply.send(self.administer(ask)));
+                    }
                     if self.settled_at.elapsed() > SETTLE {
                         self.settle();
                     }
@@ -105,7 +136,76 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => self.settle(),
                 Err(RecvTimeoutError::Disconnected) => return self.settle(),
             }
+            self.look_after();
         }
+    }
+
+    /// What is to be done from time to time.
+    fn look_after(&mut self) {
+        if !self.first {
+            return;
+        }
+        if self.expire_at <= Instant::now() {
+            self.expire_at = Instant::now() + EXPIRE;
+            self.expire();
+        }
+        if self.count_at <= Instant::now() {
+            self.count_at = Instant::now() + COUNT;
+            self.count();
+        }
+    }
+
+    fn expire(&mut self) {
+        let Some(days) = self.setup.mailbox_days else { return };
+        let before = sqlite::today().saturating_sub(days);
+        let Some(log) = self.open() else { return };
+        match log.expire(before) {
+            // The rest after the next group, so that nobody waits for all of it.
+            Ok((_, true)) => self.expire_at = Instant::now(),
+            Ok((_, false)) => {}
+            Err(error) => self.failed(error),
+        }
+    }
+
+    fn count(&mut self) {
+        // Also without anything to write, so that whoever watches learns of a full disk before a device does.
+        self.free.has_room(&self.setup);
+        let metrics = self.setup.metrics.clone();
+        let Some(log) = self.open() else { return };
+        let (database, wal) = log.bytes();
+        metrics.database_bytes.set(database);
+        metrics.wal_bytes.set(wal);
+        match log.count() {
+            Ok((accounts, entries)) => {
+                metrics.accounts.set(accounts);
+                metrics.entries.set(entries);
+            }
+            Err(error) => self.failed(error),
+        }
+    }
+
+    fn administer(&mut self, ask: Ask) -> Result<Answer, AskError> {
+        let log = self.open().ok_or(AskError::Storage(LogError::Unavailable))?;
+        let answer = admin::carry_out(&mut **log, ask);
+        if let Err(AskError::Storage(error)) = &answer {
+            self.failed(*error);
+        }
+        answer
+    }
+
+    /// A handle that may not be used again is dropped.
+    fn failed(&mut self, error: LogError) {
+        tracing::warn!(%error, "the database could not be looked after");
+        if error == LogError::Broken {
+            self.give_up();
+        }
+    }
+
+    fn give_up(&mut self) {
+        tracing::error!("the disk failed; the database is opened anew before anything else is taken");
+        self.setup.metrics.set_storage(metrics::Storage::Failed);
+        self.log = None;
+        self.failed_at = Some(Instant::now());
     }
 
     fn work(&mut self, jobs: Vec<Job>) -> Batch {
@@ -118,31 +218,36 @@ impl Writer {
             refused.fail(jobs.into_iter().map(|job| job.ticket), LogError::Unavailable);
             return refused;
         };
-        let mut batch = store::write(log, &notary, jobs);
+        let begun = Instant::now();
+        let mut batch = store::write(&mut **log, &notary, jobs);
+        self.setup.metrics.committed(&batch, begun.elapsed());
         let broken = batch.done.iter().any(|done| matches!(done.outcome, Err(LogError::Broken)));
         if broken {
-            tracing::error!("the disk failed; the database is opened anew before anything else is taken");
-            self.log = None;
-            self.failed_at = Some(Instant::now());
+            self.give_up();
         }
         batch.done.append(&mut refused.done);
         batch
     }
 
     /// The handle; opened anew after a failure, with a pause between tries.
-    fn open(&mut self) -> Option<&mut SqliteLog> {
+    fn open(&mut self) -> Option<&mut Box<dyn Keep>> {
         if self.log.is_none() {
             if self.failed_at.is_some_and(|failed| failed.elapsed() < IDLE) {
                 return None;
             }
-            match self.reopen() {
+            let failed = self.failed_at.is_some();
+            match self.setup.storage.writer() {
                 Ok(log) => {
-                    tracing::warn!("the database was opened anew and is sound");
+                    if failed {
+                        tracing::warn!("the database was opened anew and is sound");
+                    }
                     self.log = Some(log);
                     self.failed_at = None;
+                    self.setup.metrics.set_storage(metrics::Storage::Working);
                 }
                 Err(error) => {
-                    tracing::error!(%error, "the database cannot be opened");
+                    tracing::error!(error = format!("{error:#}"), "the database cannot be opened");
+                    self.setup.metrics.set_storage(metrics::Storage::Failed);
                     self.failed_at = Some(Instant::now());
                 }
             }
@@ -150,23 +255,12 @@ impl Writer {
         self.log.as_mut()
     }
 
-    fn reopen(&self) -> anyhow::Result<SqliteLog> {
-        let log = SqliteLog::open(&self.setup.database, self.generation)?;
-        log.quick_check()?;
-        anyhow::ensure!(log.generation() == self.generation, "another database is in its place");
-        Ok(log)
-    }
-
     fn settle(&mut self) {
         self.settled_at = Instant::now();
         let Some(log) = self.open() else { return };
         match log.settle() {
             Ok(()) => {}
-            Err(LogError::Broken) => {
-                tracing::error!("the disk failed; the database is opened anew before anything else is taken");
-                self.log = None;
-                self.failed_at = Some(Instant::now());
-            }
+            Err(LogError::Broken) => self.give_up(),
             // A reader is at work; there is a next time.
             Err(error) => tracing::debug!(%error, "the database could not be settled"),
         }
@@ -178,16 +272,25 @@ fn grows(work: &Work) -> bool {
     matches!(work, Work::Change(Change::Create { .. } | Change::Append { .. }))
 }
 
-/// Everything that waits, up to what one transaction should hold.
-fn gather(first: Job, jobs: &Receiver<Job>) -> Vec<Job> {
-    let mut bytes = bytes_of(&first);
-    let mut group = vec![first];
-    while group.len() < GROUP_CHANGES_MAX && bytes < GROUP_BYTES_MAX {
-        let Ok(job) = jobs.try_recv() else { break };
-        bytes += bytes_of(&job);
-        group.push(job);
+/// What whoever runs the relay asks for, and where the answer goes.
+type Asked = (Ask, oneshot::Sender<Result<Answer, AskError>>);
+
+/// Everything that waits, up to what one transaction should hold, or to what whoever runs the relay asks for in between.
+fn gather(first: Task, tasks: &Receiver<Task>) -> (Vec<Job>, Option<Asked>) {
+    let (mut bytes, mut group) = (0, Vec::new());
+    let mut next = Some(first);
+    while let Some(task) = next {
+        match task {
+            Task::Admin(ask, reply) => return (group, Some((ask, reply))),
+            Task::Job(job) => {
+                bytes += bytes_of(&job);
+                group.push(job);
+            }
+        }
+        let has_room = group.len() < GROUP_CHANGES_MAX && bytes < GROUP_BYTES_MAX;
+        next = if has_room { tasks.try_recv().ok() } else { None };
     }
-    group
+    (group, None)
 }
 
 fn bytes_of(job: &Job) -> usize {
@@ -211,8 +314,10 @@ impl Free {
             return has_room;
         }
         // A disk that cannot be asked is not taken for full: the transaction will say what is wrong.
-        let has_room = rustix::fs::statvfs(&setup.database)
-            .map_or(true, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= setup.disk_free_min);
+        let free = setup.storage.free_bytes();
+        let has_room = free.is_none_or(|free| free >= setup.storage.free_min());
+        setup.metrics.disk_free_bytes.set(free.unwrap_or(0));
+        setup.metrics.set_room(has_room);
         if !has_room {
             tracing::warn!("the disk is nearly full: nothing more is taken until there is room");
         }
@@ -227,12 +332,16 @@ fn read_all(setup: &Setup, engine: &Engine, jobs: &Mutex<Receiver<Job>>) {
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = next else { return };
         if reader.is_none() {
-            reader = SqliteReader::open(&setup.database)
-                .inspect_err(|error| tracing::error!(%error, "the database cannot be opened for reading"))
+            reader = setup
+                .storage
+                .reader()
+                .inspect_err(|error| {
+                    tracing::error!(error = format!("{error:#}"), "the database cannot be opened for reading")
+                })
                 .ok();
         }
         let done = match &mut reader {
-            Some(reader) => store::read(reader, &setup.notary, job),
+            Some(reader) => store::read(&mut **reader, &setup.notary, job),
             None => Done { ticket: job.ticket, outcome: Err(LogError::Unavailable) },
         };
         if let Err(error @ (LogError::Broken | LogError::Damaged)) = &done.outcome {
@@ -249,12 +358,12 @@ mod tests {
     use serde_bytes::ByteBuf;
 
     use super::*;
-    use crate::store::Ticket;
+    use crate::{quota::Quota, store::Ticket};
 
-    fn push(bytes: usize) -> Job {
+    fn push(bytes: usize) -> Task {
         let cells = vec![(CellId([0; 32]), ByteBuf::from(vec![0; bytes]))];
-        let change = Change::Append { handle: Handle([0; 16]), cells, quota_bytes: 0 };
-        Job { ticket: Ticket(0), work: Work::Change(change) }
+        let change = Change::Append { handle: Handle([0; 16]), cells, quota: Quota::default() };
+        Task::Job(Job { ticket: Ticket(0), work: Work::Change(change) })
     }
 
     #[test]
@@ -264,10 +373,15 @@ mod tests {
             for _ in 0..2 * GROUP_CHANGES_MAX {
                 sender.send(push(bytes)).unwrap();
             }
-            assert_eq!(gather(jobs.recv().unwrap(), &jobs).len(), expected);
+            assert_eq!(gather(jobs.recv().unwrap(), &jobs).0.len(), expected);
         }
         let (sender, jobs) = std::sync::mpsc::channel();
         sender.send(push(1_024)).unwrap();
-        assert_eq!(gather(jobs.recv().unwrap(), &jobs).len(), 1);
+        let (reply, _answer) = oneshot::channel();
+        sender.send(Task::Admin(Ask::Invitations, reply)).unwrap();
+        sender.send(push(1_024)).unwrap();
+        let (group, asked) = gather(jobs.recv().unwrap(), &jobs);
+        assert_eq!((group.len(), asked.is_some()), (1, true));
+        assert_eq!(gather(jobs.recv().unwrap(), &jobs).0.len(), 1);
     }
 }

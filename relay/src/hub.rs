@@ -11,6 +11,8 @@ use crate::protocol::SessionId;
 #[derive(Debug, Default)]
 pub struct Hub {
     accounts: HashMap<Handle, BTreeMap<SessionId, Seat>>,
+    /// Listed devices that are connected to another relay on the same database.
+    elsewhere: HashMap<Handle, BTreeSet<Hash>>,
 }
 
 /// A session's place in its account.
@@ -33,7 +35,22 @@ impl Hub {
             seats.remove(&session);
             if seats.is_empty() {
                 self.accounts.remove(handle);
+                self.elsewhere.remove(handle);
             }
+        }
+    }
+
+    /// Accounts that have a session.
+    pub fn accounts(&self) -> Vec<Handle> {
+        self.accounts.keys().copied().collect()
+    }
+
+    /// Sets which listed devices of an account are connected elsewhere.
+    pub fn set_elsewhere(&mut self, handle: &Handle, devices: BTreeSet<Hash>) {
+        if devices.is_empty() || !self.accounts.contains_key(handle) {
+            self.elsewhere.remove(handle);
+        } else {
+            self.elsewhere.insert(*handle, devices);
         }
     }
 
@@ -57,7 +74,8 @@ impl Hub {
     /// Listed sessions whose number of other devices is not what they were told, with the new number. Counts as told.
     pub fn presence(&mut self, handle: &Handle) -> Vec<(SessionId, u32)> {
         let Some(seats) = self.accounts.get_mut(handle) else { return Vec::new() };
-        let devices: BTreeSet<Hash> = seats.values().filter(|seat| seat.listed).map(|seat| seat.device).collect();
+        let mut devices: BTreeSet<Hash> = seats.values().filter(|seat| seat.listed).map(|seat| seat.device).collect();
+        devices.extend(self.elsewhere.get(handle).into_iter().flatten());
         let others = u32::try_from(devices.len().saturating_sub(1)).unwrap_or(u32::MAX);
         let mut news = Vec::new();
         for (session, seat) in seats.iter_mut().filter(|(_, seat)| seat.listed) {
@@ -90,6 +108,22 @@ mod tests {
         assert_eq!(hub.presence(&ACCOUNT), []);
         hub.relist(&ACCOUNT, &BTreeSet::from([Hash([1; 32])]));
         assert_eq!(hub.presence(&ACCOUNT), [(one, 0)]);
+    }
+
+    #[test]
+    fn presence_counts_devices_at_other_relays_once() {
+        let mut hub = Hub::default();
+        let (one, two) = (Hash([1; 32]), Hash([2; 32]));
+        hub.set_elsewhere(&ACCOUNT, BTreeSet::from([two]));
+        assert!(hub.elsewhere.is_empty());
+        hub.join(ACCOUNT, SessionId(1), one, true);
+        hub.set_elsewhere(&ACCOUNT, BTreeSet::from([one, two]));
+        assert_eq!(hub.presence(&ACCOUNT), [(SessionId(1), 1)]);
+        hub.set_elsewhere(&ACCOUNT, BTreeSet::new());
+        assert_eq!(hub.presence(&ACCOUNT), [(SessionId(1), 0)]);
+        hub.set_elsewhere(&ACCOUNT, BTreeSet::from([two]));
+        hub.leave(&ACCOUNT, SessionId(1));
+        assert!(hub.elsewhere.is_empty());
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub enum KeysError {
     /// One is missing although the folder has been in use.
     #[error("{0} is missing, but the folder has been in use")]
     Missing(&'static str),
+    /// Another key is there.
+    #[error("{0} is there already, and is another one")]
+    Others(&'static str),
     /// No key was made yet.
     #[error("no relay was started in this folder yet")]
     None,
@@ -72,6 +75,16 @@ impl Keys {
         }
     }
 
+    /// Reads the keys of a folder to write them into another one.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub fn read(folder: &Path) -> Result<Secrets, KeysError> {
+        let session = load(folder, SESSION_FILE)?.ok_or(KeysError::Missing(SESSION_FILE))?;
+        let signing = load(folder, SIGNING_FILE)?.ok_or(KeysError::Missing(SIGNING_FILE))?;
+        Ok(Secrets { session, signing })
+    }
+
     /// The public key as it stands in an address after `#`.
     pub fn address_key(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.session.public())
@@ -88,6 +101,36 @@ impl Keys {
 
     fn from_secrets(session: &[u8; 32], signing: &[u8; 32]) -> Self {
         Self { session: Arc::new(StaticKey::from_bytes(session)), signer: Arc::new(Signer::from_seed(signing)) }
+    }
+}
+
+/// The secret halves, on their way from one folder to another.
+pub struct Secrets {
+    session: Zeroizing<[u8; 32]>,
+    signing: Zeroizing<[u8; 32]>,
+}
+
+impl Secrets {
+    /// Writes them into a folder, where they may be already, but no others.
+    ///
+    /// # Errors
+    /// When they cannot be written, or others are there.
+    pub fn write(&self, folder: &Path) -> Result<(), KeysError> {
+        for (name, secret) in [(SESSION_FILE, &self.session), (SIGNING_FILE, &self.signing)] {
+            match load(folder, name)? {
+                None => write_private(&folder.join(name), &**secret)?,
+                Some(there) if there == *secret => {}
+                Some(_) => return Err(KeysError::Others(name)),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { session: _, signing: _ } = self;
+        f.debug_struct("Secrets").finish_non_exhaustive()
     }
 }
 

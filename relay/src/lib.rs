@@ -12,7 +12,9 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod address;
+pub mod admin;
 pub mod admission;
+pub mod backup;
 pub mod config;
 pub mod connection;
 pub mod disk;
@@ -24,12 +26,16 @@ pub mod limits;
 pub mod log;
 pub mod members;
 pub mod metered;
+pub mod metrics;
+mod notify;
 pub mod protocol;
 pub mod quota;
 pub mod rate;
 pub mod registration;
+pub mod reload;
 pub mod serve;
 pub mod shutdown;
+pub mod storage;
 pub mod store;
 pub mod tls;
 mod upgrade;

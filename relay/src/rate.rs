@@ -9,14 +9,14 @@ use std::collections::HashMap;
 pub struct Rate {
     /// How many may happen at once. Zero forbids it altogether.
     pub burst: u32,
-    /// Microseconds after which one more may.
-    pub interval_us: u64,
+    /// Nanoseconds after which one more may.
+    pub interval_ns: u64,
 }
 
 impl Rate {
     /// `count` in `period_ms`, which may come all at once.
     pub fn per(count: u32, period_ms: u64) -> Self {
-        Self { burst: count, interval_us: (period_ms * 1_000 / u64::from(count.max(1))).max(1) }
+        Self { burst: count, interval_ns: (period_ms * 1_000_000 / u64::from(count.max(1))).max(1) }
     }
 
     /// `count` in a second, with `seconds` worth of them at once.
@@ -28,7 +28,7 @@ impl Rate {
 /// One bucket, by the time at which it will be full. Starts full.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bucket {
-    full_at_us: u64,
+    full_at_ns: u64,
 }
 
 impl Bucket {
@@ -37,18 +37,29 @@ impl Bucket {
     /// # Errors
     /// When the bucket is empty: milliseconds until there is one.
     pub fn take(&mut self, rate: Rate, now_ms: u64) -> Result<(), u64> {
-        let now_us = now_ms.saturating_mul(1_000);
-        let full_at = self.full_at_us.max(now_us).saturating_add(rate.interval_us);
-        let horizon = now_us.saturating_add(rate.interval_us.saturating_mul(u64::from(rate.burst)));
-        if full_at > horizon {
-            return Err((full_at - horizon).div_ceil(1_000).max(1));
+        self.take_many(1, rate, now_ms)
+    }
+
+    /// Takes so many at once, or none. More than a full bucket holds are had when it is full, and leave it in debt: they
+    /// would never be had otherwise.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub fn take_many(&mut self, count: u32, rate: Rate, now_ms: u64) -> Result<(), u64> {
+        let now_ns = now_ms.saturating_mul(1_000_000);
+        let after = |count: u32| rate.interval_ns.saturating_mul(u64::from(count));
+        let begin = self.full_at_ns.max(now_ns);
+        let horizon = now_ns.saturating_add(after(rate.burst));
+        let needed = begin.saturating_add(after(count.min(rate.burst.max(1))));
+        if needed > horizon {
+            return Err((needed - horizon).div_ceil(1_000_000).max(1));
         }
-        self.full_at_us = full_at;
+        self.full_at_ns = begin.saturating_add(after(count));
         Ok(())
     }
 
     fn is_full(&self, now_ms: u64) -> bool {
-        self.full_at_us <= now_ms.saturating_mul(1_000)
+        self.full_at_ns <= now_ms.saturating_mul(1_000_000)
     }
 }
 
@@ -65,12 +76,25 @@ impl Buckets {
         Self { rate, buckets: HashMap::new() }
     }
 
+    /// Another rate from now on.
+    pub fn change_rate(&mut self, rate: Rate) {
+        self.rate = rate;
+    }
+
     /// Takes one from the bucket of `key`.
     ///
     /// # Errors
     /// As [`Bucket::take`].
     pub fn take(&mut self, key: u64, now_ms: u64) -> Result<(), u64> {
         self.buckets.entry(key).or_default().take(self.rate, now_ms)
+    }
+
+    /// Takes so many from the bucket of `key`.
+    ///
+    /// # Errors
+    /// As [`Bucket::take_many`].
+    pub fn take_many(&mut self, key: u64, count: u32, now_ms: u64) -> Result<(), u64> {
+        self.buckets.entry(key).or_default().take_many(count, self.rate, now_ms)
     }
 
     /// Forgets who has not taken anything for as long as a bucket takes to fill.
@@ -94,6 +118,18 @@ mod tests {
         assert_eq!(bucket.take(rate, 1_049), Err(1));
         assert_eq!(bucket.take(rate, 1_050), Ok(()));
         assert_eq!(bucket.take(rate, 1_050), Err(1_000));
+    }
+
+    #[test]
+    fn many_at_once_are_had_or_not_and_more_than_fit_leave_a_debt() {
+        let rate = Rate::per(10, 1_000);
+        let mut bucket = Bucket::default();
+        assert_eq!(bucket.take_many(6, rate, 0), Ok(()));
+        assert_eq!(bucket.take_many(6, rate, 0), Err(200));
+        assert_eq!(bucket.take_many(4, rate, 0), Ok(()));
+        assert_eq!(bucket.take_many(25, rate, 999), Err(1));
+        assert_eq!(bucket.take_many(25, rate, 1_000), Ok(()));
+        assert_eq!(bucket.take(rate, 1_000), Err(1_600));
     }
 
     #[test]

@@ -1,7 +1,9 @@
-//! Who may make an account here: anybody, whoever has an invitation, nobody. Invitations are kept and compared as hashes;
-//! a comparison takes as long whichever byte differs.
+//! Who may make an account here: anybody, whoever has an invitation, nobody. Invitations are kept and compared as hashes,
+//! those of a file here, those that `caro-relay token` made in the log, which also counts how often each was used.
 
 use std::fmt;
+
+use caro_schema::id::Hash;
 
 use crate::limits::TOKEN_BYTES_MAX;
 
@@ -17,20 +19,37 @@ pub enum Registration {
 }
 
 /// Invitations, by their hashes.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Invitations {
     hashes: Vec<blake3::Hash>,
 }
 
+/// What becomes of a wish to make an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may.
+    Admitted,
+    /// It may if the log has an invitation of this hash that is not used up.
+    Ask(Hash),
+    /// It may not.
+    Refused,
+}
+
 impl Registration {
     /// Whether one may make an account with this invitation, or without any.
-    pub fn admits(&self, token: Option<&str>) -> bool {
-        match self {
-            Self::Open => true,
-            Self::Token(invitations) => token.is_some_and(|token| invitations.have(token)),
-            Self::Closed => false,
+    pub fn judge(&self, token: Option<&str>) -> Verdict {
+        match (self, token) {
+            (Self::Open, _) => Verdict::Admitted,
+            (Self::Token(invitations), Some(token)) if invitations.have(token) => Verdict::Admitted,
+            (Self::Token(_), Some(token)) if token.len() <= TOKEN_BYTES_MAX => Verdict::Ask(hash(token)),
+            (Self::Token(_), _) | (Self::Closed, _) => Verdict::Refused,
         }
     }
+}
+
+/// What is kept of an invitation. Nobody can guess one that was made here: it holds 160 random bits.
+pub fn hash(token: &str) -> Hash {
+    Hash(*blake3::hash(token.as_bytes()).as_bytes())
 }
 
 impl Invitations {
@@ -71,25 +90,26 @@ mod tests {
         let longest = "x".repeat(TOKEN_BYTES_MAX);
         let longer = "x".repeat(TOKEN_BYTES_MAX + 1);
         let invited = Registration::Token(Invitations::from_lines(&format!("{longest}\n{longer}")));
-        assert!(invited.admits(Some(&longest)));
-        assert!(!invited.admits(Some(&longer)));
+        assert_eq!(invited.judge(Some(&longest)), Verdict::Admitted);
+        assert_eq!(invited.judge(Some(&longer)), Verdict::Refused);
     }
 
     #[test]
     fn an_invitation_is_asked_for_where_there_are_any() {
         let invited = Registration::Token(Invitations::from_lines("# for friends\n\n alpha \nbeta\n"));
-        for (registration, token, admits) in [
-            (&Registration::Open, None, true),
-            (&Registration::Open, Some("anything"), true),
-            (&Registration::Closed, Some("alpha"), false),
-            (&invited, None, false),
-            (&invited, Some(""), false),
-            (&invited, Some("gamma"), false),
-            (&invited, Some("# for friends"), false),
-            (&invited, Some("alpha"), true),
-            (&invited, Some("beta"), true),
+        let ask = |token| Verdict::Ask(hash(token));
+        for (registration, token, verdict) in [
+            (&Registration::Open, None, Verdict::Admitted),
+            (&Registration::Open, Some("anything"), Verdict::Admitted),
+            (&Registration::Closed, Some("alpha"), Verdict::Refused),
+            (&invited, None, Verdict::Refused),
+            (&invited, Some(""), ask("")),
+            (&invited, Some("gamma"), ask("gamma")),
+            (&invited, Some("# for friends"), ask("# for friends")),
+            (&invited, Some("alpha"), Verdict::Admitted),
+            (&invited, Some("beta"), Verdict::Admitted),
         ] {
-            assert_eq!(registration.admits(token), admits, "{token:?}");
+            assert_eq!(registration.judge(token), verdict, "{token:?}");
         }
     }
 }

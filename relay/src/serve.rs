@@ -1,5 +1,5 @@
 //! A whole relay: folder, keys, certificate, database, threads, listener, and their end in the right order. The program
-//! and the tests start it the same way.
+//! and the tests start it the same way. What changes while it runs is in [`crate::reload`].
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -7,25 +7,26 @@ use caro_link::entropy::{Entropy, OsEntropy};
 use caro_schema::id::{Generation, Hash};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::watch,
+    sync::{mpsc, watch},
     task::JoinSet,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
 use crate::{
     address,
+    admin::{control::Control, health},
     admission::Door,
-    config::Config,
-    connection::{self, Shared, Unopened},
+    config::{Config, Mode},
+    connection::{self, Live, Shared, Unopened},
     disk::{Disk, Setup},
     engine::Engine,
     folder::{Folder, FolderError},
     keys::{Keys, KeysError},
-    log::{
-        Log,
-        sqlite::{OpenError, SqliteLog},
-    },
+    metrics::Metrics,
+    notify::{Notifier, State},
     protocol::Policy,
+    reload::{Loader, Reloading},
+    storage::{self, StorageError, Talking},
     store::Notary,
     tls::{self, TlsError},
 };
@@ -41,7 +42,7 @@ pub enum ServeError {
     Keys(#[from] KeysError),
     /// The database.
     #[error(transparent)]
-    Database(#[from] OpenError),
+    Storage(#[from] StorageError),
     /// The certificate.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -68,12 +69,39 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// The pause after a connection could not be accepted, which is when descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Listening sockets that a service manager hands over, so that it can hold them while the relay is restarted.
+#[derive(Default)]
+pub struct Sockets {
+    /// For devices.
+    pub devices: Option<std::net::TcpListener>,
+    /// For `/health` and `/metrics`.
+    pub health: Option<std::net::TcpListener>,
+}
+
+impl Sockets {
+    /// Those that systemd, or whoever speaks its protocol, left for this process: the first for devices, the second for
+    /// health.
+    ///
+    /// # Errors
+    /// When what was handed over is not such a socket.
+    pub fn from_environment() -> std::io::Result<Self> {
+        let mut handed = listenfd::ListenFd::from_env();
+        let mut take = |at| if at < handed.len() { handed.take_tcp_listener(at) } else { Ok(None) };
+        Ok(Self { devices: take(0)?, health: take(1)? })
+    }
+}
+
 /// A relay that listens.
 pub struct Server {
     listener: TcpListener,
+    health: Option<TcpListener>,
+    control: Option<Control>,
     shared: Arc<Shared>,
     disk: Disk,
+    talking: Option<Talking>,
+    reloading: Reloading,
     address: String,
+    notifier: Notifier,
     _folder: Folder,
 }
 
@@ -83,37 +111,52 @@ impl Server {
     /// # Errors
     /// What is in the way.
     pub async fn start(config: &Config) -> Result<Self, ServeError> {
+        Self::start_on(config, Sockets::default()).await
+    }
+
+    /// The same, on sockets that were handed over.
+    ///
+    /// # Errors
+    /// What is in the way.
+    pub async fn start_on(config: &Config, sockets: Sockets) -> Result<Self, ServeError> {
         let registration = config.registration()?;
         let folder = Folder::open(&config.data)?;
         let keys = Keys::open(folder.path(), &mut OsEntropy)?;
-        let log = SqliteLog::open(&folder.database(), fresh_generation()?)?;
-        let host = address::host(config);
-        let tls = match (&config.certificate, &config.certificate_key) {
-            _ if config.plain => None,
-            (Some(certificate), Some(key)) => Some(tls::from_files(certificate, key)?),
-            _ => Some(tls::own(folder.path(), &host)?),
-        };
+        let opened = storage::open(config, &folder, &keys).await?;
+        let forgets = config.mode == Mode::Mailbox;
+        let tls = tls::of(config, folder.path())?;
         let mut limits = config.limits.clone();
         limits.connections_max = address::descriptors_for(limits.connections_max);
-        let listener = listen(config.listen).await?;
+        let listener = listen(config.listen, sockets.devices).await?;
+        let health = match (config.health, sockets.health) {
+            (None, None) => None,
+            (address, handed) => Some(listen(address.unwrap_or(config.listen), handed).await?),
+        };
+        let host = address::host(config);
         let address = address::format(config.plain, &host, listener.local_addr()?.port(), &keys.address_key());
         let signer = Hash(keys.signer.public());
-        let (engine, queues) = Engine::new(Policy { limits: limits.clone(), registration, signer });
-        let setup = Setup {
-            database: folder.database(),
-            disk_free_min: limits.disk_free_min,
-            notary: Notary::new(keys.signer.clone(), log.generation()),
-        };
-        let disk = Disk::start(log, setup, &engine, queues)?;
-        let shared = Arc::new(Shared {
-            engine,
-            door: Door::new(limits.clone(), &mut OsEntropy)?,
-            limits,
-            static_key: keys.session.clone(),
-            tls,
-            trusted_proxies: config.trusted_proxies.clone(),
+        let metrics = Arc::new(Metrics::default());
+        let policy = Policy { limits: limits.clone(), registration, signer, forgets };
+        let (engine, queues) = Engine::new(policy, metrics.clone(), opened.storage.writers());
+        let talking = Talking::start(&opened, &engine)?;
+        let setup = Arc::new(Setup {
+            storage: opened.storage,
+            notary: Notary::new(keys.signer.clone(), opened.generation),
+            mailbox_days: forgets.then_some(config.mailbox_days),
+            metrics,
         });
-        Ok(Self { listener, shared, disk, address, _folder: folder })
+        let disk = Disk::start(opened.log, setup.clone(), &engine, queues)?;
+        let control = Control::listen(folder.path())
+            .inspect_err(
+                |error| tracing::warn!(%error, "no control socket: caro-relay token and account will not work"),
+            )
+            .ok();
+        let live = Live { limits: limits.clone(), tls, trusted_proxies: config.trusted_proxies.clone() };
+        let door = Door::new(limits, &mut OsEntropy)?;
+        let shared = Arc::new(Shared::new(engine, door, keys.session.clone(), live));
+        let reloading = Reloading::new(config.clone(), shared.clone(), setup, signer);
+        let notifier = Notifier::from_environment();
+        Ok(Self { listener, health, control, shared, disk, talking, reloading, address, notifier, _folder: folder })
     }
 
     /// What devices connect to, with the relay's key.
@@ -129,13 +172,34 @@ impl Server {
         self.listener.local_addr()
     }
 
+    /// Where `/health` and `/metrics` are answered.
+    pub fn health_addr(&self) -> Option<SocketAddr> {
+        self.health.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
     /// Serves until `stop` changes or its sender is gone, then ends in order: no new connections, everybody told, what
-    /// was asked of the disk done.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let Self { listener, shared, disk, address: _, _folder } = self;
+    /// was asked of the disk done. The configuration stays what it is.
+    pub async fn run(self, stop: watch::Receiver<bool>) {
+        let (_never, hangups) = mpsc::channel(1);
+        self.run_reloading(stop, hangups, Loader::none()).await;
+    }
+
+    /// The same; the configuration is read again at each hang-up, and when `caro-relay reload` asks for it.
+    pub async fn run_reloading(self, mut stop: watch::Receiver<bool>, mut hangups: mpsc::Receiver<()>, loader: Loader) {
+        let Self { listener, health, control, shared, disk, talking, mut reloading, address: _, notifier, _folder } =
+            self;
+        let mut beside = JoinSet::new();
+        let (asked, mut reloads) = mpsc::channel(1);
+        if let Some(control) = control {
+            beside.spawn(control.run(shared.engine.clone(), asked.clone()));
+        }
+        if let Some(health) = health {
+            beside.spawn(health::run(health, shared.clone()));
+        }
         let mut connections = JoinSet::new();
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        notifier.tell(State::Ready);
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
@@ -148,11 +212,20 @@ impl Server {
                 _ = ticks.tick() => {
                     shared.engine.tick();
                     shared.door.sweep(shared.engine.now_ms());
+                    reloading.look_at_certificate();
                 }
+                Some(()) = hangups.recv() => {
+                    notifier.tell(State::Reloading);
+                    // It has said in the log what became of it.
+                    drop(reloading.reload(&loader));
+                    notifier.tell(State::Ready);
+                }
+                Some(reply) = reloads.recv() => drop(reply.send(reloading.reload(&loader))),
                 Some(_) = connections.join_next() => {}
                 _ = stop.changed() => break,
             }
         }
+        notifier.tell(State::Stopping);
         drop(listener);
         shared.engine.stop();
         let farewell = async { while connections.join_next().await.is_some() {} };
@@ -162,11 +235,22 @@ impl Server {
         if tokio::task::spawn_blocking(|| disk.finish()).await.is_err() {
             tracing::error!("the disk's threads did not end");
         }
+        if let Some(talking) = talking {
+            talking.end().await;
+        }
+        beside.shutdown().await;
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(address).await.map_err(|error| ServeError::Listen(address, error))
+async fn listen(address: SocketAddr, handed: Option<std::net::TcpListener>) -> Result<TcpListener, ServeError> {
+    let failed = |error| ServeError::Listen(address, error);
+    match handed {
+        None => TcpListener::bind(address).await.map_err(failed),
+        Some(handed) => {
+            handed.set_nonblocking(true).map_err(failed)?;
+            TcpListener::from_std(handed).map_err(failed)
+        }
+    }
 }
 
 /// A new generation, for a database that is to be made.
@@ -180,7 +264,8 @@ pub fn fresh_generation() -> Result<Generation, caro_link::entropy::NoEntropy> {
 }
 
 fn accept(shared: &Arc<Shared>, connections: &mut JoinSet<()>, tcp: TcpStream, peer: SocketAddr) {
-    let place = match shared.door.enter() {
+    shared.engine.metrics().accepted.add(1);
+    let place = match shared.door.enter(shared.engine.now_ms()) {
         Ok(place) => place,
         Err(rejection) => return report(shared, &Unopened::Rejected(rejection, peer.ip())),
     };
@@ -195,11 +280,17 @@ fn accept(shared: &Arc<Shared>, connections: &mut JoinSet<()>, tcp: TcpStream, p
 /// The address of a connection is logged in one case only: when it was refused by a limit, so that somebody can find out
 /// who floods the relay.
 fn report(shared: &Shared, unopened: &Unopened) {
+    let metrics = shared.engine.metrics();
     match unopened {
-        Unopened::Rejected(reason, address) if shared.door.reports(shared.engine.now_ms()) => {
-            tracing::warn!(?reason, %address, "a connection was refused");
+        Unopened::Rejected(reason, address) => {
+            metrics.rejected(*reason);
+            if shared.door.reports(shared.engine.now_ms()) {
+                tracing::warn!(?reason, %address, "a connection was refused");
+            }
         }
-        Unopened::Rejected(..) => {}
-        other => tracing::debug!(reason = %other, "a connection came to no session"),
+        other => {
+            metrics.unopened.add(1);
+            tracing::debug!(reason = %other, "a connection came to no session");
+        }
     }
 }

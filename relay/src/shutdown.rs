@@ -1,9 +1,9 @@
-//! The signals that end a relay. The first one ends it in order; a second one leaves the rest to the system, whose
+//! The signals that end a relay, and the one that has it read its configuration again. The first one ends it in order; a second one leaves the rest to the system, whose
 //! databases survive that too.
 
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::{mpsc, watch},
 };
 
 /// A receiver that changes when the process is asked to end.
@@ -23,6 +23,24 @@ pub fn on_signal() -> std::io::Result<watch::Receiver<bool>> {
         std::process::exit(SECOND_SIGNAL);
     });
     Ok(stopped)
+}
+
+/// A receiver that gets something each time the process is to read its configuration again. While one waits, another says
+/// nothing new.
+///
+/// # Errors
+/// When the signal cannot be listened to.
+pub fn on_hangup() -> std::io::Result<mpsc::Receiver<()>> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let (said, hangups) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            if matches!(said.try_send(()), Err(mpsc::error::TrySendError::Closed(()))) {
+                return;
+            }
+        }
+    });
+    Ok(hangups)
 }
 
 /// Exit status after a second signal, as a shell shows one for SIGTERM.

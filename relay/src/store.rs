@@ -202,13 +202,15 @@ impl Grown {
     }
 }
 
-fn handle_of(change: &Change) -> Handle {
+/// The account that a change is about.
+pub(crate) fn handle_of(change: &Change) -> Handle {
     match change {
         Change::Create { account, .. } => proof::handle_of(account),
         Change::SetList { handle, .. }
         | Change::Append { handle, .. }
         | Change::Purge { handle, .. }
         | Change::Admit { handle, .. }
+        | Change::Delivered { handle, .. }
         | Change::Close { handle } => *handle,
     }
 }

@@ -11,7 +11,11 @@ use rustls::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::folder::{FolderError, read_private, write_private};
+use crate::{
+    address,
+    config::Config,
+    folder::{FolderError, read_private, write_private},
+};
 
 /// Why there is no TLS.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +45,18 @@ const KEY_FILE: &str = "certificate.key";
 
 /// Bytes of a certificate or key file.
 const PEM_BYTES_MAX: u64 = 1 << 20;
+
+/// As the configuration says: none, from its files, or the relay's own.
+///
+/// # Errors
+/// Why it cannot be had.
+pub fn of(config: &Config, folder: &Path) -> Result<Option<TlsAcceptor>, TlsError> {
+    match (&config.certificate, &config.certificate_key) {
+        _ if config.plain => Ok(None),
+        (Some(certificate), Some(key)) => from_files(certificate, key).map(Some),
+        _ => own(folder, &address::host(config)).map(Some),
+    }
+}
 
 /// From files that somebody else keeps up to date.
 ///

@@ -4,6 +4,7 @@
 //! and nothing of the machine's, and waits for conditions, never for time.
 
 pub mod home;
+pub mod postgres;
 pub mod programs;
 pub mod relay;
 pub mod terminal;
@@ -11,6 +12,7 @@ pub mod trace;
 pub mod wait;
 
 pub use home::{Device, Home, has_ended, user};
+pub use postgres::Postgres;
 pub use programs::{have, program, skip};
 pub use relay::Relay;
 pub use terminal::Terminal;

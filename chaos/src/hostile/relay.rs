@@ -429,7 +429,7 @@ impl Truth {
 impl Inside {
     fn new(signer: &Arc<Signer>, generation: Generation, log: MemoryLog) -> Self {
         let policy =
-            Policy { limits: Limits::default(), registration: Registration::Open, signer: Hash(signer.public()) };
+            Policy::durable(Limits::default(), Registration::Open, Hash(signer.public()));
         Self {
             protocol: Protocol::new(policy),
             log,

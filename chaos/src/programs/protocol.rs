@@ -313,7 +313,7 @@ fn dump(run: &Run, scene: &mut Scene) {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 folders.push(path);
-            } else {
+            } else if path.is_file() {
                 held.push_str(&String::from_utf8_lossy(&std::fs::read(path).expect("readable")));
             }
         }

@@ -20,7 +20,7 @@ use super::{Account, Appended, Change, Changed, Log, LogError, LogReader, Room, 
 use crate::{
     limits::REMOVED_MAX,
     members::{self, Admission, Step},
-    quota,
+    quota::{self, Quota},
 };
 
 /// A log in memory.
@@ -35,6 +35,7 @@ struct Kept {
     account: Account,
     version: u64,
     removed: VecDeque<Hash>,
+    delivered: HashMap<Hash, u64>,
     entries: Vec<KeptEntry>,
     by_id: HashMap<CellId, u64>,
 }
@@ -115,23 +116,40 @@ impl Log for MemoryLog {
     fn settle(&mut self) -> Result<(), LogError> {
         Ok(())
     }
+
+    /// A simulated relay has no calendar: what is old enough is all of it.
+    fn expire(&mut self, before_day: u32) -> Result<(u64, bool), LogError> {
+        let mut count = 0;
+        if before_day > 0 {
+            for kept in self.lock().values_mut() {
+                count += kept.drop_up_to(kept.account.cursor);
+            }
+        }
+        Ok((count, false))
+    }
 }
 
 fn apply(accounts: &mut HashMap<Handle, Kept>, change: Change) -> Result<Changed, LogError> {
     let (handle, change) = match change {
-        Change::Create { account, list, accounts_max } => return create(accounts, account, list, accounts_max),
+        Change::Create { account, list, accounts_max, invitation: None } => {
+            return create(accounts, account, list, accounts_max);
+        }
+        // Nobody is invited by a simulator.
+        Change::Create { invitation: Some(_), .. } => return Ok(Changed::NotInvited),
         Change::Close { handle } => {
             return Ok(if accounts.remove(&handle).is_some() { Changed::Closed } else { Changed::NoAccount });
         }
         Change::SetList { handle, .. }
         | Change::Append { handle, .. }
         | Change::Purge { handle, .. }
+        | Change::Delivered { handle, .. }
         | Change::Admit { handle, .. } => (handle, change),
     };
     let Some(kept) = accounts.get_mut(&handle) else { return Ok(Changed::NoAccount) };
     match change {
         Change::SetList { list, .. } => kept.set_list(list),
-        Change::Append { cells, quota_bytes, .. } => Ok(kept.append(cells, quota_bytes)),
+        Change::Append { cells, quota, .. } => Ok(kept.append(cells, quota)),
+        Change::Delivered { device, cursor, .. } => kept.note(device, cursor),
         Change::Purge { cells, .. } => Ok(kept.purge(&cells)),
         Change::Admit { by, key, .. } => kept.admit(Addition { key, by }),
         Change::Create { .. } | Change::Close { .. } => Ok(Changed::NoAccount),
@@ -152,11 +170,13 @@ fn create(
         return Ok(Changed::NoRoom);
     }
     let version = DeviceList::decode(&list.list).map_err(|_| LogError::Damaged)?.version;
-    let account = Account { public, list, cursor: 0, head: Hash([0; 32]), used_bytes: 0 };
+    let account =
+        Account { public, list, cursor: 0, head: Hash([0; 32]), used_bytes: 0, quota_bytes: None, dropped: 0 };
     let kept = Kept {
         account: account.clone(),
         version,
         removed: VecDeque::new(),
+        delivered: HashMap::new(),
         entries: Vec::new(),
         by_id: HashMap::new(),
     };
@@ -195,7 +215,7 @@ impl Kept {
         Ok(Changed::ListSet { version: next.version, devices: next.keys })
     }
 
-    fn append(&mut self, cells: Vec<(CellId, ByteBuf)>, quota_bytes: u64) -> Changed {
+    fn append(&mut self, cells: Vec<(CellId, ByteBuf)>, quota: Quota) -> Changed {
         let before = self.account.cursor;
         let mut appended =
             Appended { accepted: Vec::new(), before, fresh: Vec::new(), head: self.account.head, over_quota: false };
@@ -205,7 +225,7 @@ impl Kept {
                 continue;
             }
             let cost = quota::cost(bytes.len());
-            if !quota::allows(quota_bytes, self.account.used_bytes, cost) {
+            if !quota.allows(self.account.used_bytes, self.account.cursor, cost) {
                 appended.over_quota = true;
                 break;
             }
@@ -224,15 +244,30 @@ impl Kept {
     }
 
     fn purge(&mut self, cells: &[CellId]) -> Changed {
-        let mut count = 0;
-        for cell in cells {
-            let Some(cursor) = self.by_id.get(cell) else { continue };
-            let entry = usize::try_from(cursor - 1).ok().and_then(|at| self.entries.get_mut(at));
-            if let Some(bytes) = entry.and_then(|entry| entry.bytes.take()) {
-                self.account.used_bytes = self.account.used_bytes.saturating_sub(bytes.len() as u64);
-                count += 1;
-            }
-        }
-        Changed::Purged(count)
+        let cursors: Vec<u64> = cells.iter().filter_map(|cell| self.by_id.get(cell).copied()).collect();
+        Changed::Purged(cursors.into_iter().map(|cursor| self.forget(cursor)).sum())
+    }
+
+    /// Forgets the cell at a cursor. Gives how many were there.
+    fn forget(&mut self, cursor: u64) -> u64 {
+        let entry = usize::try_from(cursor - 1).ok().and_then(|at| self.entries.get_mut(at));
+        let Some(bytes) = entry.and_then(|entry| entry.bytes.take()) else { return 0 };
+        self.account.used_bytes = self.account.used_bytes.saturating_sub(bytes.len() as u64);
+        1
+    }
+
+    fn note(&mut self, device: Hash, cursor: u64) -> Result<Changed, LogError> {
+        let listed = members::devices(&self.account.list).ok_or(LogError::Damaged)?;
+        let furthest = self.delivered.entry(device).or_default();
+        *furthest = (*furthest).max(cursor.min(self.account.cursor));
+        self.delivered.retain(|device, _| listed.contains(device));
+        let all = listed.iter().map(|device| self.delivered.get(device).copied().unwrap_or(0)).min().unwrap_or(0);
+        Ok(Changed::Noted(self.drop_up_to(all)))
+    }
+
+    fn drop_up_to(&mut self, cursor: u64) -> u64 {
+        let count = (self.account.dropped + 1..=cursor).map(|cursor| self.forget(cursor)).sum();
+        self.account.dropped = self.account.dropped.max(cursor);
+        count
     }
 }

@@ -6,7 +6,9 @@
 //! again gets the cursor that it has; what is purged keeps its place. [`memory`] is for the simulator, [`sqlite`] for
 //! the program; [`crate::store`] runs requests on one.
 
+pub mod keep;
 pub mod memory;
+pub mod postgres;
 pub mod sqlite;
 
 use caro_schema::{
@@ -14,6 +16,8 @@ use caro_schema::{
     relay::{Accepted, Entry, list::SignedList},
 };
 use serde_bytes::ByteBuf;
+
+use crate::quota::Quota;
 
 /// One change to the log, already checked for everything that can be checked without it.
 pub enum Change {
@@ -25,6 +29,8 @@ pub enum Change {
         list: SignedList,
         /// How many accounts there may be.
         accounts_max: u64,
+        /// The hash of the invitation that this uses up, where one is asked for.
+        invitation: Option<Hash>,
     },
     /// The next device list.
     SetList {
@@ -39,8 +45,8 @@ pub enum Change {
         handle: Handle,
         /// Each with its id.
         cells: Vec<(CellId, ByteBuf)>,
-        /// What the account may hold, zero for no limit.
-        quota_bytes: u64,
+        /// What the account may hold, unless it was given a room of its own.
+        quota: Quota,
     },
     /// Cells to forget.
     Purge {
@@ -58,6 +64,15 @@ pub enum Change {
         /// Which.
         key: Hash,
     },
+    /// A device has everything up to a cursor: in the mailbox mode, what every listed device has is forgotten.
+    Delivered {
+        /// Whose log.
+        handle: Handle,
+        /// Which device.
+        device: Hash,
+        /// The cursor.
+        cursor: u64,
+    },
     /// An account to forget.
     Close {
         /// Whose.
@@ -73,6 +88,8 @@ pub enum Changed {
     Exists,
     /// There are as many accounts as there may be.
     NoRoom,
+    /// The invitation is not one, has run out, or was used as often as it may be.
+    NotInvited,
     /// The list is the account's.
     ListSet {
         /// Its version.
@@ -95,6 +112,8 @@ pub enum Changed {
     NotAdmitted,
     /// So many cells were there and are forgotten.
     Purged(u64),
+    /// It is noted how far the device has come, and so many cells that every device has are forgotten.
+    Noted(u64),
     /// The account is forgotten.
     Closed,
     /// There is no such account.
@@ -128,6 +147,10 @@ pub struct Account {
     pub head: Hash,
     /// Bytes that it holds.
     pub used_bytes: u64,
+    /// Bytes that it may hold, where it was given a room of its own.
+    pub quota_bytes: Option<u64>,
+    /// The last cursor up to which the mailbox mode has forgotten every cell.
+    pub dropped: u64,
 }
 
 /// A stretch of an account's log: consecutive entries.
@@ -200,4 +223,11 @@ pub trait Log: LogReader {
     /// # Errors
     /// When it could not be done now.
     fn settle(&mut self) -> Result<(), LogError>;
+
+    /// In the mailbox mode: forgets cells that came before a day, some accounts at a time. Gives how many, and whether
+    /// there may be more.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    fn expire(&mut self, before_day: u32) -> Result<(u64, bool), LogError>;
 }

@@ -12,6 +12,7 @@ use caro_schema::{
 
 use super::{
     SessionId,
+    nodes::makes_way,
     relay::{ACCOUNT_RETRY_MS, Asked, Pending, Refusal, Relay, STORAGE_RETRY_MS},
     session::{Door, Member, Session, Stage},
 };
@@ -34,6 +35,7 @@ impl Relay {
     /// One request is done.
     pub fn handle_done(&mut self, done: Done, now_ms: u64) {
         let Some(pending) = self.pending.remove(&done.ticket) else { return };
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(pending.bytes as u64);
         let id = pending.session;
         if let Some(session) = self.sessions.get_mut(&id) {
             session.answered(pending.bytes);
@@ -42,7 +44,7 @@ impl Relay {
             Ok(outcome) => self.act(&pending, done.ticket, outcome, now_ms),
             Err(error) => self.fail(&pending, error),
         }
-        if self.sessions.get_mut(&id).is_some_and(|session| session.resumes(now_ms)) {
+        if self.sessions.get_mut(&id).is_some_and(|session| session.resumes(&self.policy.limits, now_ms)) {
             self.resume(id);
         }
     }
@@ -62,12 +64,20 @@ impl Relay {
                 self.read_on(id);
             }
         }
+        self.tell(advanced.handle);
     }
 
     fn fail(&mut self, pending: &Pending, error: LogError) {
         tracing::debug!(%error, "a request failed");
         let opening = matches!(pending.asked, Asked::Look(_) | Asked::Create);
         let id = pending.session;
+        // Nobody asked for it, and the next confirmation says it again.
+        if matches!(pending.asked, Asked::Note) {
+            return;
+        }
+        if matches!(pending.asked, Asked::Rumour) {
+            return self.rumour_failed(pending.handle);
+        }
         if matches!(pending.asked, Asked::Read)
             && let Some(session) = self.sessions.get_mut(&id)
         {
@@ -81,6 +91,7 @@ impl Relay {
         let id = pending.session;
         match (pending.asked, outcome) {
             (Asked::Look(door), Outcome::Looked(looked)) => self.looked(id, pending.handle, door, looked),
+            (Asked::Rumour, Outcome::Looked(looked)) => self.rumour_answered(pending.handle, looked),
             (Asked::Read, Outcome::Read(page)) => self.page_read(id, ticket, page, now_ms),
             (_, Outcome::Changed(changed, position)) => self.changed(pending, changed, position),
             // An answer to another question than was asked would be a fault of ours; the device tries again.
@@ -97,12 +108,17 @@ impl Relay {
                 }
             }
             Changed::Exists => self.refuse(id, ErrorCode::Exists.into()),
-            Changed::NoRoom => self.refuse(id, ErrorCode::RegistrationRefused.into()),
+            Changed::NoRoom | Changed::NotInvited => self.refuse(id, ErrorCode::RegistrationRefused.into()),
             Changed::ListSet { version, devices } => self.list_set(id, &pending.handle, version, devices),
             Changed::ListOutOfStep => self.refuse(id, Refusal::mild(ErrorCode::ListOutOfStep, None)),
             Changed::Admitted { key, devices } => self.admitted(id, &pending.handle, key, devices),
             Changed::NotAdmitted => self.refuse(id, Refusal::mild(ErrorCode::NotAdmitted, None)),
-            Changed::Appended(appended) => self.appended(id, appended),
+            Changed::Appended(appended) => {
+                // Others may have pushed meanwhile, and this push may have brought nothing new.
+                self.grown_to(&pending.handle, appended.before);
+                self.appended(id, appended);
+            }
+            Changed::Noted(_) => {}
             Changed::Purged(count) => self.answer(id, ToDevice::Purged { count }),
             Changed::Closed => self.closed(&pending.handle),
             Changed::NoAccount => self.refuse(id, ErrorCode::NotKnown.into()),
@@ -145,16 +161,18 @@ impl Relay {
         }
         let Some(session) = self.sessions.get_mut(&id) else { return };
         session.stage = Stage::Open(member);
+        session.dropped = account.dropped;
         self.hub.join(member.handle, id, session.device, member.listed);
         let welcome = ToDevice::Welcome {
             position,
             signer: self.policy.signer,
             list: account.list.clone(),
-            quota_bytes: self.policy.limits.bytes_per_account,
+            quota_bytes: account.quota_bytes.unwrap_or(self.policy.limits.bytes_per_account),
             used_bytes: account.used_bytes,
         };
         self.send(id, welcome);
         self.tell_presence(&member.handle);
+        self.joined(member.handle);
     }
 
     /// A device that comes back has lost its earlier connection, whether that has shown here or not. Copies of a device
@@ -162,10 +180,7 @@ impl Relay {
     fn end_earlier(&mut self, id: SessionId, handle: &Handle) {
         let Some(device) = self.sessions.get(&id).map(|session| session.device) else { return };
         for other in self.hub.sessions(handle) {
-            let same = self.sessions.get(&other).is_some_and(|session| {
-                session.device == device
-                    && session.member().is_some_and(|member| !matches!(member.door, Door::Attach | Door::Errand))
-            });
+            let same = self.sessions.get(&other).is_some_and(|session| makes_way(session, &device));
             if same && other != id {
                 self.end(other, Some(ErrorCode::SessionExpired), Some(ACCOUNT_RETRY_MS / 2));
             }
@@ -173,8 +188,14 @@ impl Relay {
     }
 
     fn list_set(&mut self, id: SessionId, handle: &Handle, version: u64, devices: Vec<Hash>) {
-        let devices: BTreeSet<Hash> = devices.into_iter().collect();
         self.answer(id, ToDevice::ListAccepted { version });
+        self.relisted(handle, devices);
+        self.tell(*handle);
+    }
+
+    /// These devices may connect, and no others.
+    pub(super) fn relisted(&mut self, handle: &Handle, devices: Vec<Hash>) {
+        let devices: BTreeSet<Hash> = devices.into_iter().collect();
         self.hub.relist(handle, &devices);
         for other in self.hub.sessions(handle) {
             let Some(session) = self.sessions.get_mut(&other) else { continue };
@@ -196,6 +217,7 @@ impl Relay {
         self.answer(id, ToDevice::Admitted { key });
         self.hub.relist(handle, &devices.into_iter().collect());
         self.tell_presence(handle);
+        self.tell(*handle);
     }
 
     fn appended(&mut self, id: SessionId, appended: Appended) {
@@ -219,6 +241,7 @@ impl Relay {
             self.answer(other, ToDevice::Closed);
             self.end(other, None, None);
         }
+        self.tell(*handle);
     }
 
     fn page_read(&mut self, id: SessionId, ticket: Ticket, page: Option<Page>, now_ms: u64) {

@@ -6,12 +6,16 @@
 //! for the log names it only from there.
 //!
 //! Files: `relay` the machine, `requests` what messages ask for, `answers` what follows from the log's answers, `session`
-//! what is known of one connection, `mailbox` how a newcomer and a device that lets it in find each other, `follow` how fast a device is sent what others push. Around it: [`crate::store`] runs the requests,
+//! what is known of one connection, `mailbox` how a newcomer and a device that lets it in find each other, `follow` how
+//! fast a device is sent what others push, `rates` how fast it may ask,
+//! `nodes` what it owes others on the same database. Around it: [`crate::store`] runs the requests,
 //! [`crate::engine`] is the program's thread-safe shell.
 
 mod answers;
 mod follow;
 mod mailbox;
+mod nodes;
+mod rates;
 mod relay;
 mod requests;
 mod session;
@@ -49,6 +53,15 @@ pub struct Policy {
     pub registration: Registration,
     /// The relay's signing key, public half.
     pub signer: Hash,
+    /// The mailbox mode: cells that every device has are forgotten.
+    pub forgets: bool,
+}
+
+impl Policy {
+    /// For a relay that keeps what it was given.
+    pub fn durable(limits: Limits, registration: Registration, signer: Hash) -> Self {
+        Self { limits, registration, signer, forgets: false }
+    }
 }
 
 /// Something to do, in this order.

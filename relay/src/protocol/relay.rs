@@ -8,18 +8,21 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use caro_schema::{
-    id::{Handle, Hash},
+    id::Handle,
     relay::{ErrorCode, ToDevice, ToRelay},
 };
 
 use super::{
     Arrival, Output, Policy, Reading, SessionId,
     mailbox::Mailboxes,
+    nodes::Others,
+    rates::Rates,
     session::{Door, Session, Stage},
 };
 use crate::{
     hub::Hub,
-    rate::{Bucket, Buckets, Rate},
+    limits::Limits,
+    rate::{Buckets, Rate},
     store::{Job, Ticket, Work},
 };
 
@@ -33,9 +36,12 @@ pub struct Relay {
     outputs: VecDeque<Output>,
     next_session: u64,
     next_ticket: u64,
-    devices: Buckets,
+    rates: Rates,
     pub(super) registrations: Buckets,
-    total: Bucket,
+    /// Bytes of all sessions' pushes that wait for the disk.
+    pub(super) waiting_bytes: u64,
+    /// Relays on the same database.
+    pub(super) others: Others,
     closing: bool,
 }
 
@@ -59,6 +65,8 @@ pub(super) enum Asked {
     Purge,
     Close,
     Read,
+    Note,
+    Rumour,
 }
 
 /// Why something is refused.
@@ -95,15 +103,12 @@ pub(super) const STORAGE_RETRY_MS: u64 = 5_000;
 /// Milliseconds after which to try again when an account is full or has too many sessions: a person has to do something.
 pub(super) const ACCOUNT_RETRY_MS: u64 = 60_000;
 
-/// Seconds' worth of messages that may come at once.
-const BURST_SECONDS: u32 = 4;
-
 impl Relay {
     /// A relay without sessions.
     pub fn new(policy: Policy) -> Self {
         let limits = &policy.limits;
-        let devices = Buckets::new(Rate::per_second(limits.messages_per_second, BURST_SECONDS));
-        let registrations = Buckets::new(Rate::per(limits.accounts_per_address_per_hour, 3_600_000));
+        let rates = Rates::new(limits);
+        let registrations = Buckets::new(registration_rate(limits));
         Self {
             policy,
             sessions: BTreeMap::new(),
@@ -113,9 +118,10 @@ impl Relay {
             outputs: VecDeque::new(),
             next_session: 1,
             next_ticket: 1,
-            devices,
+            rates,
             registrations,
-            total: Bucket::default(),
+            waiting_bytes: 0,
+            others: Others::default(),
             closing: false,
         }
     }
@@ -157,9 +163,10 @@ impl Relay {
         if let ToRelay::Delivered { cursor } = message
             && session.follow.as_mut().is_some_and(|follow| follow.confirmed(cursor, now_ms))
         {
+            self.note(id, cursor);
             self.read_on(id);
         } else {
-            let result = self.admit(id, now_ms).and_then(|()| match stage {
+            let result = self.admit(id, &message, now_ms).and_then(|()| match stage {
                 Stage::Opening => self.open(id, message, now_ms),
                 Stage::Asked => Err(Refusal::SILENT),
                 Stage::Open(member) => self.request(id, member, message, now_ms),
@@ -169,7 +176,22 @@ impl Relay {
                 self.refuse(id, refusal);
             }
         }
-        self.sessions.get_mut(&id).map_or(Reading::Held, Session::reading)
+        self.sessions.get_mut(&id).map_or(Reading::Held, |session| session.reading(&self.policy.limits))
+    }
+
+    /// Other limits, or another way to be admitted. Sessions that are there go on under them.
+    pub fn handle_policy(&mut self, policy: Policy) {
+        self.rates.change(&policy.limits);
+        self.registrations.change_rate(registration_rate(&policy.limits));
+        self.policy = policy;
+    }
+
+    /// Whoever runs the relay has closed an account, or had it forgotten.
+    pub fn handle_shut(&mut self, handle: &Handle) {
+        for id in self.hub.sessions(handle) {
+            self.end(id, Some(ErrorCode::NotKnown), None);
+        }
+        self.tell(*handle);
     }
 
     /// Time has passed. Ends what has lasted too long.
@@ -181,8 +203,9 @@ impl Relay {
         for (id, code) in expired {
             self.end(id, code, None);
         }
-        self.devices.sweep(now_ms);
+        self.rates.sweep(now_ms);
         self.registrations.sweep(now_ms);
+        self.retry_rumours();
     }
 
     /// The session has carried all that one handshake may.
@@ -220,13 +243,12 @@ impl Relay {
         self.pending.len()
     }
 
-    fn admit(&mut self, id: SessionId, now_ms: u64) -> Result<(), Refusal> {
+    fn admit(&mut self, id: SessionId, message: &ToRelay, now_ms: u64) -> Result<(), Refusal> {
         let Some(session) = self.sessions.get(&id) else { return Ok(()) };
-        let limits = &self.policy.limits;
-        let total = Rate::per_second(limits.messages_per_second_total, BURST_SECONDS);
-        let device = self.devices.take(number_of(&session.device), now_ms);
-        device
-            .and_then(|()| self.total.take(total, now_ms))
+        let account = session.member().map(|member| member.handle);
+        let bytes = if let ToRelay::Push { cells } = message { cells.iter().map(|cell| cell.len()).sum() } else { 0 };
+        self.rates
+            .take(&session.device, account.as_ref(), bytes as u64, now_ms)
             .map_err(|retry_ms| Refusal::last(ErrorCode::RateLimited, Some(retry_ms)))
     }
 
@@ -241,6 +263,7 @@ impl Relay {
         if let Some(session) = self.sessions.get_mut(&id) {
             session.asks(bytes);
         }
+        self.waiting_bytes += bytes as u64;
         self.pending.insert(ticket, Pending { session: id, handle, asked, bytes });
         self.outputs.push_back(Output::Ask(Job { ticket, work }));
     }
@@ -284,6 +307,7 @@ impl Relay {
         let Some(member) = session.member() else { return };
         self.hub.leave(&member.handle, id);
         self.tell_presence(&member.handle);
+        self.tell(member.handle);
     }
 
     pub(super) fn tell_presence(&mut self, handle: &Handle) {
@@ -293,11 +317,8 @@ impl Relay {
     }
 }
 
-/// A device's number in the rate limiter. It may choose its key, and thereby whom it shares a bucket with: itself.
-fn number_of(device: &Hash) -> u64 {
-    let mut number = [0; 8];
-    number.copy_from_slice(&device.as_bytes()[..8]);
-    u64::from_le_bytes(number)
+fn registration_rate(limits: &Limits) -> Rate {
+    Rate::per(limits.accounts_per_address_per_hour, 3_600_000)
 }
 
 /// Spreads the return of everybody after a restart over two and a half seconds.

@@ -13,10 +13,10 @@ use serde_bytes::ByteBuf;
 use super::{
     SessionId,
     follow::Follow,
-    relay::{Asked, Refusal, Relay},
+    relay::{Asked, Refusal, Relay, STORAGE_RETRY_MS},
     session::{Door, Member, Stage},
 };
-use crate::{log::Change, members, store::Work};
+use crate::{log::Change, members, quota::Quota, registration::Verdict, store::Work};
 
 impl Relay {
     pub(super) fn open(&mut self, id: SessionId, message: ToRelay, now_ms: u64) -> Result<(), Refusal> {
@@ -64,9 +64,11 @@ impl Relay {
         now_ms: u64,
     ) -> Result<(), Refusal> {
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
-        if !self.policy.registration.admits(token) {
-            return Err(ErrorCode::RegistrationRefused.into());
-        }
+        let invitation = match self.policy.registration.judge(token) {
+            Verdict::Admitted => None,
+            Verdict::Ask(invitation) => Some(invitation),
+            Verdict::Refused => return Err(ErrorCode::RegistrationRefused.into()),
+        };
         let first = members::verify(&account, &list)?;
         if !members::is_first(&first) {
             return Err(ErrorCode::ListOutOfStep.into());
@@ -76,7 +78,7 @@ impl Relay {
             .map_err(|retry_ms| Refusal::last(ErrorCode::RateLimited, Some(retry_ms)))?;
         session.stage = Stage::Asked;
         let accounts_max = self.policy.limits.accounts_max;
-        let work = Work::Change(Change::Create { account, list, accounts_max });
+        let work = Work::Change(Change::Create { account, list, accounts_max, invitation });
         self.ask(id, proof::handle_of(&account), Asked::Create, 0, work);
         Ok(())
     }
@@ -148,21 +150,37 @@ impl Relay {
         if cells.iter().any(|cell| CellView::parse(cell).is_err()) {
             return Err(ErrorCode::Malformed.into());
         }
+        if self.waiting_bytes + bytes as u64 > self.policy.limits.push_bytes_waiting_total {
+            return Err(Refusal::mild(ErrorCode::StorageUnavailable, Some(STORAGE_RETRY_MS)));
+        }
         let handle = member.handle;
         let cells: Vec<(CellId, ByteBuf)> = cells.into_iter().map(|cell| (proof::cell_id(&cell), cell)).collect();
         if let Some(session) = self.sessions.get_mut(&id) {
             session.pushes(cells.iter().map(|(id, _)| *id));
         }
-        let quota_bytes = self.policy.limits.bytes_per_account;
-        self.ask(id, handle, Asked::Push, bytes, Work::Change(Change::Append { handle, cells, quota_bytes }));
+        let limits = &self.policy.limits;
+        let quota = Quota { bytes: limits.bytes_per_account, cells: limits.cells_per_account };
+        self.ask(id, handle, Asked::Push, bytes, Work::Change(Change::Append { handle, cells, quota }));
         Ok(())
     }
 
     fn pull(&mut self, id: SessionId, after: u64) {
-        if let Some(session) = self.sessions.get_mut(&id) {
-            session.follow = Some(Follow::new(after, session.follow.as_ref()));
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.follow = Some(Follow::new(after, session.follow.as_ref()));
+        if after < session.dropped {
+            self.refuse(id, Refusal::mild(ErrorCode::Missed, None));
         }
         self.read_on(id);
+    }
+
+    /// In the mailbox mode: how far a listed device has come.
+    pub(super) fn note(&mut self, id: SessionId, cursor: u64) {
+        let Some(session) = self.sessions.get(&id) else { return };
+        let (device, member) = (session.device, session.member().filter(|member| member.listed));
+        if let Some(Member { handle, .. }) = member.filter(|_| self.policy.forgets) {
+            let change = Change::Delivered { handle, device, cursor };
+            self.ask(id, handle, Asked::Note, 0, Work::Change(change));
+        }
     }
 
     fn purge(&mut self, id: SessionId, member: Member, cells: Vec<CellId>) -> Result<(), Refusal> {

@@ -9,7 +9,7 @@ use caro_schema::{
 };
 
 use super::{Arrival, Reading, follow::Follow};
-use crate::limits::{Limits, OWN_MAX, PUSH_BYTES_WAITING_MAX, REQUESTS_WAITING_MAX};
+use crate::limits::{Limits, OWN_MAX};
 
 /// One connection.
 pub(super) struct Session {
@@ -23,6 +23,8 @@ pub(super) struct Session {
     pub(super) follow: Option<Follow>,
     /// The mailbox that it opened or came for.
     pub(super) mailbox: Option<u16>,
+    /// Up to where the account's log was forgotten when the session began.
+    pub(super) dropped: u64,
     accepted_ms: u64,
     heard_ms: u64,
     /// Requests that wait for the disk, and the bytes of those that are pushes.
@@ -81,6 +83,7 @@ impl Session {
             stage: Stage::Opening,
             follow: None,
             mailbox: None,
+            dropped: 0,
             accepted_ms: arrival.accepted_ms,
             heard_ms: arrival.accepted_ms,
             waiting: 0,
@@ -108,14 +111,14 @@ impl Session {
     }
 
     /// Whether to read on. Remembers when not.
-    pub(super) fn reading(&mut self) -> Reading {
-        self.held = self.must_wait();
+    pub(super) fn reading(&mut self, limits: &Limits) -> Reading {
+        self.held = self.must_wait(limits);
         if self.held { Reading::Held } else { Reading::On }
     }
 
     /// Whether a session that was held may be read from again. The time that it was held does not count as its silence.
-    pub(super) fn resumes(&mut self, now_ms: u64) -> bool {
-        let resumes = self.held && !self.must_wait();
+    pub(super) fn resumes(&mut self, limits: &Limits, now_ms: u64) -> bool {
+        let resumes = self.held && !self.must_wait(limits);
         if resumes {
             self.held = false;
             self.heard_ms = now_ms;
@@ -123,10 +126,10 @@ impl Session {
         resumes
     }
 
-    fn must_wait(&self) -> bool {
+    fn must_wait(&self, limits: &Limits) -> bool {
         matches!(self.stage, Stage::Asked)
-            || self.waiting >= REQUESTS_WAITING_MAX
-            || self.waiting_bytes >= PUSH_BYTES_WAITING_MAX
+            || self.waiting >= limits.requests_waiting_max as usize
+            || self.waiting_bytes as u64 >= limits.push_bytes_waiting_max
     }
 
     /// Remembers what is on its way to the log.

@@ -71,7 +71,7 @@ impl World {
         change(&mut limits);
         let signer = std::sync::Arc::new(Signer::from_seed(&[9; 32]));
         let generation = Generation([3; 16]);
-        let policy = Policy { limits, registration: Registration::Open, signer: Hash(signer.public()) };
+        let policy = Policy::durable(limits, Registration::Open, Hash(signer.public()));
         Self {
             relay: Relay::new(policy),
             log: MemoryLog::new(generation),
@@ -279,7 +279,7 @@ fn pushes_that_wait_for_the_disk_hold_their_session_and_free_it_again() {
         world.say(writer, ToRelay::Push { cells: vec![cell(pushes)] });
         pushes += 1;
     }
-    assert_eq!(usize::from(pushes), crate::limits::REQUESTS_WAITING_MAX);
+    assert_eq!(usize::from(pushes), Limits::default().requests_waiting_max as usize);
     // Held by us: its silence is not its own.
     world.pass(120_000);
     assert!(!world.closed.contains(&writer));

@@ -98,7 +98,11 @@ async fn a_new_database_is_a_new_life_and_a_renewed_one_too() {
 }
 
 /// Pushes until the connection breaks. Gives what was acknowledged.
-async fn push_until_cut(mut client: Client, killed_after: usize, kill: impl FnOnce()) -> Vec<(ByteBuf, u64)> {
+pub(super) async fn push_until_cut(
+    mut client: Client,
+    killed_after: usize,
+    kill: impl FnOnce(),
+) -> Vec<(ByteBuf, u64)> {
     let (mut sent, mut acknowledged) = (Vec::new(), Vec::new());
     let mut kill = Some(kill);
     loop {
@@ -129,7 +133,7 @@ async fn push_until_cut(mut client: Client, killed_after: usize, kill: impl FnOn
     }
 }
 
-async fn holds(target: &Target, account: &Account, device: &Device, acknowledged: &[(ByteBuf, u64)]) -> u64 {
+pub(super) async fn holds(target: &Target, account: &Account, device: &Device, acknowledged: &[(ByteBuf, u64)]) -> u64 {
     let mut client = Client::hello(target, account, device).await;
     let entries = client.pull_all().await;
     for (cell, cursor) in acknowledged {

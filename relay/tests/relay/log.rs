@@ -1,14 +1,17 @@
 //! One suite over every implementation of the log.
 
 use caro_link::proof;
-use caro_relay::log::{Account as Kept, Appended, Change, Changed, Log, Room, memory::MemoryLog, sqlite::SqliteLog};
+use caro_relay::{
+    log::{Account as Kept, Appended, Change, Changed, Log, Room, memory::MemoryLog, sqlite::SqliteLog},
+    quota::Quota,
+};
 use caro_schema::{
     id::{CellId, Generation, Handle, Hash},
     relay::Entry,
 };
 use serde_bytes::ByteBuf;
 
-use crate::support::{Account, Device, cell};
+use crate::support::{Account, Device, Served, cell};
 
 const PLENTY: Room = Room { bytes: usize::MAX, entries: usize::MAX };
 
@@ -17,6 +20,10 @@ fn each(check: impl Fn(&mut dyn Log)) {
     check(&mut MemoryLog::new(Generation([1; 16])));
     let folder = tempfile::tempdir().unwrap();
     check(&mut SqliteLog::open(&folder.path().join("relay.db"), Generation([1; 16])).unwrap());
+    if let Some(served) = Served::start("the suite of the log on PostgreSQL") {
+        check(&mut served.log());
+        assert!(served.verify().is_sound());
+    }
 }
 
 fn one(log: &mut dyn Log, change: Change) -> Changed {
@@ -26,7 +33,12 @@ fn one(log: &mut dyn Log, change: Change) -> Changed {
 }
 
 fn create(log: &mut dyn Log, account: &Account, devices: &[Device]) -> Handle {
-    let change = Change::Create { account: account.public(), list: account.first_list(devices), accounts_max: 100 };
+    let change = Change::Create {
+        account: account.public(),
+        list: account.first_list(devices),
+        accounts_max: 100,
+        invitation: None,
+    };
     assert!(matches!(one(log, change), Changed::Created(_)));
     account.handle()
 }
@@ -36,7 +48,7 @@ fn named(cells: &[ByteBuf]) -> Vec<(CellId, ByteBuf)> {
 }
 
 fn append(log: &mut dyn Log, handle: Handle, cells: &[ByteBuf], quota_bytes: u64) -> Appended {
-    match one(log, Change::Append { handle, cells: named(cells), quota_bytes }) {
+    match one(log, Change::Append { handle, cells: named(cells), quota: Quota { bytes: quota_bytes, cells: 0 } }) {
         Changed::Appended(appended) => appended,
         _ => panic!("not appended"),
     }
@@ -209,7 +221,7 @@ fn a_closed_account_is_gone_and_others_are_not() {
         assert!(matches!(one(log, Change::Close { handle }), Changed::NoAccount));
         assert!(log.account(&handle).unwrap().is_none());
         assert!(log.stretch(&handle, 0, PLENTY).unwrap().is_none());
-        let lost = Change::Append { handle, cells: named(&cells(1)), quota_bytes: 0 };
+        let lost = Change::Append { handle, cells: named(&cells(1)), quota: Quota::default() };
         assert!(matches!(one(log, lost), Changed::NoAccount));
         assert_eq!(log.stretch(&neighbour, 0, PLENTY).unwrap().unwrap().entries.len(), 2);
         create(log, &owner, &[]);
@@ -224,6 +236,7 @@ fn there_are_so_many_accounts_and_each_once() {
             account: account.public(),
             list: account.first_list(&[]),
             accounts_max: 2,
+            invitation: None,
         };
         let (one_account, two, three) = (Account::new(), Account::new(), Account::new());
         assert!(matches!(one(log, make(&one_account)), Changed::Created(_)));
@@ -242,9 +255,14 @@ fn the_changes_of_one_transaction_see_each_other() {
         let pushed = cells(2);
         let changed = log
             .commit(vec![
-                Change::Create { account: owner.public(), list: owner.first_list(&[]), accounts_max: 9 },
-                Change::Append { handle, cells: named(&pushed[..1]), quota_bytes: 0 },
-                Change::Append { handle, cells: named(&pushed), quota_bytes: 0 },
+                Change::Create {
+                    account: owner.public(),
+                    list: owner.first_list(&[]),
+                    accounts_max: 9,
+                    invitation: None,
+                },
+                Change::Append { handle, cells: named(&pushed[..1]), quota: Quota::default() },
+                Change::Append { handle, cells: named(&pushed), quota: Quota::default() },
                 Change::Purge { handle, cells: vec![proof::cell_id(&pushed[0])] },
             ])
             .unwrap();
@@ -285,4 +303,86 @@ fn trap_33_the_write_ahead_log_shrinks_again_after_a_long_reader() {
     drop(reader);
     log.settle().unwrap();
     assert_eq!(wal(), 0);
+}
+
+fn delivered(log: &mut dyn Log, handle: Handle, device: &Device, cursor: u64) -> u64 {
+    match one(log, Change::Delivered { handle, device: device.hash(), cursor }) {
+        Changed::Noted(count) => count,
+        _ => panic!("not noted"),
+    }
+}
+
+fn held(log: &mut dyn Log, handle: Handle) -> usize {
+    let entries = log.stretch(&handle, 0, PLENTY).unwrap().unwrap().entries;
+    entries.iter().filter(|entry| matches!(entry, Entry::Cell(_))).count()
+}
+
+#[test]
+fn a_mailbox_forgets_what_every_listed_device_has_and_nothing_else() {
+    each(|log| {
+        let (owner, devices, stranger) = (Account::new(), [Device::new(), Device::new()], Device::new());
+        let handle = create(log, &owner, &devices);
+        append(log, handle, &cells(10), 0);
+        let before = account(log, handle);
+        assert_eq!(delivered(log, handle, &devices[0], 10), 0);
+        assert_eq!(delivered(log, handle, &stranger, 10), 0);
+        assert_eq!(held(log, handle), 10);
+        assert_eq!(delivered(log, handle, &devices[1], 4), 4);
+        assert_eq!((held(log, handle), account(log, handle).dropped), (6, 4));
+        // Saying less than before takes nothing back, and saying more than there is counts for what there is.
+        assert_eq!(delivered(log, handle, &devices[1], 2), 0);
+        assert_eq!(delivered(log, handle, &devices[1], 99), 6);
+        let after = account(log, handle);
+        assert_eq!((after.cursor, after.head, after.dropped), (before.cursor, before.head, 10));
+        assert_eq!(after.used_bytes, before.used_bytes - 10 * 1024);
+        // The next ones have their own places.
+        assert_eq!(append(log, handle, &cells(1), 0).accepted[0].cursor, 11);
+        assert_eq!(held(log, handle), 1);
+    });
+}
+
+#[test]
+fn a_mailbox_waits_for_a_device_that_was_added_and_not_for_one_that_was_taken_off() {
+    each(|log| {
+        let (owner, devices) = (Account::new(), [Device::new(), Device::new()]);
+        let handle = create(log, &owner, &devices[..1]);
+        append(log, handle, &cells(3), 0);
+        one(log, Change::Admit { handle, by: devices[0].hash(), key: devices[1].hash() });
+        assert_eq!(delivered(log, handle, &devices[0], 3), 0);
+        let list = owner.next_list(&account(log, handle).list, &devices[..1]);
+        assert!(matches!(one(log, Change::SetList { handle, list }), Changed::ListSet { .. }));
+        assert_eq!(delivered(log, handle, &devices[0], 3), 3);
+    });
+}
+
+#[test]
+fn a_mailbox_forgets_what_is_old_from_the_beginning_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("relay.db");
+    let mut log = SqliteLog::open(&path, Generation([1; 16])).unwrap();
+    let handle = create(&mut log, &Account::new(), &[]);
+    append(&mut log, handle, &cells(3), 0);
+    // From a time when no day was kept: they are as old as the change of mode.
+    log.date().unwrap();
+    append(&mut log, handle, &cells(7), 0);
+    let today = caro_relay::log::sqlite::today();
+    assert_eq!(log.expire(today).unwrap(), (0, false));
+    let other = rusqlite::Connection::open(&path).unwrap();
+    let old = "UPDATE entry SET day = day - 30 WHERE (place & 255) <= 5 OR (place & 255) = 9";
+    other.execute_batch(old).unwrap();
+    assert_eq!(log.expire(today - 29).unwrap(), (5, false));
+    assert_eq!((held(&mut log, handle), account(&mut log, handle).dropped), (5, 5));
+    assert_eq!(log.expire(today - 29).unwrap(), (0, false));
+    // A whole account, and more of it than one transaction takes.
+    let many = create(&mut log, &Account::new(), &[]);
+    for _ in 0..5 {
+        append(&mut log, many, &cells(1_000), 0);
+    }
+    let (first, more) = log.expire(today + 1).unwrap();
+    assert!(more && first < 5_005, "{first}");
+    let (second, more) = log.expire(today + 1).unwrap();
+    assert!(!more);
+    assert_eq!((first + second, held(&mut log, many)), (5_005, 0));
+    drop(log);
+    assert!(caro_relay::log::sqlite::verify::verify(&path).unwrap().is_sound());
 }

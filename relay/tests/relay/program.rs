@@ -130,7 +130,7 @@ fn a_newer_database_is_refused_kept_and_explained() {
     connection.close().unwrap();
     let before = fs::read(&path).unwrap();
     let serve = ["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
-    refused(&serve, &["version 7", "knows 2", "hint: it was kept as it is", "install"]);
+    refused(&serve, &["version 7", "knows 3", "hint: it was kept as it is", "install"]);
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 
@@ -152,9 +152,9 @@ fn u004_what_is_wrong_with_the_configuration_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("relay.toml");
     for (content, words) in [
-        ("lisen = \"127.0.0.1:0\"", ["lisen", "docs/operating.md"]),
-        ("[limits]\nidle = 3", ["idle", "docs/operating.md"]),
-        ("registration = \"token\"", ["invitations", "docs/operating.md"]),
+        ("lisen = \"127.0.0.1:0\"", ["did you mean listen?", "docs/operating.md"]),
+        ("[limits]\nidle = 3", ["limits.idle is not", "docs/operating.md"]),
+        ("invitations = \"a\"", ["registration", "docs/operating.md"]),
         ("certificate = \"a.pem\"", ["certificate_key", "docs/operating.md"]),
     ] {
         fs::write(&file, content).unwrap();

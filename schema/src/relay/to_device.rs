@@ -183,4 +183,7 @@ pub enum ErrorCode {
     MailboxClosed,
     /// The list has as many devices as it may, or the device was taken off it: only the account's key can add it.
     NotAdmitted,
+    /// This relay forgets what every device has, and what is old. Some of what the pull asks for is gone that way, and has to
+    /// come from another device.
+    Missed,
 }

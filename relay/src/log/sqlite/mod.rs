@@ -5,6 +5,10 @@
 //! refuses everything: what the disk then holds is not known until the file is opened again. Opening and versions are in
 //! [`open`], the statements in `read` and `write`, the offline check in [`verify`].
 
+pub mod accounts;
+pub mod backup;
+pub mod invitations;
+mod kept;
 pub mod open;
 mod read;
 pub mod verify;
@@ -26,6 +30,8 @@ pub struct SqliteLog {
     path: PathBuf,
     broken: bool,
     purged: bool,
+    /// Cells get the day on which they come.
+    dated: bool,
 }
 
 /// A reading handle.
@@ -41,7 +47,32 @@ impl SqliteLog {
     /// Why it is not opened. It is left as it was.
     pub fn open(path: &Path, fresh: Generation) -> Result<Self, OpenError> {
         let (connection, generation) = open::writer(path, fresh)?;
-        Ok(Self { connection, generation, path: path.to_owned(), broken: false, purged: false })
+        Ok(Self { connection, generation, path: path.to_owned(), broken: false, purged: false, dated: false })
+    }
+
+    /// From now on cells get the day on which they come, as the mailbox mode needs it; those that have none get today.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    pub fn date(&mut self) -> Result<(), LogError> {
+        self.usable()?;
+        let result = kept::date(&self.connection, today());
+        self.noted(result)?;
+        self.dated = true;
+        Ok(())
+    }
+
+    /// Bytes of the database and of its write-ahead log.
+    pub fn bytes(&self) -> (u64, u64) {
+        let of = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+        (of(&self.path), of(&open::wal_of(&self.path)))
+    }
+
+    /// Does something with the connection in a transaction of its own.
+    pub(crate) fn within<T>(&mut self, work: impl FnOnce(&Connection) -> Result<T, LogError>) -> Result<T, LogError> {
+        self.usable()?;
+        let result = transacted(&mut self.connection, work);
+        self.noted(result)
     }
 
     /// A reading handle beside this one.
@@ -142,9 +173,12 @@ impl Log for SqliteLog {
 
     fn commit(&mut self, changes: Vec<Change>) -> Result<Vec<Changed>, LogError> {
         self.usable()?;
-        let result = commit(&mut self.connection, changes);
+        let today = self.dated.then(today);
+        let result = commit(&mut self.connection, changes, today);
         let result = self.noted(result)?;
-        self.purged |= result.iter().any(|changed| matches!(changed, Changed::Purged(1..) | Changed::Closed));
+        let forgets =
+            |changed: &Changed| matches!(changed, Changed::Purged(1..) | Changed::Noted(1..) | Changed::Closed);
+        self.purged |= result.iter().any(forgets);
         Ok(result)
     }
 
@@ -160,14 +194,37 @@ impl Log for SqliteLog {
         self.purged = false;
         Ok(())
     }
+
+    fn expire(&mut self, before_day: u32) -> Result<(u64, bool), LogError> {
+        let (count, more) = self.within(|connection| kept::expire(connection, before_day))?;
+        self.purged |= count > 0;
+        Ok((count, more))
+    }
 }
 
-fn commit(connection: &mut Connection, changes: Vec<Change>) -> Result<Vec<Changed>, LogError> {
+fn transacted<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Connection) -> Result<T, LogError>,
+) -> Result<T, LogError> {
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| classify(&error))?;
+    let result = work(&transaction)?;
+    transaction.commit().map_err(|error| classify(&error))?;
+    Ok(result)
+}
+
+/// Days since 1970, by the system's clock.
+pub fn today() -> u32 {
+    let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    u32::try_from(seconds / 86_400).unwrap_or(u32::MAX)
+}
+
+fn commit(connection: &mut Connection, changes: Vec<Change>, today: Option<u32>) -> Result<Vec<Changed>, LogError> {
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(|error| classify(&error))?;
     let mut results = Vec::with_capacity(changes.len());
     for change in changes {
-        results.push(write::apply(&transaction, change)?);
+        results.push(write::apply(&transaction, change, today)?);
     }
     transaction.commit().map_err(|error| classify(&error))?;
     match move_what_has_grown(connection).map_err(|error| classify(&error)) {

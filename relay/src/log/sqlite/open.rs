@@ -44,8 +44,11 @@ pub enum OpenError {
 const APPLICATION_ID: i64 = 0x6361_726f ^ 0x72;
 
 /// Each brings the database from one version to the next. A released one is never changed.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../../../migrations/0001_first.sql"), include_str!("../../../migrations/0002_added.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../../../migrations/0001_first.sql"),
+    include_str!("../../../migrations/0002_added.sql"),
+    include_str!("../../../migrations/0003_admitting.sql"),
+];
 
 /// How long a handle waits for another one. Only the writer writes; this covers its checkpoints.
 const BUSY_MS: u64 = 5_000;
@@ -138,6 +141,11 @@ fn make_file(path: &Path) -> io::Result<()> {
 /// Before 3.51.3, and in 3.52.0, two connections could reset a write-ahead log under each other (security-design, trap 30).
 fn safe_sqlite(number: i32, name: &'static str) -> Result<(), OpenError> {
     if number < 3_051_003 || number == 3_052_000 { Err(OpenError::UnsafeSqlite(name)) } else { Ok(()) }
+}
+
+/// Whether a file is a relay's and of a version that is known here.
+pub(super) fn known(connection: &Connection) -> Result<(), OpenError> {
+    check_version(connection)
 }
 
 /// Before anything is written. An empty file has neither an id nor a version.
@@ -326,7 +334,7 @@ mod tests {
         connection.pragma_update(None, "user_version", 9).unwrap();
         drop(connection);
         let before = fs::read(&path).unwrap();
-        assert!(matches!(writer(&path, Generation([2; 16])), Err(OpenError::Newer { found: 9, known: 2 })));
+        assert!(matches!(writer(&path, Generation([2; 16])), Err(OpenError::Newer { found: 9, known: 3 })));
         assert_eq!(fs::read(&path).unwrap(), before);
     }
 

@@ -37,13 +37,21 @@ pub(super) struct Found {
     pub(super) id: i64,
     pub(super) list_version: u64,
     pub(super) account: Account,
+    /// Whoever runs the relay has closed it.
+    pub(super) closed: bool,
 }
 
+/// An account that devices may use. A closed one is to them as if it were not there.
 pub(super) fn find(connection: &Connection, handle: &Handle) -> Result<Option<Found>, LogError> {
+    Ok(find_any(connection, handle)?.filter(|found| !found.closed))
+}
+
+/// An account, closed or not.
+pub(super) fn find_any(connection: &Connection, handle: &Handle) -> Result<Option<Found>, LogError> {
     let mut statement = connection
         .prepare_cached(
-            "SELECT id, list_version, public, list, list_signature, cursor, head, used_bytes, added
-             FROM account WHERE handle = ?1",
+            "SELECT id, list_version, public, list, list_signature, cursor, head, used_bytes, added, quota_bytes, dropped,
+             closed FROM account WHERE handle = ?1",
         )
         .map_err(|error| classify(&error))?;
     let found = statement.query_row([handle.as_bytes()], found).optional().map_err(|error| classify(&error))?;
@@ -67,7 +75,10 @@ fn found(row: &Row<'_>) -> rusqlite::Result<(Found, Vec<u8>)> {
             cursor: row.get(5)?,
             head: Hash(row.get(6)?),
             used_bytes: row.get(7)?,
+            quota_bytes: row.get(9)?,
+            dropped: row.get(10)?,
         },
+        closed: row.get(11)?,
     };
     Ok((found, row.get(8)?))
 }

@@ -92,7 +92,7 @@ fn integrity(connection: &Connection, report: &mut Report) -> Result<(), OpenErr
 }
 
 impl Report {
-    fn fault(&mut self, fault: String) {
+    pub(crate) fn fault(&mut self, fault: String) {
         if self.faults.len() < FAULTS_MAX {
             self.faults.push(fault);
         }

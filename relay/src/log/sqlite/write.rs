@@ -14,21 +14,27 @@ use serde_bytes::ByteBuf;
 
 use super::{
     super::{Account, Appended, Change, Changed, LogError},
-    classify,
-    read::{ACCOUNT_ID_MAX, Found, cursor_of, find, place, was_removed},
+    classify, invitations, kept,
+    read::{ACCOUNT_ID_MAX, Found, cursor_of, find, find_any, place, was_removed},
 };
 use crate::{
     limits::REMOVED_MAX,
     members::{self, Admission, Step},
-    quota,
+    quota::{self, Quota},
 };
 
-pub(super) fn apply(connection: &Connection, change: Change) -> Result<Changed, LogError> {
+/// Carries out one change. `today` is the day that cells get, in the mailbox mode.
+pub(super) fn apply(connection: &Connection, change: Change, today: Option<u32>) -> Result<Changed, LogError> {
     let result = match change {
-        Change::Create { account, list, accounts_max } => create(connection, account, list, accounts_max),
+        Change::Create { account, list, accounts_max, invitation } => {
+            create(connection, account, list, accounts_max, invitation)
+        }
         Change::SetList { handle, list } => with(connection, &handle, |found| set_list(connection, found, list)),
-        Change::Append { handle, cells, quota_bytes } => {
-            with(connection, &handle, |found| append(connection, found, cells, quota_bytes))
+        Change::Append { handle, cells, quota } => {
+            with(connection, &handle, |found| append(connection, found, cells, quota, today))
+        }
+        Change::Delivered { handle, device, cursor } => {
+            with(connection, &handle, |found| kept::note(connection, &found, device, cursor))
         }
         Change::Purge { handle, cells } => with(connection, &handle, |found| purge(connection, found, &cells)),
         Change::Admit { handle, by, key } => {
@@ -40,13 +46,13 @@ pub(super) fn apply(connection: &Connection, change: Change) -> Result<Changed, 
 }
 
 /// Either kind of failure, so that statements can be written with `?`.
-enum Failure {
+pub(super) enum Failure {
     Sqlite(rusqlite::Error),
     Log(LogError),
 }
 
 impl Failure {
-    fn into_log_error(self) -> LogError {
+    pub(super) fn into_log_error(self) -> LogError {
         match self {
             Self::Sqlite(error) => classify(&error),
             Self::Log(error) => error,
@@ -77,9 +83,15 @@ fn with(
     }
 }
 
-fn create(connection: &Connection, public: Hash, list: SignedList, accounts_max: u64) -> Result<Changed, Failure> {
+fn create(
+    connection: &Connection,
+    public: Hash,
+    list: SignedList,
+    accounts_max: u64,
+    invitation: Option<Hash>,
+) -> Result<Changed, Failure> {
     let handle = proof::handle_of(&public);
-    if find(connection, &handle)?.is_some() {
+    if find_any(connection, &handle)?.is_some() {
         return Ok(Changed::Exists);
     }
     let (count, last): (u64, i64) = connection
@@ -87,6 +99,12 @@ fn create(connection: &Connection, public: Hash, list: SignedList, accounts_max:
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     if count >= accounts_max || last >= ACCOUNT_ID_MAX {
         return Ok(Changed::NoRoom);
+    }
+    // In the transaction that makes the account, so that one use is one account, however many come at once.
+    if let Some(invitation) = invitation
+        && !invitations::take(connection, &invitation)?
+    {
+        return Ok(Changed::NotInvited);
     }
     let version = decode(&list)?.version;
     let head = Hash([0; 32]);
@@ -103,7 +121,7 @@ fn create(connection: &Connection, public: Hash, list: SignedList, accounts_max:
             version,
             head.as_bytes()
         ])?;
-    Ok(Changed::Created(Account { public, list, cursor: 0, head, used_bytes: 0 }))
+    Ok(Changed::Created(Account { public, list, cursor: 0, head, used_bytes: 0, quota_bytes: None, dropped: 0 }))
 }
 
 fn decode(list: &SignedList) -> Result<DeviceList, LogError> {
@@ -174,14 +192,17 @@ fn append(
     connection: &Connection,
     found: Found,
     cells: Vec<(CellId, ByteBuf)>,
-    quota_bytes: u64,
+    quota: Quota,
+    today: Option<u32>,
 ) -> Result<Changed, Failure> {
+    let quota = quota.with_bytes(found.account.quota_bytes);
     let Account { cursor: before, head, mut used_bytes, .. } = found.account;
     let mut appended = Appended { accepted: Vec::new(), before, fresh: Vec::new(), head, over_quota: false };
     let mut known = connection.prepare_cached("SELECT place, cell FROM entry WHERE account = ?1 AND cell_id = ?2")?;
     let used_before = used_bytes;
-    let mut insert = connection
-        .prepare_cached("INSERT INTO entry (place, account, cell_id, head, cell) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO entry (place, account, cell_id, head, cell, day) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
     for (cell, bytes) in cells {
         let there: Option<(i64, Option<Vec<u8>>)> =
             known.query_row((found.id, cell.as_bytes()), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
@@ -197,15 +218,16 @@ fn append(
             continue;
         }
         let cost = quota::cost(bytes.len());
-        if !quota::allows(quota_bytes, used_bytes, cost) {
+        let last = before + appended.fresh.len() as u64;
+        if !quota.allows(used_bytes, last, cost) {
             appended.over_quota = true;
             break;
         }
-        let cursor = before + 1 + appended.fresh.len() as u64;
+        let cursor = last + 1;
         appended.head = proof::chain_head(&appended.head, cursor, &cell);
         used_bytes += cost;
         let place = place(found.id, cursor).ok_or(LogError::Damaged)?;
-        insert.execute(params![place, found.id, cell.as_bytes(), appended.head.as_bytes(), bytes.as_slice()])?;
+        insert.execute(params![place, found.id, cell.as_bytes(), appended.head.as_bytes(), bytes.as_slice(), today])?;
         appended.accepted.push(Accepted { cell, cursor });
         appended.fresh.push((cell, bytes));
     }
@@ -241,7 +263,7 @@ fn purge(connection: &Connection, found: Found, cells: &[CellId]) -> Result<Chan
     Ok(Changed::Purged(count))
 }
 
-fn close(connection: &Connection, found: Found) -> Result<Changed, Failure> {
+pub(super) fn close(connection: &Connection, found: Found) -> Result<Changed, Failure> {
     let (first, last) = (place(found.id, 0), place(found.id, found.account.cursor));
     let (Some(first), Some(last)) = (first, last) else { return Err(LogError::Damaged.into()) };
     connection.prepare_cached("DELETE FROM entry WHERE place BETWEEN ?1 AND ?2")?.execute((first, last))?;

@@ -80,6 +80,87 @@ async fn connections_per_address_per_minute() {
 }
 
 #[tokio::test]
+async fn connections_per_second_total() {
+    let relay = Running::with_limits(|limits| limits.connections_per_second_total = 1).await;
+    for _ in 0..4 {
+        drop(tcp(&relay).await);
+    }
+    // The fifth of a moment is too many, also from elsewhere.
+    let other = TcpSocket::new_v4().unwrap();
+    other.bind("127.0.0.3:0".parse().unwrap()).unwrap();
+    cut(other.connect(relay.target.address).await.unwrap()).await;
+    until_connected(&relay).await;
+}
+
+#[tokio::test]
+async fn a_res_01_opening_per_address_max() {
+    let relay = Running::with_limits(|limits| limits.opening_per_address_max = 2).await;
+    let (account, device) = (Account::new(), Device::new());
+    let mut inside = Client::create(&relay.target, &account, &[device]).await;
+    let silent = [tcp(&relay).await, tcp(&relay).await];
+    cut(tcp(&relay).await).await;
+    let other = TcpSocket::new_v4().unwrap();
+    other.bind("127.0.0.4:0".parse().unwrap()).unwrap();
+    let other = other.connect(relay.target.address).await.unwrap();
+    assert!(relay.target.upgrade(other, PATH, SUBPROTOCOL).await.is_some());
+    assert_eq!(inside.push(&[cell(1024)]).await, [1]);
+    drop(silent);
+    until_connected(&relay).await;
+}
+
+/// A relay that gives everything but one stage a minute.
+async fn with_stage(change: impl FnOnce(&mut caro_relay::limits::Limits)) -> Running {
+    Running::with(|config| {
+        config.plain = false;
+        let limits = &mut config.limits;
+        limits.opening_ms = 60_000;
+        (limits.tls_ms, limits.upgrade_ms) = (60_000, 60_000);
+        (limits.handshake_ms, limits.hello_ms) = (60_000, 60_000);
+        change(limits);
+    })
+    .await
+}
+
+#[tokio::test]
+async fn tls_ms() {
+    let relay = with_stage(|limits| limits.tls_ms = 200).await;
+    // A record that is announced and does not come.
+    let mut half = tcp(&relay).await;
+    half.write_all(&[0x16, 3, 1, 2, 0]).await.unwrap();
+    cut(half).await;
+    drop(Client::create(&relay.target, &Account::new(), &[Device::new()]).await);
+}
+
+#[tokio::test]
+async fn upgrade_ms() {
+    let relay = Running::with_limits(|limits| (limits.opening_ms, limits.upgrade_ms) = (60_000, 200)).await;
+    let mut half = tcp(&relay).await;
+    half.write_all(format!("GET {PATH} HTTP/1.1\r\nHost: x\r\n").as_bytes()).await.unwrap();
+    cut(half).await;
+    drop(Client::create(&relay.target, &Account::new(), &[Device::new()]).await);
+}
+
+#[tokio::test]
+async fn handshake_ms() {
+    let relay = with_stage(|limits| limits.handshake_ms = 200).await;
+    let mut socket = relay.target.socket().await.unwrap();
+    let (_initiator, first) = Initiator::start(&Device::new().static_key(), None, &mut OsEntropy).unwrap();
+    socket.send(Message::binary(first)).await.unwrap();
+    assert!(record(&mut socket).await.is_some());
+    assert!(record(&mut socket).await.is_none());
+    drop(Client::create(&relay.target, &Account::new(), &[Device::new()]).await);
+}
+
+#[tokio::test]
+async fn hello_ms() {
+    let relay = with_stage(|limits| limits.hello_ms = 200).await;
+    Client::connect(&relay.target, &Device::new()).await.ended().await;
+    // Who has said who it is may be silent for longer.
+    let mut client = Client::create(&relay.target, &Account::new(), &[Device::new()]).await;
+    assert!(timeout(Duration::from_millis(400), client.next()).await.is_err());
+}
+
+#[tokio::test]
 async fn a_proxy_that_is_trusted_says_whose_connection_it_is() {
     let relay = Running::with(|config| {
         config.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
@@ -219,8 +300,9 @@ async fn a_res_04_write_ms_ends_a_reader_that_never_reads() {
 }
 
 #[tokio::test]
-async fn outbox_max_ends_a_flood_of_questions_whose_answers_nobody_reads() {
+async fn outbox_messages_max_ends_a_flood_of_questions_whose_answers_nobody_reads() {
     let relay = Running::with_limits(|limits| {
+        limits.messages_per_second_per_account = 10_000_000;
         (limits.messages_per_second, limits.messages_per_second_total) = (10_000_000, 10_000_000);
         limits.write_ms = 600_000;
     })
@@ -233,6 +315,52 @@ async fn outbox_max_ends_a_flood_of_questions_whose_answers_nobody_reads() {
         tokio::spawn(async move { while flooding.try_send(&ToRelay::Ping { token: u64::MAX }).await.is_some() {} });
     watching.others(0).await;
     flood.await.unwrap();
+}
+
+/// A reader that is behind by more bytes than may wait is cut off, and nothing is kept for it.
+async fn cuts_a_reader_that_is_behind(relay: Running) {
+    let (account, devices) = (Account::new(), [Device::new(), Device::new()]);
+    let mut writer = Client::create(&relay.target, &account, &devices).await;
+    for _ in 0..8 {
+        writer.push(&(0..16).map(|_| cell(CELL_BYTES_MAX)).collect::<Vec<_>>()).await;
+    }
+    let mut stuck = narrow(&relay, &account, &devices[1]).await;
+    writer.others(1).await;
+    stuck.send(&ToRelay::Pull { after: 0 }).await;
+    // It says that it has everything, so that it is sent page after page.
+    let confirming = tokio::spawn(async move {
+        for cursor in (1..=128).cycle() {
+            if stuck.try_send(&ToRelay::Delivered { cursor }).await.is_none() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    writer.others(0).await;
+    confirming.await.unwrap();
+    assert_eq!(writer.push(&[cell(1024)]).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_res_04_outbox_bytes_max() {
+    let relay = Running::with_limits(|limits| {
+        (limits.outbox_bytes_max, limits.write_ms) = (100 << 10, 600_000);
+        limits.messages_per_second = 10_000_000;
+        (limits.messages_per_second_total, limits.messages_per_second_per_account) = (10_000_000, 10_000_000);
+    })
+    .await;
+    cuts_a_reader_that_is_behind(relay).await;
+}
+
+#[tokio::test]
+async fn a_res_04_outbox_bytes_total() {
+    let relay = Running::with_limits(|limits| {
+        (limits.outbox_bytes_total, limits.write_ms) = (100 << 10, 600_000);
+        limits.messages_per_second = 10_000_000;
+        (limits.messages_per_second_total, limits.messages_per_second_per_account) = (10_000_000, 10_000_000);
+    })
+    .await;
+    cuts_a_reader_that_is_behind(relay).await;
 }
 
 /// Resident bytes of a process.

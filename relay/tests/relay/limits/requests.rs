@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use caro_link::proof;
-use caro_relay::limits::{ENTRY_BYTES, Limits, OWN_MAX, PAGE_BYTES_MIN, PAGES_UNCONFIRMED_MAX, PUSH_BYTES_WAITING_MAX};
+use caro_relay::limits::{self, ENTRY_BYTES, Limits, OWN_MAX, PAGE_BYTES_MIN, PAGES_UNCONFIRMED_MAX};
 use caro_schema::{
     id::Hash,
     limits::{CELL_BYTES_MAX, NOISE_RECORD_BYTES_MAX, PAGE_CELLS_MAX},
@@ -118,6 +118,109 @@ async fn c_stor_03_bytes_per_account() {
     assert_eq!(other.push(&cells[3..4]).await, [4]);
     other.send(&ToRelay::Push { cells: cells[4..].to_vec() }).await;
     assert!(other.refused(ErrorCode::QuotaExceeded).await.is_some());
+}
+
+#[tokio::test]
+async fn c_stor_03_cells_per_account() {
+    let relay = Running::with_limits(|limits| limits.cells_per_account = 3).await;
+    let (account, device) = (Account::new(), Device::new());
+    let mut client = Client::create(&relay.target, &account, &[device]).await;
+    let cells: Vec<ByteBuf> = (0..5).map(|_| cell(1024)).collect();
+    client.send(&ToRelay::Push { cells: cells.clone() }).await;
+    assert_eq!(client.acknowledged().await.len(), 3);
+    assert!(client.refused(ErrorCode::QuotaExceeded).await.is_some());
+    // Purged ones keep their places.
+    client.send(&ToRelay::Purge { cells: vec![proof::cell_id(&cells[0])] }).await;
+    assert_eq!(client.next().await, Some(ToDevice::Purged { count: 1 }));
+    client.send(&ToRelay::Push { cells: cells[3..].to_vec() }).await;
+    assert!(client.refused(ErrorCode::QuotaExceeded).await.is_some());
+    assert_eq!(client.push(&cells[1..3]).await, [2, 3]);
+}
+
+/// Pushes until the relay says that it is too fast, and no more than so many cells of 64 KiB.
+async fn pushes_until_limited(client: &mut Client, cells_max: usize) -> Option<u64> {
+    for _ in 0..cells_max {
+        client.send(&ToRelay::Push { cells: vec![cell(CELL_BYTES_MAX)] }).await;
+        match client.next().await {
+            Some(ToDevice::Ack { .. }) => {}
+            Some(ToDevice::Error { code: ErrorCode::RateLimited, retry_ms }) => return retry_ms,
+            other => panic!("{other:?}"),
+        }
+    }
+    panic!("{cells_max} cells and no limit");
+}
+
+#[tokio::test]
+async fn bytes_per_second() {
+    let relay = Running::with_limits(|limits| limits.bytes_per_second = 64 << 10).await;
+    let (account, devices) = (Account::new(), [Device::new(), Device::new()]);
+    let mut client = Client::create(&relay.target, &account, &devices).await;
+    assert!(pushes_until_limited(&mut client, 50).await.is_some());
+    client.ended().await;
+    // Another device of the account is not concerned.
+    let mut other = Client::hello(&relay.target, &account, &devices[1]).await;
+    other.push(&[cell(CELL_BYTES_MAX)]).await;
+}
+
+#[tokio::test]
+async fn bytes_per_second_per_account() {
+    let relay = Running::with_limits(|limits| limits.bytes_per_second_per_account = 64 << 10).await;
+    let (account, devices) = (Account::new(), [Device::new(), Device::new()]);
+    let mut client = Client::create(&relay.target, &account, &devices).await;
+    assert!(pushes_until_limited(&mut client, 50).await.is_some());
+    // Nor may another device of the account, and another account may.
+    let mut other = Client::hello(&relay.target, &account, &devices[1]).await;
+    assert!(pushes_until_limited(&mut other, 5).await.is_some());
+    let (neighbour, device) = (Account::new(), Device::new());
+    Client::create(&relay.target, &neighbour, &[device]).await.push(&[cell(CELL_BYTES_MAX)]).await;
+}
+
+#[tokio::test]
+async fn bytes_per_second_total() {
+    let relay = Running::with_limits(|limits| limits.bytes_per_second_total = 64 << 10).await;
+    let mut client = Client::create(&relay.target, &Account::new(), &[Device::new()]).await;
+    assert!(pushes_until_limited(&mut client, 50).await.is_some());
+    let mut other = Client::create(&relay.target, &Account::new(), &[Device::new()]).await;
+    assert!(pushes_until_limited(&mut other, 5).await.is_some());
+}
+
+#[tokio::test]
+async fn messages_per_second_per_account() {
+    let relay = Running::with_limits(|limits| limits.messages_per_second_per_account = 5).await;
+    let (account, devices) = (Account::new(), [Device::new(), Device::new()]);
+    let mut one = Client::create(&relay.target, &account, &devices).await;
+    let mut two = Client::hello(&relay.target, &account, &devices[1]).await;
+    let mut answered = 0;
+    for token in 0..100 {
+        let client = if token % 2 == 0 { &mut one } else { &mut two };
+        client.send(&ToRelay::Ping { token }).await;
+        match client.next().await {
+            Some(ToDevice::Pong { .. }) => answered += 1,
+            Some(ToDevice::Error { code: ErrorCode::RateLimited, retry_ms: Some(_) }) => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    // Four seconds' worth, and what a slow test adds.
+    assert!((15..60).contains(&answered), "{answered}");
+    drop(Client::create(&relay.target, &Account::new(), &[Device::new()]).await);
+}
+
+#[tokio::test]
+async fn push_bytes_waiting_total() {
+    let relay = Running::with_limits(|limits| limits.push_bytes_waiting_total = 100 << 10).await;
+    let (account, devices) = (Account::new(), [Device::new(), Device::new()]);
+    let mut one = Client::create(&relay.target, &account, &devices).await;
+    let mut two = Client::hello(&relay.target, &account, &devices[1]).await;
+    let holder = rusqlite::Connection::open(caro_relay::folder::database(&relay.folder)).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    one.send(&ToRelay::Push { cells: vec![cell(CELL_BYTES_MAX)] }).await;
+    one.send(&ToRelay::Ping { token: 1 }).await;
+    assert_eq!(one.next().await, Some(ToDevice::Pong { token: 1 }));
+    two.send(&ToRelay::Push { cells: vec![cell(CELL_BYTES_MAX)] }).await;
+    assert!(two.refused(ErrorCode::StorageUnavailable).await.is_some());
+    holder.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(one.acknowledged().await.len(), 1);
+    assert_eq!(two.push(&[cell(CELL_BYTES_MAX)]).await, [2]);
 }
 
 #[tokio::test]
@@ -236,10 +339,10 @@ async fn a_res_02_push_bytes_waiting_max_holds_the_sender_while_the_disk_is_slow
     let holder = rusqlite::Connection::open(caro_relay::folder::database(&relay.folder)).unwrap();
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();
     let push = ToRelay::Push { cells: (0..16).map(|_| cell(CELL_BYTES_MAX)).collect() };
-    let mut sent = 0;
+    let (mut sent, waiting_max) = (0, Limits::default().push_bytes_waiting_max as usize);
     while timeout(Duration::from_millis(500), client.try_send(&push)).await.is_ok() {
         sent += 16 * CELL_BYTES_MAX;
-        assert!(sent <= PUSH_BYTES_WAITING_MAX + (24 << 20), "{sent} bytes were taken while the disk stood still");
+        assert!(sent <= waiting_max + (24 << 20), "{sent} bytes were taken while the disk stood still");
     }
     // Who asks nothing of the disk is served.
     neighbour.send(&ToRelay::Ping { token: 9 }).await;
@@ -255,7 +358,8 @@ async fn requests_waiting_max_holds_the_sender_while_the_disk_is_slow() {
     let holder = rusqlite::Connection::open(caro_relay::folder::database(&relay.folder)).unwrap();
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();
     let id = proof::cell_id(&cell(1024));
-    for _ in 0..2 * caro_relay::limits::REQUESTS_WAITING_MAX {
+    let waiting_max = Limits::default().requests_waiting_max as usize;
+    for _ in 0..2 * waiting_max {
         client.send(&ToRelay::Purge { cells: vec![id] }).await;
     }
     // It is not read on, so the question behind the requests is not answered either…
@@ -271,7 +375,7 @@ async fn requests_waiting_max_holds_the_sender_while_the_disk_is_slow() {
             other => panic!("{other:?}"),
         }
     }
-    assert!(purged >= caro_relay::limits::REQUESTS_WAITING_MAX, "{purged}");
+    assert!(purged >= waiting_max, "{purged}");
 }
 
 #[tokio::test]
@@ -290,11 +394,18 @@ async fn t_conn_04_nothing_is_left_of_connections_that_came_and_went() {
 }
 
 #[test]
-fn the_defaults_are_the_documented_ones() {
-    let page = include_str!("../../../../docs/operating.md");
-    let defaults = toml::Table::try_from(Limits::default()).unwrap();
-    for (name, value) in defaults {
-        let row = format!("| `{name}` | {value} |");
-        assert!(page.contains(&row), "docs/operating.md lacks: {row}");
+fn the_page_of_limits_is_the_table() {
+    let kept = include_str!("../../../../docs/relay-limits.md");
+    assert!(kept == limits::page(), "docs/relay-limits.md is stale: caro-relay config limits > docs/relay-limits.md");
+}
+
+/// Trap 36: a limit that is written down and never asked.
+#[test]
+fn trap_36_every_limit_has_a_test_of_its_name() {
+    let sources =
+        [include_str!("requests.rs"), include_str!("connections.rs"), include_str!("../mailboxes.rs")].concat();
+    for row in limits::TABLE {
+        let is_tested = sources.lines().any(|line| line.contains("fn ") && line.contains(row.name));
+        assert!(is_tested, "no test is named after {}", row.name);
     }
 }

@@ -2,10 +2,12 @@
 
 pub(crate) mod account;
 pub(crate) mod client;
+pub(crate) mod served;
 pub(crate) mod server;
 
 pub(crate) use account::{Account, Device, cell};
 pub(crate) use client::{Client, Target};
+pub(crate) use served::Served;
 pub(crate) use server::{Program, Running};
 
 use std::time::{Duration, Instant};

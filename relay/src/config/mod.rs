@@ -1,6 +1,10 @@
 //! What a person may set, from a TOML file, the environment (`CARO_RELAY_…`) and the command line, each over the one
 //! before. Everything has a default with which `caro-relay serve` just works. A name that is not known is an error: a
-//! limit with a mistyped name would be no limit.
+//! limit with a mistyped name would be no limit. How the layers are read is in `layers`, what does not go together in
+//! `together`.
+
+mod layers;
+mod together;
 
 use std::{
     fs,
@@ -10,18 +14,16 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use toml::{Table, Value};
 
 use crate::{
     limits::{CONFIG_BYTES_MAX, Limits},
     registration::{Invitations, Registration},
 };
 
+pub use layers::{Loaded, Origin};
+
 /// Port of a relay that was told none.
 pub const DEFAULT_PORT: u16 = 7490;
-
-/// What begins the name of an environment variable of ours.
-const PREFIX: &str = "CARO_RELAY_";
 
 /// Everything that may be set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +33,15 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The folder for keys, certificate and database.
     pub data: PathBuf,
+    /// A PostgreSQL server that several relays share, as `postgres://user@host:port/database`, in place of the database in
+    /// the folder.
+    pub storage: Option<String>,
+    /// A file with the password for it and nothing else.
+    pub storage_password_file: Option<PathBuf>,
+    /// PEM certificates of whoever vouches for it, in place of those that the system trusts.
+    pub storage_ca: Option<PathBuf>,
+    /// Connections to it.
+    pub storage_connections: u32,
     /// Whether to speak WebSocket without TLS, behind something that adds it.
     pub plain: bool,
     /// The host that devices are told to connect to.
@@ -41,8 +52,14 @@ pub struct Config {
     pub certificate_key: Option<PathBuf>,
     /// Who may make an account.
     pub registration: Admission,
-    /// A file with one invitation a line, for `registration = "token"`.
+    /// A file with one invitation a line, beside those of `caro-relay token`, for `registration = "token"`.
     pub invitations: Option<PathBuf>,
+    /// Whether cells are kept until somebody purges them.
+    pub mode: Mode,
+    /// In the mailbox mode: days after which a cell is forgotten even when a device has not fetched it.
+    pub mailbox_days: u32,
+    /// Where `/health` and `/metrics` are answered; nowhere when it is not set.
+    pub health: Option<SocketAddr>,
     /// Addresses of proxies that are believed when they say, in `X-Forwarded-For`, where a connection comes from.
     pub trusted_proxies: Vec<IpAddr>,
     /// How much is logged.
@@ -63,6 +80,16 @@ pub enum Admission {
     Token,
     /// Nobody.
     Closed,
+}
+
+/// How long cells are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Until a device has them purged. A device that was away for years finds everything.
+    Durable,
+    /// Until every listed device has them, or they are old. A device that was away for longer is told so.
+    Mailbox,
 }
 
 /// How much is logged.
@@ -103,12 +130,34 @@ pub enum ConfigError {
     /// Something in it is not known or not of its kind.
     #[error("{0}: {1}")]
     Wrong(String, String),
+    /// A name in the file is not known.
+    #[error("{file}: {name} is not a setting of caro-relay{}", nearest(.near))]
+    Unknown {
+        /// Which file.
+        file: String,
+        /// The name, with its table.
+        name: String,
+        /// The setting that it resembles most.
+        near: Option<String>,
+    },
     /// An environment variable is not known.
-    #[error("{0} is not a setting of caro-relay")]
-    Variable(String),
+    #[error("{name} is not a setting of caro-relay{}", nearest(.near))]
+    Variable {
+        /// Its name.
+        name: String,
+        /// The variable that it resembles most.
+        near: Option<String>,
+    },
     /// Settings that do not go together.
     #[error("{0}")]
-    Together(&'static str),
+    Together(String),
+    /// Several of these.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Several(Vec<Self>),
+}
+
+fn nearest(near: &Option<String>) -> String {
+    near.as_ref().map_or_else(String::new, |near| format!("; did you mean {near}?"))
 }
 
 impl Default for Config {
@@ -116,12 +165,19 @@ impl Default for Config {
         Self {
             listen: SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), DEFAULT_PORT),
             data: PathBuf::from("caro-relay"),
+            storage: None,
+            storage_password_file: None,
+            storage_ca: None,
+            storage_connections: 8,
             plain: false,
             public_host: None,
             certificate: None,
             certificate_key: None,
             registration: Admission::Open,
             invitations: None,
+            mode: Mode::Durable,
+            mailbox_days: 30,
+            health: None,
             trusted_proxies: Vec::new(),
             log: LogLevel::Info,
             log_format: LogFormat::Text,
@@ -139,6 +195,8 @@ pub struct Overrides {
     pub listen: Option<SocketAddr>,
     /// The folder.
     pub data: Option<PathBuf>,
+    /// The server.
+    pub storage: Option<String>,
     /// Without TLS.
     pub plain: bool,
     /// The host for devices.
@@ -154,23 +212,7 @@ impl Config {
         overrides: Overrides,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let environment: Vec<(String, String)> = environment.into_iter().collect();
-        let variable = |name: &str| environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-        let file = overrides.config.clone().or_else(|| variable("CARO_RELAY_CONFIG").map(PathBuf::from));
-        let mut config: Self = match &file {
-            Some(path) => from_file(path)?,
-            None => Self::default(),
-        };
-        if config.data == Self::default().data {
-            config.data = default_folder(&variable);
-        }
-        config = config.with_environment(&environment)?;
-        config.listen = overrides.listen.unwrap_or(config.listen);
-        config.data = overrides.data.unwrap_or(config.data);
-        config.plain |= overrides.plain;
-        config.public_host = overrides.public_host.or(config.public_host);
-        config.check()?;
-        Ok(config)
+        Ok(Loaded::read(overrides, environment)?.config)
     }
 
     /// Who may make an account, with the invitations read.
@@ -180,70 +222,11 @@ impl Config {
     pub fn registration(&self) -> Result<Registration, ConfigError> {
         Ok(match (self.registration, &self.invitations) {
             (Admission::Open, _) => Registration::Open,
-            (Admission::Closed, _) | (Admission::Token, None) => Registration::Closed,
+            (Admission::Closed, _) => Registration::Closed,
+            (Admission::Token, None) => Registration::Token(Invitations::default()),
             (Admission::Token, Some(path)) => Registration::Token(Invitations::from_lines(&read(path)?)),
         })
     }
-
-    fn with_environment(self, environment: &[(String, String)]) -> Result<Self, ConfigError> {
-        let wrong = |name: &str, error: String| ConfigError::Wrong(name.to_owned(), error);
-        let mut table = Table::try_from(&self).map_err(|error| wrong(PREFIX, error.to_string()))?;
-        let ours = environment.iter().filter(|(name, _)| name.starts_with(PREFIX) && name != "CARO_RELAY_CONFIG");
-        for (name, text) in ours {
-            let key = name[PREFIX.len()..].to_ascii_lowercase();
-            set(&mut table, &key, text).ok_or_else(|| ConfigError::Variable(name.clone()))?;
-            // One at a time, so that the error names the right one.
-            Self::deserialize(Value::Table(table.clone())).map_err(|error| wrong(name, error.to_string()))?;
-        }
-        Self::deserialize(Value::Table(table)).map_err(|error| wrong(PREFIX, error.to_string()))
-    }
-
-    fn check(&self) -> Result<(), ConfigError> {
-        if self.certificate.is_some() != self.certificate_key.is_some() {
-            return Err(ConfigError::Together("certificate and certificate_key must be set together"));
-        }
-        if self.plain && self.certificate.is_some() {
-            return Err(ConfigError::Together("plain means no TLS, so no certificate either"));
-        }
-        if self.registration == Admission::Token && self.invitations.is_none() {
-            return Err(ConfigError::Together("registration = \"token\" needs invitations = \"a file\""));
-        }
-        if let Some(host) = &self.public_host
-            && (host.is_empty() || host.contains(['/', '#', '?', '@', ' ', ':']) && host.parse::<Ipv6Addr>().is_err())
-        {
-            return Err(ConfigError::Together("public_host is a host name or an address, without scheme and port"));
-        }
-        Ok(())
-    }
-}
-
-/// Sets one key from text, which has the kind of what can stand there.
-fn set(table: &mut Table, key: &str, text: &str) -> Option<()> {
-    if let Some(limit) = key.strip_prefix("limits_") {
-        let limits = table.get_mut("limits")?.as_table_mut()?;
-        limits.get(limit)?;
-        limits.insert(limit.to_owned(), number_or_text(text));
-        return Some(());
-    }
-    let value = match key {
-        "plain" => text.parse().map_or_else(|_| Value::from(text), Value::Boolean),
-        "trusted_proxies" => {
-            Value::Array(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(Value::from).collect())
-        }
-        "listen" | "data" | "public_host" | "certificate" | "certificate_key" | "registration" | "invitations"
-        | "log" | "log_format" => Value::from(text),
-        _ => return None,
-    };
-    table.insert(key.to_owned(), value);
-    Some(())
-}
-
-fn number_or_text(text: &str) -> Value {
-    text.parse().map_or_else(|_| Value::from(text), Value::Integer)
-}
-
-fn from_file(path: &Path) -> Result<Config, ConfigError> {
-    toml::from_str(&read(path)?).map_err(|error| ConfigError::Wrong(path.display().to_string(), error.to_string()))
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
@@ -255,15 +238,6 @@ fn read(path: &Path) -> Result<String, ConfigError> {
         return Err(ConfigError::TooLarge(path.display().to_string()));
     }
     Ok(text)
-}
-
-/// Where a service manager says, else where the user's data is.
-fn default_folder<'a>(variable: &impl Fn(&str) -> Option<&'a str>) -> PathBuf {
-    let folder = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    folder("STATE_DIRECTORY")
-        .or_else(|| folder("XDG_DATA_HOME").map(|data| data.join("caro-relay")))
-        .or_else(|| folder("HOME").map(|home| home.join(".local/share/caro-relay")))
-        .unwrap_or_else(|| Config::default().data)
 }
 
 #[cfg(test)]
@@ -290,17 +264,17 @@ mod tests {
 
     #[test]
     fn each_layer_goes_over_the_one_before() {
-        let text = "listen = \"127.0.0.1:1\"\nlog = \"debug\"\n[limits]\nidle_ms = 1\nopening_ms = 2\n";
+        let text = "listen = \"127.0.0.1:1\"\nlog = \"debug\"\n[limits]\nidle_ms = 1\nsession_ms = 2\n";
         let environment = [
             ("CARO_RELAY_LISTEN", "127.0.0.1:2"),
-            ("CARO_RELAY_LIMITS_OPENING_MS", "3"),
+            ("CARO_RELAY_LIMITS_SESSION_MS", "3"),
             ("CARO_RELAY_TRUSTED_PROXIES", "127.0.0.1, ::1"),
             ("CARO_RELAY_PLAIN", "true"),
             ("CARO_OTHER", "x"),
         ];
         let config = load(text, &environment).unwrap();
         assert_eq!(config.listen, "127.0.0.1:2".parse().unwrap());
-        assert_eq!((config.limits.idle_ms, config.limits.opening_ms), (1, 3));
+        assert_eq!((config.limits.idle_ms, config.limits.session_ms), (1, 3));
         assert_eq!(config.trusted_proxies, ["127.0.0.1".parse::<IpAddr>().unwrap(), "::1".parse().unwrap()]);
         assert!(config.plain && config.log == LogLevel::Debug);
     }
@@ -308,16 +282,24 @@ mod tests {
     #[test]
     fn trap_36_a_name_or_value_that_is_not_known_is_named() {
         type Variables = &'static [(&'static str, &'static str)];
-        let cases: [(&str, Variables, &str); 9] = [
-            ("lisen = \"x\"", &[], "lisen"),
-            ("[limits]\nidle_seconds = 3", &[], "idle_seconds"),
+        let cases: [(&str, Variables, &str); 13] = [
+            ("lisen = \"x\"", &[], "lisen is not a setting of caro-relay; did you mean listen?"),
+            ("[limits]\nidle_seconds = 3", &[], "limits.idle_seconds is not"),
+            ("[limits]\nidle_m = 3", &[], "did you mean limits.idle_ms?"),
+            ("idle_ms = 3", &[], "did you mean limits.idle_ms?"),
+            ("[limit]\nidle_ms = 3", &[], "did you mean limits?"),
             ("listen = \"nowhere\"", &[], "listen"),
             ("plain = \"yes\"", &[], "plain"),
-            ("", &[("CARO_RELAY_LISEN", "x")], "CARO_RELAY_LISEN"),
-            ("", &[("CARO_RELAY_LIMITS_IDLE", "1")], "CARO_RELAY_LIMITS_IDLE"),
+            (
+                "",
+                &[("CARO_RELAY_LISEN", "x")],
+                "CARO_RELAY_LISEN is not a setting of caro-relay; did you mean CARO_RELAY_LISTEN?",
+            ),
+            ("", &[("CARO_RELAY_LIMITS_IDLE", "1")], "did you mean CARO_RELAY_LIMITS_IDLE_MS?"),
             ("", &[("CARO_RELAY_LIMITS_IDLE_MS", "soon")], "CARO_RELAY_LIMITS_IDLE_MS"),
             ("", &[("CARO_RELAY_PLAIN", "yes")], "CARO_RELAY_PLAIN"),
-            ("registration = \"token\"", &[], "invitations"),
+            ("mode = \"postbox\"", &[], "postbox"),
+            ("[limits]\nopening_max = 0", &[], "limits.opening_max = 0 would let nobody in"),
         ];
         for (text, environment, word) in cases {
             let error = load(text, environment).unwrap_err().to_string();
@@ -338,15 +320,73 @@ mod tests {
 
     #[test]
     fn settings_that_do_not_go_together_are_refused() {
-        for text in [
-            "certificate = \"a\"",
-            "certificate_key = \"a\"",
-            "plain = true\ncertificate = \"a\"\ncertificate_key = \"b\"",
-            "public_host = \"wss://relay\"",
-            "public_host = \"relay:7490\"",
+        for (text, words) in [
+            ("certificate = \"a\"", "certificate_key"),
+            ("certificate_key = \"a\"", "certificate_key"),
+            ("plain = true\ncertificate = \"a\"\ncertificate_key = \"b\"", "plain"),
+            ("public_host = \"wss://relay\"", "public_host"),
+            ("public_host = \"relay:7490\"", "public_host"),
+            ("invitations = \"a\"", "registration = \"token\""),
+            ("mailbox_days = 3", "mode = \"mailbox\""),
+            ("mode = \"mailbox\"\nmailbox_days = 0", "mailbox_days"),
+            ("storage = \"mysql://ada@db/caro\"", "not the address of a PostgreSQL server"),
+            ("storage = \"postgres://ada:canary@db/caro\"", "has a password in it"),
+            ("storage_ca = \"a\"", "storage = \"postgres://"),
+            ("storage_connections = 3", "storage = \"postgres://"),
+            ("storage = \"postgres://ada@db/caro\"\nstorage_connections = 1", "storage_connections"),
+            ("listen = \"127.0.0.1:7490\"\nhealth = \"127.0.0.1:7490\"", "health"),
+            (
+                "[limits]\nopening_ms = 1000\ntls_ms = 2000",
+                "limits.tls_ms = 2000 is more than limits.opening_ms = 1000",
+            ),
+            ("[limits]\nopening_max = 10\nopening_per_address_max = 11", "limits.opening_per_address_max"),
         ] {
-            assert!(matches!(load(text, &[]), Err(ConfigError::Together(_))), "{text}");
+            match load(text, &[]) {
+                Err(ConfigError::Together(said)) => assert!(said.contains(words), "{text}: {said}"),
+                Err(ConfigError::Several(all)) => {
+                    assert!(all.iter().any(|one| one.to_string().contains(words)), "{text}: {all:?}");
+                }
+                other => panic!("{text}: {other:?}"),
+            }
         }
         assert!(load("public_host = \"2001:db8::1\"", &[]).is_ok());
+        assert!(load("registration = \"token\"", &[]).is_ok());
+        assert!(load("mode = \"mailbox\"\nmailbox_days = 3", &[]).is_ok());
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_said_at_once() {
+        let Err(ConfigError::Several(all)) =
+            load("lisen = 1\nplane = true\n[limits]\nidel_ms = 3", &[("CARO_RELAY_X", "y")])
+        else {
+            panic!("not several")
+        };
+        assert_eq!(all.len(), 4, "{all:?}");
+    }
+
+    #[test]
+    fn where_a_setting_comes_from_is_known() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "log = \"debug\"\n[limits]\nidle_ms = 70000\n").unwrap();
+        let overrides = Overrides { config: Some(file.path().to_owned()), plain: true, ..Overrides::default() };
+        let environment = [("CARO_RELAY_LOG_FORMAT".to_owned(), "json".to_owned())];
+        let loaded = Loaded::read(overrides, environment).unwrap();
+        for (name, origin) in [
+            ("log", Origin::File),
+            ("limits.idle_ms", Origin::File),
+            ("log_format", Origin::Environment),
+            ("plain", Origin::CommandLine),
+            ("limits.opening_ms", Origin::Default),
+        ] {
+            assert_eq!(loaded.origin(name), origin, "{name}");
+        }
+        let shown = loaded.show();
+        assert!(shown.contains("log_format = \"json\"  # from the environment\n"), "{shown}");
+        assert!(shown.contains("idle_ms = 70000  # from the file\n"), "{shown}");
+        // What is shown is a configuration again.
+        fs::write(file.path(), &shown).unwrap();
+        let again =
+            Config::load(Overrides { config: Some(file.path().to_owned()), ..Overrides::default() }, []).unwrap();
+        assert_eq!(again, loaded.config);
     }
 }
