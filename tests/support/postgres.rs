@@ -127,7 +127,12 @@ impl Postgres {
         eventually("the server comes up", || {
             if self.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None))) {
                 let mut command = self.command("postgres");
-                command.arg("-D").arg(self.data()).arg("-k").arg(self.folder.path()).args(["-p", &self.port.to_string()]);
+                command
+                    .arg("-D")
+                    .arg(self.data())
+                    .arg("-k")
+                    .arg(self.folder.path())
+                    .args(["-p", &self.port.to_string()]);
                 let addresses = if self.over_tcp { "localhost" } else { "" };
                 command.args(["-c", &format!("listen_addresses={addresses}")]);
                 let log = log.try_clone().expect("a second handle");
@@ -159,7 +164,18 @@ impl Postgres {
     pub fn psql(&self, statements: &str) -> Output {
         let mut command = Command::new(self.programs.join("psql"));
         command.env_clear().env("PGCONNECT_TIMEOUT", "5").arg("-h").arg(self.folder.path());
-        command.args(["-p", &self.port.to_string(), "-U", USER, "-d", DATABASE, "-XAtq", "-v", "ON_ERROR_STOP=1", "-c"]);
+        command.args([
+            "-p",
+            &self.port.to_string(),
+            "-U",
+            USER,
+            "-d",
+            DATABASE,
+            "-XAtq",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-c",
+        ]);
         command.arg(statements).stdin(Stdio::null()).output().expect("psql starts")
     }
 
@@ -281,7 +297,8 @@ fn command(program: &Path, user: Option<(u32, u32)>) -> Command {
 /// An empty cluster to copy, made once.
 fn template(programs: &Path, user: Option<(u32, u32)>) -> PathBuf {
     let who = user.map_or(geteuid().as_raw(), |(user, _)| user);
-    let version = programs.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or("own").to_owned();
+    let version =
+        programs.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or("own").to_owned();
     let cache = std::env::temp_dir().join(format!("caro-pg-empty-{version}-{who}-2"));
     let lock = File::options().create(true).truncate(false).write(true).open(cache.with_extension("lock"));
     let lock = lock.expect("a file to lock");

@@ -1,6 +1,7 @@
 //! The relay over real sockets and real files. Each test speaks to it as a device does, with a small client over
 //! `caro-link`; what is in one process and what is the built program is said by the helper that starts it.
 
+mod admin;
 mod cells;
 mod doors;
 mod durability;
@@ -10,5 +11,8 @@ mod live;
 mod log;
 mod mailboxes;
 mod members;
+mod operating;
+mod postgres;
 mod program;
+mod proxies;
 mod support;

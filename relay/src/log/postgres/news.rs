@@ -33,10 +33,10 @@ const CHANNEL: &str = "caro_relay";
 const GATHER: Duration = Duration::from_millis(15);
 
 /// How often everything is looked at in case a word was lost, and how often a relay says that it is there.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(3);
 
 /// How long a relay counts that does not say that it is there.
-const SILENT: &str = "20 seconds";
+const SILENT: &str = "15 seconds";
 
 /// How long one question to the server may take.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -346,7 +346,10 @@ impl<'a> Conversation<'a> {
             SELECT handle, cursor, list_version, octet_length(added), closed FROM account WHERE handle = ANY($1)";
         let here = self.ears.accounts();
         if self.present().await? {
-            self.seat(&here).await?;
+            // The others have taken it for gone.
+            for handle in &here {
+                self.mouth.say(*handle);
+            }
         }
         let gone = format!("DELETE FROM node WHERE seen < now() - interval '{SILENT}' * 3");
         self.client.execute(&gone, &[]).await?;

@@ -315,6 +315,12 @@ pub(crate) async fn record(socket: &mut Socket) -> Option<Vec<u8>> {
     None
 }
 
+/// The certificate that a server shows.
+pub(crate) async fn certificate(tcp: TcpStream, name: std::net::IpAddr) -> Vec<u8> {
+    let tls = TlsConnector::from(any_certificate()).connect(ServerName::from(name), tcp).await.expect("TLS");
+    tls.get_ref().1.peer_certificates().expect("a certificate")[0].to_vec()
+}
+
 fn any_certificate() -> Arc<ClientConfig> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider.clone())
