@@ -151,3 +151,44 @@ fn trap_21_a_dictionary_run_against_everything_that_is_left_gives_no_hit() {
     assert!(looked >= 5);
     start(&devices);
 }
+
+#[test]
+fn ds004_what_a_rule_keeps_here_is_in_no_cell_that_a_relay_ever_gets() {
+    let mut relay = Relay::new();
+    let devices = pair(&relay);
+    let [laptop, desktop] = &devices;
+    laptop.home.caro_ok(&["config", "set", "sync.exclude_commands", "^pass "]);
+    laptop.home.caro_ok(&["config", "set", "sync.exclude_sessions", "private"]);
+    laptop.type_lines("one", &[&format!("pass show {WORD}"), "echo goes"]);
+    laptop.type_lines("private", &[&format!("ls {WORD}")]);
+    let file = laptop.home.write("old_history", format!("pass insert {WORD}\necho imported\n"));
+    laptop.home.caro_ok(&["import", "bash", file.to_str().expect("a path")]);
+    fs::remove_file(&file).expect("removed");
+    eventually("the laptop has all", || (laptop.home.count() == 5).then_some(()));
+    laptop.sync();
+    desktop.expect_commands(&["echo goes", "echo imported"]);
+    let relay_file = relay.data().join("relay.db");
+    // What is kept here by hand afterwards is not only gone: what carried it is.
+    laptop.home.caro_ok(&["sync", "keep-here", "--yes", "echo", "goes"]);
+    desktop.expect_commands(&["echo imported"]);
+    laptop.sync();
+    let said = laptop.home.caro_ok(&["sync", "preview", "--json"]);
+    assert!(said.contains("\"why\":\"exclude_commands\"") && said.contains("\"why\":\"kept\""), "{said}");
+    stop(&devices);
+    relay.stop();
+    let opened = Opened::home(&laptop.home.data());
+    assert_eq!(opened.cells_with(&relay_file, WORD).len(), 0, "an excluded command left the device");
+    assert_eq!(opened.cells_with(&relay_file, "echo goes").len(), 0, "what is kept here is still there");
+    assert!(!opened.cells_with(&relay_file, "echo imported").is_empty(), "the search finds what went");
+    // Without the rule it goes: the proof is one.
+    relay.start_again();
+    start(&devices);
+    laptop.home.caro_ok(&["config", "unset", "sync.exclude_commands"]);
+    laptop.type_lines("one", &[&format!("pass edit {WORD}")]);
+    desktop.expect_commands(&["echo imported", &format!("pass edit {WORD}")]);
+    laptop.sync();
+    stop(&devices);
+    relay.stop();
+    assert!(!Opened::home(&laptop.home.data()).cells_with(&relay_file, WORD).is_empty());
+    start(&devices);
+}

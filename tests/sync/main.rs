@@ -2,6 +2,8 @@
 //! killed or switched off in between; and nobody in the middle learns what it was.
 
 mod crash;
+mod deciding;
+mod devices;
 mod joining;
 mod network;
 mod offline;

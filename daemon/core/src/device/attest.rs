@@ -5,14 +5,16 @@ use caro_schema::{
     body::{
         self,
         attest::{Attest, Seen},
+        snapshot::Origin,
     },
     codec,
-    id::DeviceId,
+    id::OpId,
     ipc::sync::StopReason,
     op::{Parent, Payload, RawChange, kind},
     relay::Position,
 };
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 use super::{Account, DeviceError, Env, receive::Batch, state};
 use crate::{
@@ -38,6 +40,11 @@ pub(super) struct Attested {
 }
 
 impl Attested {
+    /// Whether nothing was ever said.
+    pub(super) fn is_new(&self) -> bool {
+        self.seq == 0
+    }
+
     pub(super) fn note_clock_set_back(&mut self, now_ms: u64) {
         self.at_ms = self.at_ms.min(now_ms);
     }
@@ -85,12 +92,23 @@ impl Account {
 
     /// Says what this device has seen.
     pub(super) fn attest(&mut self, env: &mut Env<'_>) -> Result<Step, DeviceError> {
+        self.say_seen(false, &[], env)
+    }
+
+    /// Says that everything there is was read, and which parts are missing all the same.
+    pub(super) fn attest_all_read(&mut self, missing: &[OpId], env: &mut Env<'_>) -> Result<Step, DeviceError> {
+        self.say_seen(true, missing, env)
+    }
+
+    fn say_seen(&mut self, all_read: bool, missing: &[OpId], env: &mut Env<'_>) -> Result<Step, DeviceError> {
         let vector = self.log.vector().iter();
         let vector = vector.map(|(author, tip)| Parent { author: *author, seq: tip.seq, op: tip.op }).collect();
         let seen = |remote: &crate::sync::Remote| {
             remote.position().map(|position| Seen { relay: remote.record.relay_key, position })
         };
-        let attest = Attest { vector, relays: self.remotes.values().filter_map(seen).collect() };
+        let missing: Vec<u8> = missing.iter().flat_map(|part| part.0).collect();
+        let relays = self.remotes.values().filter_map(seen).collect();
+        let attest = Attest { vector, relays, all_read, missing: ByteBuf::from(missing) };
         let change = RawChange(body::kind::ATTEST, codec::encode(&attest).into());
         let packed = payload::pack(&Payload { changes: vec![change] });
         let mut writes = self.append_packed(kind::ATTEST, packed, env)?;
@@ -108,12 +126,14 @@ impl Account {
     }
 
     /// Compares what another device was shown with what this one was.
-    pub(super) fn note_attest(&mut self, author: DeviceId, attest: &Attest, batch: &mut Batch<'_>) {
+    pub(super) fn note_attest(&mut self, origin: Origin, attest: &Attest, batch: &mut Batch<'_>) {
+        let author = origin.author;
         if author == self.vault.device_id() || attest.check().is_err() {
             return;
         }
         self.members.note_has(&author, &attest.vector, |_| false);
         batch.members_changed = true;
+        self.note_missed_elsewhere(attest, origin.stamp, &batch.rows, batch.now_ms);
         for seen in &attest.relays {
             let Some(remote) = self.remotes.values_mut().find(|remote| remote.record.relay_key == seen.relay) else {
                 continue;

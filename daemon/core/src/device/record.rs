@@ -138,6 +138,7 @@ impl Account {
         }
         self.note_forwards_set_back(now_ms);
         self.note_erasing_set_back(now_ms);
+        self.note_missing_set_back(now_ms);
         self.attested.note_clock_set_back(now_ms);
         self.unsaid.note_clock_set_back(now_ms);
     }
@@ -148,7 +149,7 @@ impl Account {
             return Some(0);
         }
         let pending = self.pending.values().map(|pending| pending.due_ms).min();
-        [pending, self.unsaid.due_ms(), self.attest_at_ms(), self.forward_at_ms(), self.erase_at_ms()]
+        [pending, self.unsaid.due_ms(), self.attest_at_ms(), self.forward_at_ms(), self.erase_at_ms(), self.missing_at_ms()]
             .into_iter()
             .flatten()
             .min()
@@ -172,6 +173,9 @@ impl Account {
         }
         if step.writes.is_empty() {
             step = self.erase(history, rows, env)?;
+        }
+        if step.writes.is_empty() {
+            step = self.see_to_missing(rows, env)?;
         }
         if step.writes.is_empty() {
             step = self.compact(history, rules, rows, env)?;

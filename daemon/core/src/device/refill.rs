@@ -181,7 +181,7 @@ impl Account {
     }
 
     /// Seals what a row holds once more, and remembers the new cell; none when the row is not there any more.
-    fn seal_again(
+    pub(super) fn seal_again(
         &self,
         space: Space,
         key: Vec<u8>,
@@ -198,7 +198,7 @@ impl Account {
         Ok(Some(cell))
     }
 
-    fn queue_for(&mut self, number: RemoteNumber, cells: Vec<Vec<u8>>, rows: Overlay<'_>) -> Result<Step, DeviceError> {
+    pub(super) fn queue_for(&mut self, number: RemoteNumber, cells: Vec<Vec<u8>>, rows: Overlay<'_>) -> Result<Step, DeviceError> {
         let mut step = Step { writes: rows.into_writes(), notices: vec![Notice::Sync], ..Step::default() };
         if let Some(remote) = self.remote_mut(number) {
             step.writes.extend(cells.into_iter().map(|cell| Write::Queue(number, remote.enqueue(), Some(cell))));

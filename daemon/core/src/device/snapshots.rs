@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Account, DeviceError,
+    missed::at_most,
     overlay::Overlay,
     receive::{Arrived, Batch},
     state,
@@ -83,6 +84,11 @@ impl Snapshots {
     /// Every part that is here.
     pub(super) fn parts(&self) -> impl Iterator<Item = OpId> {
         self.loose.keys().copied().chain(self.kept.values().flat_map(|kept| kept.list.part_ids()))
+    }
+
+    /// Parts that lists name which cannot be believed yet for want of them.
+    pub(super) fn missing(&self) -> Vec<OpId> {
+        at_most(self.expected.iter().flat_map(|expected| expected.missing.iter().copied()))
     }
 
     /// Whether a part is here.

@@ -285,3 +285,45 @@ fn ds001_what_is_left_is_everywhere_and_what_was_deleted_is_nowhere() {
         assert_eq!(world.machines[at].history.len(), 12 - deleted.len(), "seed {seed}");
     }
 }
+
+#[test]
+fn c_stor_03_what_rotted_at_the_relay_is_brought_again_by_itself_and_a_newcomer_is_complete() {
+    let mut world = World::joined(2);
+    for n in 0..5 {
+        world.record(n % 2, &format!("command {n}"));
+        world.settle();
+        world.now_ms += 60_000;
+    }
+    // A relay finds out when it reads what it kept, and sends it as gone: in the middle, and at the end of a chain.
+    let held: Vec<_> = world.relay.cells.iter().map(|cell| caro_link::proof::cell_id(cell)).collect();
+    let last = held.len();
+    world.relay.gone.extend([held[last - 1], held[last - 4], held[last - 5]]);
+    let at = late(&mut world);
+    world.now_ms += 30_000;
+    world.settle();
+    assert_eq!(world.machines[at].commands().len(), 5);
+    world.assert_converged();
+    let warnings = world.machines[at].device.account().unwrap().status(|_| None).warnings;
+    assert!(!warnings.iter().any(|warning| matches!(warning, caro_schema::ipc::sync::Warning::Withheld { .. })));
+}
+
+#[test]
+fn c_stor_03_a_part_of_a_snapshot_that_rotted_is_brought_again() {
+    let mut world = World::joined(2);
+    for n in 0..30 {
+        world.now_ms += 1_000;
+        world.record(0, &format!("command {n}"));
+        world.settle();
+    }
+    let kept = |world: &World| -> Vec<(usize, caro_schema::id::CellId)> {
+        let ids = world.relay.cells.iter().map(|cell| (cell.len(), caro_link::proof::cell_id(cell)));
+        ids.filter(|(_, id)| !world.relay.gone.contains(id)).collect()
+    };
+    let largest = kept(&world).into_iter().max().unwrap().1;
+    world.relay.gone.insert(largest);
+    let at = late(&mut world);
+    world.now_ms += 60_000;
+    world.settle();
+    assert_eq!(world.machines[at].commands().len(), 30);
+    world.assert_converged();
+}

@@ -1,0 +1,98 @@
+//! What a person may decide about their data: deleting with a way back, keeping here, emptying relays, starting over.
+
+use std::fs;
+
+use caro_tests::{Relay, eventually};
+
+use super::two_devices::pair;
+
+#[test]
+fn ds001_a_deletion_can_be_taken_back_and_until_then_other_devices_keep_it() {
+    let relay = Relay::new();
+    let (laptop, desktop) = pair(&relay);
+    laptop.type_lines("one", &["echo keep", "echo regretted"]);
+    desktop.expect_commands(&["echo keep", "echo regretted"]);
+    laptop.home.caro_ok(&["history", "delete", "--yes", "--match", "regretted"]);
+    assert_eq!(laptop.home.commands(), ["echo keep"], "gone at once");
+    // A daemon that was killed meanwhile knows it still.
+    laptop.kill();
+    laptop.home.caro_ok(&["daemon", "start"]);
+    assert_eq!(laptop.home.commands(), ["echo keep"]);
+    laptop.sync();
+    assert_eq!(desktop.home.count(), 2);
+    assert_eq!(laptop.home.caro_ok(&["history", "undelete"]), "1 command taken back\n");
+    laptop.expect_commands(&["echo keep", "echo regretted"]);
+    assert_eq!(laptop.home.caro(&["history", "undelete"]).status.code(), Some(1), "once");
+    // When the time is over it is for ever, everywhere.
+    laptop.home.caro_ok(&["config", "set", "history.undo_seconds", "1"]);
+    laptop.home.caro_ok(&["history", "delete", "--yes", "--match", "regretted"]);
+    desktop.expect_commands(&["echo keep"]);
+    assert_eq!(laptop.home.caro(&["history", "undelete"]).status.code(), Some(1));
+}
+
+#[test]
+fn ds001_deleted_here_only_it_stays_elsewhere_and_does_not_come_back() {
+    let relay = Relay::new();
+    let (laptop, desktop) = pair(&relay);
+    laptop.type_lines("one", &["echo everywhere", "echo not here"]);
+    desktop.expect_commands(&["echo everywhere", "echo not here"]);
+    desktop.home.caro_ok(&["history", "delete", "--yes", "--here", "--now", "--match", "not here"]);
+    for _ in 0..2 {
+        desktop.expect_commands(&["echo everywhere"]);
+        laptop.sync();
+        desktop.sync();
+        desktop.kill();
+        desktop.home.caro_ok(&["daemon", "start"]);
+    }
+    laptop.expect_commands(&["echo everywhere", "echo not here"]);
+}
+
+#[test]
+fn pc003_an_emptied_relay_holds_nothing_and_every_device_is_told_and_keeps_its_history() {
+    let relay = Relay::new();
+    let laptop = caro_tests::Device::new();
+    let phrase = laptop.init(&relay, "laptop");
+    let desktop = caro_tests::Device::new();
+    desktop.restore(&relay, "desktop", &phrase);
+    laptop.type_lines("one", &["echo stays"]);
+    desktop.expect_commands(&["echo stays"]);
+    let refused = laptop.home.caro_with_input(&["sync", "delete-remote", "--yes", "--phrase-stdin"], "abandon ability");
+    assert!(!refused.status.success(), "nothing without the phrase");
+    let output = laptop.home.caro_with_input(&["sync", "delete-remote", "--yes", "--phrase-stdin"], &phrase);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for device in [&laptop, &desktop] {
+        let is_told = || device.home.caro(&["sync", "status"]).stdout;
+        eventually("the device is told", || String::from_utf8_lossy(&is_told()).contains("gone").then_some(()));
+        assert_eq!(device.home.commands(), ["echo stays"]);
+    }
+    let late = caro_tests::Device::new();
+    let arguments = ["sync", "restore", "--relay", relay.address(), "--name", "late", "--phrase-stdin"];
+    assert!(!late.home.caro_with_input(&arguments, &phrase).status.success(), "there is no account any more");
+}
+
+#[test]
+fn pc003_after_a_reset_nothing_is_left_and_an_export_has_it_all() {
+    let device = caro_tests::Device::new();
+    device.type_lines("one", &["echo canary-of-a-reset"]);
+    device.expect_commands(&["echo canary-of-a-reset"]);
+    device.home.caro_ok(&["config", "set", "screen.mouse", "false"]);
+    assert!(!device.home.caro(&["reset"]).status.success(), "nobody was there to ask");
+    assert_eq!(device.home.commands(), ["echo canary-of-a-reset"]);
+    let kept = device.home.path().join("kept.jsonl");
+    device.home.caro_ok(&["reset", "--yes", "--export", kept.to_str().expect("a path")]);
+    assert!(fs::read_to_string(&kept).expect("the export").contains("canary-of-a-reset"));
+    fs::remove_file(&kept).expect("removed");
+    let mut left = Vec::new();
+    let mut folders = vec![device.home.path()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() { folders.push(path) } else { left.push(path) }
+        }
+    }
+    let config = left.iter().filter(|path| path.ends_with("config.toml")).count();
+    assert_eq!((left.len(), config), (1, 1), "only the configuration: {left:?}");
+    device.home.caro_ok(&["reset", "--yes", "--config"]);
+    assert!(!left[0].exists());
+    assert_eq!(device.home.caro_ok(&["history", "list", "-c"]), "", "caro begins anew");
+}
