@@ -15,6 +15,7 @@ use caro_relay::{
     limits::Limits,
     log::{Change, Log, LogReader, memory::MemoryLog},
     protocol::{Arrival, Output, Policy, Reading, Relay as Protocol, SessionId},
+    quota::Quota,
     registration::Registration,
     store::{Job, Notary, Work, read, write},
 };
@@ -266,8 +267,8 @@ impl Relay {
         let cells = cells.into_iter().map(|cell| (proof::cell_id(&cell), cell.into())).collect();
         let list = account.list;
         let changes = vec![
-            Change::Create { account: account.public, list, accounts_max: 1 },
-            Change::Append { handle: *handle, cells, quota_bytes: 0 },
+            Change::Create { account: account.public, list, accounts_max: 1, invitation: None },
+            Change::Append { handle: *handle, cells, quota: Quota::default() },
         ];
         let changed = log.commit(changes).expect("a log in memory");
         assert_eq!(changed.len(), 2);

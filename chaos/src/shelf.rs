@@ -110,4 +110,8 @@ impl Log for Shelf {
     fn settle(&mut self) -> Result<(), LogError> {
         self.log.settle()
     }
+
+    fn expire(&mut self, before_day: u32) -> Result<(u64, bool), LogError> {
+        self.log.expire(before_day)
+    }
 }

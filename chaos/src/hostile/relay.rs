@@ -14,6 +14,7 @@ use caro_relay::{
     limits::Limits,
     log::{Change, Log, LogReader, Room, memory::MemoryLog},
     protocol::{Arrival, Output, Policy, Relay as Protocol, SessionId},
+    quota::Quota,
     registration::Registration,
     store::{Batch, Job, Notary, Ticket, Work, read, write},
 };
@@ -370,8 +371,8 @@ impl Relay {
         let Some(list) = self.truth.lists.get(&handle).cloned() else { return log };
         let named = cells.into_iter().map(|cell| (proof::cell_id(&cell), cell)).collect();
         let changes = vec![
-            Change::Create { account: public, list, accounts_max: u64::MAX },
-            Change::Append { handle, cells: named, quota_bytes: 0 },
+            Change::Create { account: public, list, accounts_max: u64::MAX, invitation: None },
+            Change::Append { handle, cells: named, quota: Quota::default() },
         ];
         log.commit(changes).expect("a log in memory");
         log
@@ -428,8 +429,7 @@ impl Truth {
 
 impl Inside {
     fn new(signer: &Arc<Signer>, generation: Generation, log: MemoryLog) -> Self {
-        let policy =
-            Policy::durable(Limits::default(), Registration::Open, Hash(signer.public()));
+        let policy = Policy::durable(Limits::default(), Registration::Open, Hash(signer.public()));
         Self {
             protocol: Protocol::new(policy),
             log,
@@ -465,7 +465,7 @@ impl Inside {
 
     fn append(&mut self, handle: Handle, cells: Vec<(CellId, ByteBuf)>, now_ms: u64) {
         self.own += 1;
-        let change = Change::Append { handle, cells, quota_bytes: 0 };
+        let change = Change::Append { handle, cells, quota: Quota::default() };
         let job = Job { ticket: Ticket(self.own), work: Work::Change(change) };
         let batch: Batch = write(&mut self.log, &self.notary, vec![job]);
         self.protocol.handle_batch(batch, now_ms);
