@@ -175,6 +175,11 @@ fn words(fault: Fault) -> (u8, String, String) {
             "this device is not of the account any more; its own history stays",
             "to come in again as a new device: caro sync restore, or caro sync join with a code from another one",
         ),
+        Fault::NotInStep => say(
+            exit::TRY_LATER,
+            "not every relay has everything, or not everything that is there is here; nothing was changed",
+            "see which one: caro sync status; one that is gone for good: caro sync remote remove",
+        ),
         Fault::NothingBegun => say(
             exit::STATE,
             "no phrase is waiting to be confirmed",
@@ -366,6 +371,7 @@ mod tests {
             Fault::ThisDevice,
             Fault::AlreadyRevoked,
             Fault::NotMember,
+            Fault::NotInStep,
             Fault::NothingBegun,
             Fault::CodeForm,
             Fault::CodeWord { position: 2, nearest: "zebra".into() },

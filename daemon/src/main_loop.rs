@@ -270,6 +270,7 @@ impl MainLoop {
         if self.state.is_ready() {
             self.state.answer_flushes();
             self.run_timer();
+            self.state.empty_what_was_left();
             self.state.answer_waiters();
         }
         if self.state.is_ready()

@@ -13,7 +13,7 @@ use caro_core::{
 };
 use caro_schema::ipc::{
     Fault, Reply,
-    sync::{StopReason, SyncStatus},
+    sync::{StopReason, SyncStatus, Warning},
 };
 
 use crate::{
@@ -183,7 +183,7 @@ impl State {
     /// # Errors
     /// When the store cannot be read or written to.
     pub fn leave_for_another(&mut self) -> Result<(), Fault> {
-        if !self.device.account().is_some_and(|account| account.is_cloned() || account.is_out()) {
+        if !self.device.account().is_some_and(Account::may_come_again) {
             return Ok(());
         }
         self.links.stop();
@@ -193,7 +193,12 @@ impl State {
     /// How syncing is.
     pub fn sync_status(&self) -> SyncStatus {
         match self.device.account() {
-            Some(account) => account.status(|remote| self.links.attempt(remote.number)),
+            Some(account) => {
+                let mut status = account.status(|remote| self.links.attempt(remote.number));
+                let left = self.device.left().map(|old| Warning::NotEmptied { address: old.address.clone() });
+                status.warnings.extend(left);
+                status
+            }
             None => SyncStatus::default(),
         }
     }

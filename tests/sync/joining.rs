@@ -72,14 +72,19 @@ fn a_device_in_an_account_is_told_so_and_stays_in_it() {
     let relay = Relay::new();
     let device = Device::new();
     device.init(&relay, "laptop");
-    let before = device.home.caro_ok(&["sync", "devices", "--json"]);
+    let listed = || {
+        let printed = device.home.caro_ok(&["sync", "devices", "--json"]);
+        let ids = printed.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+        ids.map(|json| (json["device"].clone(), json["added_ms"].clone())).collect::<Vec<_>>()
+    };
+    let before = listed();
     for arguments in [["sync", "init", "--yes", "--relay"], ["sync", "restore", "--phrase-stdin", "--relay"]] {
         let arguments = [&arguments[..], &[relay.address()]].concat();
         let output = device.home.caro_with_input(&arguments, OTHER);
         assert!(!output.status.success());
         assert!(String::from_utf8_lossy(&output.stderr).contains("already"), "{output:?}");
     }
-    assert_eq!(device.home.caro_ok(&["sync", "devices", "--json"]), before);
+    assert_eq!(listed(), before);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod crash;
 mod deciding;
 mod devices;
+mod identity;
 mod joining;
 mod network;
 mod offline;

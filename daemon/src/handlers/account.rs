@@ -3,7 +3,6 @@
 
 use caro_schema::ipc::{Fault, Reply};
 
-use super::sync::may_come_again;
 use crate::{remote::Address, state::State};
 
 /// Whether this device can come into an account, or be known at one more relay, as far as that can be told here. The same
@@ -14,7 +13,7 @@ use crate::{remote::Address, state::State};
 pub(crate) fn check(state: &State, relay: &str, joins: bool) -> Result<Reply, Fault> {
     match (state.device.account(), joins) {
         // A copied home may join as a device of its own.
-        (Some(account), true) if !may_come_again(account) => return Err(Fault::AlreadySynced),
+        (Some(account), true) if !account.may_come_again() => return Err(Fault::AlreadySynced),
         (None, false) => return Err(Fault::NotSynced),
         _ => {}
     }

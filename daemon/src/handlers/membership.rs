@@ -14,15 +14,17 @@ use caro_schema::{
     id::{DeviceId, RelayKey},
     ipc::{
         Fault, Reply, Request,
-        sync::{RevokeRequest, RotateRequest, SyncStatus, Warning},
+        sync::{RemoteState, RevokeRequest, RotateRequest, SyncStatus, Warning},
     },
     redacted::Redacted,
     relay::list::SignedList,
 };
+use tokio::time::{Instant, sleep};
 
 use super::sync::{derive, later, phrase_fault};
 use crate::{
-    remote::{Address, glance},
+    clock::Moment,
+    remote::{Address, converse},
     state::{Replier, Shared, State, answer},
 };
 
@@ -45,6 +47,9 @@ const PULL_MS: u64 = 5_000;
 
 /// How long the person waits for the relays afterwards. It goes on without them.
 const TELL_MS: u64 = 20_000;
+
+/// A pause that ends within this is no reason to go on without a relay. What cannot be reached soon waits longer.
+const SOON_MS: u64 = 300;
 
 /// How often it is looked whether the relays have taken it.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -84,7 +89,7 @@ pub(crate) fn rename(state: &mut State, device: DeviceId, name: String) -> Resul
     Ok(Reply::Done)
 }
 
-fn is_member(state: &State) -> Result<(), Fault> {
+pub(super) fn is_member(state: &State) -> Result<(), Fault> {
     match state.device.account() {
         None => Err(Fault::NotSynced),
         Some(account) if account.is_out() => Err(Fault::NotMember),
@@ -110,7 +115,7 @@ fn with_phrase(state: &State, phrase: Redacted<String>, plan: Plan, reply: Repli
         let phrase = Phrase::parse(phrase.reveal()).map_err(phrase_fault)?;
         let root = derive(Arc::new(phrase)).await?;
         // What the devices wrote last counts, as far as it can be had.
-        shared.ask(Request::SyncNow { wait_ms: PULL_MS }).await?;
+        settled(&shared, PULL_MS).await?;
         let lists = look_at_lists(&root, ways).await;
         Ok((root, lists))
     };
@@ -166,7 +171,7 @@ async fn look_at_lists(root: &RootKey, ways: Vec<Way>) -> BTreeMap<RelayKey, Sig
         .map(|way| {
             let look = Glance::new(root, &way.relay_key);
             tokio::spawn(async move {
-                let list = glance(&way.address, (way.relay_key, way.static_key), &look).await;
+                let list = converse(&way.address, (way.relay_key, way.static_key), look).await;
                 list.ok().flatten().map(|list| (way.relay_key, list))
             })
         })
@@ -178,28 +183,36 @@ async fn look_at_lists(root: &RootKey, ways: Vec<Way>) -> BTreeMap<RelayKey, Sig
     lists
 }
 
-/// Waits until the relays that are connected have taken it, and says how it is then.
+/// Waits until the relays that can be reached have taken it, and says how it is then.
 async fn told(shared: &Shared) -> Result<Reply, Fault> {
-    let until = tokio::time::Instant::now() + Duration::from_millis(TELL_MS);
-    shared.ask(Request::SyncNow { wait_ms: TELL_MS / 2 }).await?;
+    settled(shared, TELL_MS).await.map(Reply::Sync)
+}
+
+/// Waits until nothing is under way any more with the relays that can be reached, or for so long.
+pub(super) async fn settled(shared: &Shared, at_most_ms: u64) -> Result<SyncStatus, Fault> {
+    let until = Instant::now() + Duration::from_millis(at_most_ms);
+    // Also takes in what shells have written, and ends pauses.
+    shared.ask(Request::SyncNow { wait_ms: 0 }).await?;
     loop {
-        let reply = shared.ask(Request::SyncStatus).await?;
-        let Reply::Sync(status) = &reply else { return Ok(reply) };
-        if !is_under_way(status) || tokio::time::Instant::now() >= until {
-            return Ok(reply);
+        let Reply::Sync(status) = shared.ask(Request::SyncStatus).await? else { return Err(Fault::Malformed) };
+        if !is_under_way(&status) || Instant::now() >= until {
+            return Ok(status);
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        sleep(LOOK_EVERY).await;
     }
 }
 
-/// Whether a relay that is connected is still to take a list.
+/// Whether a relay that can be reached has not everything, or is still to take a list.
 fn is_under_way(status: &SyncStatus) -> bool {
-    let is_connected = |address: &String| {
-        let connected = caro_schema::ipc::sync::RemoteState::Connected;
-        status.remotes.iter().any(|remote| remote.address == *address && remote.state == connected)
+    let soon_ms = Moment::now().now_ms() + SOON_MS;
+    let owes = |address: &String| {
+        let is_its = |warning: &Warning| matches!(warning, Warning::Unfinished { address: of, by_itself: true } if of == address);
+        status.warnings.iter().any(is_its)
     };
-    status.warnings.iter().any(|warning| match warning {
-        Warning::Unfinished { address, by_itself } => *by_itself && is_connected(address),
-        _ => false,
+    status.remotes.iter().any(|remote| match &remote.state {
+        RemoteState::Connected => remote.pending_up + remote.pending_down > 0 || owes(&remote.address),
+        RemoteState::Connecting => true,
+        RemoteState::Waiting { retry_ms, .. } => *retry_ms <= soon_ms,
+        RemoteState::Off | RemoteState::Stopped { .. } => false,
     })
 }

@@ -4,10 +4,12 @@
 pub mod account;
 pub mod deleting;
 pub mod doctor;
+pub mod emptying;
 pub mod hiding;
 pub mod history;
-pub mod membership;
 pub mod items;
+pub mod membership;
+pub mod moving;
 pub mod pair;
 pub mod recording;
 pub mod selecting;
@@ -142,6 +144,7 @@ pub(crate) fn handle(state: &mut State, request: Request, reply: Replier) {
         Request::SyncPreview { samples } => answer(reply, selecting::preview(state, samples)),
         Request::SyncKeepHere { selection } => answer(reply, selecting::keep_here(state, selection)),
         Request::SyncShare { selection } => answer(reply, selecting::share(state, selection)),
+        Request::SyncEmpty(request) => emptying::empty(state, request, reply),
         Request::SyncWithdraw => answer(reply, selecting::withdraw(state)),
         Request::Import(import) => answer(reply, history::import(state, import)),
         Request::Pause { session, until_us } => answer(reply, recording::pause(state, session, until_us)),
@@ -176,6 +179,7 @@ pub(crate) fn handle(state: &mut State, request: Request, reply: Replier) {
         Request::SyncRename { name } => answer(reply, sync::rename(state, name)),
         Request::SyncRenameDevice { device, name } => answer(reply, membership::rename(state, device, name)),
         Request::SyncRevoke(request) => membership::revoke(state, request, reply),
+        Request::SyncMove(request) => moving::begin(state, request, reply),
         Request::SyncRotate(request) => membership::rotate(state, request, reply),
     }
 }

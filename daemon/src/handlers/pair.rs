@@ -18,7 +18,7 @@ use caro_schema::{
     },
 };
 
-use super::sync::{may_come_again, reach};
+use super::sync::reach;
 use crate::{
     pairing::{self, Invite, Join, Table, Way},
     remote::{Address, Dialer},
@@ -40,7 +40,7 @@ pub(crate) fn invite(state: &mut State) -> Result<Reply, Fault> {
 /// Joins with a code. A device whose home was copied may do so although it is in an account, as with a phrase.
 pub(crate) fn join(state: &mut State, request: JoinRequest) -> Result<Reply, Fault> {
     let JoinRequest { relay, code, device_name } = request;
-    if state.device.account().is_some_and(|account| !may_come_again(account)) {
+    if state.device.account().is_some_and(|account| !account.may_come_again()) {
         return Err(Fault::AlreadySynced);
     }
     let address = Address::parse(&relay)?;

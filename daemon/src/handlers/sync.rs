@@ -4,7 +4,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use caro_core::{
-    device::{Account, Env, Intent, Joined, Joining, Knock},
+    device::{Env, Intent, Joined, Joining, Knock},
     vault::{Phrase, RootKey, phrase::PhraseError},
 };
 use caro_link::entropy::{Entropy, OsEntropy};
@@ -27,11 +27,13 @@ use crate::{
 
 /// A phrase that was shown and not yet confirmed. In memory only; gone when it is confirmed, given up, or the daemon ends.
 pub struct Begin {
-    phrase: Arc<Phrase>,
-    address: Address,
-    relay_key: RelayKey,
-    token: Option<Redacted<String>>,
-    device_name: String,
+    pub(super) phrase: Arc<Phrase>,
+    pub(super) address: Address,
+    pub(super) relay_key: RelayKey,
+    pub(super) token: Option<Redacted<String>>,
+    pub(super) device_name: String,
+    /// The root of the account that is left for it, if there is one.
+    pub(super) from: Option<Arc<RootKey>>,
 }
 
 /// How often joining is tried when other devices change the list at the same time.
@@ -47,7 +49,7 @@ pub(crate) fn init(state: &mut State, request: InitRequest, reply: Replier) {
         let address = Address::parse(&relay)?;
         let relay_key = reach(&address).await?;
         let phrase = Arc::new(new_phrase()?);
-        Ok(Begin { phrase, address, relay_key, token, device_name })
+        Ok(Begin { phrase, address, relay_key, token, device_name, from: None })
     };
     later(state, prepare, reply, |state, begin| {
         let phrase = Redacted::new(begin.phrase.words().to_vec());
@@ -59,6 +61,9 @@ pub(crate) fn init(state: &mut State, request: InitRequest, reply: Replier) {
 /// The person has the phrase: makes the account.
 pub(crate) fn confirm(state: &mut State, reply: Replier) {
     let Some(begin) = state.begin.clone() else { return answer(reply, Err(Fault::NothingBegun)) };
+    if let Some(old) = begin.from.clone() {
+        return super::moving::confirm(state, begin, old, reply);
+    }
     if let Some(fault) = refusal(state) {
         return answer(reply, Err(fault));
     }
@@ -87,14 +92,15 @@ pub(crate) fn abandon(state: &mut State) -> Result<Reply, Fault> {
 /// it takes on an identity of its own, and keeps its history.
 pub(crate) fn restore(state: &mut State, request: RestoreRequest, reply: Replier) {
     let RestoreRequest { relay, phrase, device_name } = request;
-    if state.device.account().is_some_and(|account| !may_come_again(account)) {
+    if state.device.account().is_some_and(|account| !account.may_come_again()) {
         return answer(reply, Err(Fault::AlreadySynced));
     }
     let come_in = async move {
         let phrase = Arc::new(Phrase::parse(phrase.reveal()).map_err(phrase_fault)?);
         let address = Address::parse(&relay)?;
         let relay_key = reach(&address).await?;
-        enter(&Arc::new(Begin { phrase, address, relay_key, token: None, device_name }), Intent::Attach).await
+        enter(&Arc::new(Begin { phrase, address, relay_key, token: None, device_name, from: None }), Intent::Attach)
+            .await
     };
     later(state, come_in, reply, |state, joined| {
         state.leave_for_another()?;
@@ -224,14 +230,13 @@ pub(crate) fn rename(state: &mut State, name: String) -> Result<Reply, Fault> {
     Ok(Reply::Done)
 }
 
-/// Whether a device that is in an account may come in as a new one: its home was copied, or it was taken off.
-pub(super) fn may_come_again(account: &Account) -> bool {
-    account.is_cloned() || account.is_out()
-}
-
 /// One that was taken off may begin anew; a copied home has an account to come into.
 fn refusal(state: &State) -> Option<Fault> {
-    state.device.account().filter(|account| !account.is_out()).map(|_| Fault::AlreadySynced)
+    state
+        .device
+        .account()
+        .filter(|account| account.is_cloned() || !account.may_come_again())
+        .map(|_| Fault::AlreadySynced)
 }
 
 /// Runs a task, then `finish` on the main loop, then answers.
@@ -257,14 +262,14 @@ pub(super) async fn reach(address: &Address) -> Result<RelayKey, Fault> {
     probe(address).await.map_err(|error| error.into_fault(address))
 }
 
-fn new_phrase() -> Result<Phrase, Fault> {
+pub(super) fn new_phrase() -> Result<Phrase, Fault> {
     let mut entropy = Zeroizing::new([0; 32]);
     OsEntropy.fill(&mut *entropy).map_err(|error| Fault::Internal { what: error.to_string() })?;
     Ok(Phrase::from_entropy(&entropy))
 }
 
 /// Says to the relay what makes this device a member. Nothing is written here.
-async fn enter(begin: &Arc<Begin>, intent: Intent) -> Result<Joined, Fault> {
+pub(super) async fn enter(begin: &Arc<Begin>, intent: Intent) -> Result<Joined, Fault> {
     let mut tries = 0;
     loop {
         tries += 1;

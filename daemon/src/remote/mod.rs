@@ -6,9 +6,11 @@ mod dial;
 mod driver;
 mod join;
 pub mod links;
+mod proxy;
 mod tls;
 
 pub use address::Address;
 pub use dial::{DialError, Dialer, Session, probe};
 pub use driver::{Command, Driver, Report, ReportSink};
-pub use join::{glance, join, newest_epoch};
+pub use join::{close_account, converse, empty, join, newest_epoch};
+pub use proxy::{Proxies, go_by};

@@ -83,6 +83,11 @@ pub enum Reason {
     Compromised,
 }
 
+/// The account was moved to a new phrase, says a device before it empties it. It proves nothing and opens nothing: whoever
+/// hears it asks a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {}
+
 /// Another device's name, the newest by stamp of this and [`Name`] being the one shown.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rename {

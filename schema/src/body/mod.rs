@@ -31,6 +31,8 @@ pub mod kind {
     pub const FAREWELL: u16 = 11;
     /// A device is called something by another one: [`super::device::Rename`].
     pub const RENAME: u16 = 12;
+    /// The account was moved to a new phrase: [`super::device::Moved`].
+    pub const MOVED: u16 = 13;
     /// A change of an op that was emptied, said once more: [`super::again::Again`].
     pub const AGAIN: u16 = 20;
 }

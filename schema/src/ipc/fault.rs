@@ -75,6 +75,9 @@ pub enum Fault {
     /// This device was taken off itself, or lacks the account's newest key.
     #[error("this device is not of the account any more")]
     NotMember,
+    /// Not everything is at every relay, or not everything that is there is here.
+    #[error("not in step with every relay")]
+    NotInStep,
     /// There is nothing to confirm.
     #[error("no phrase is waiting to be confirmed")]
     NothingBegun,

@@ -25,7 +25,10 @@ use self::{
     selecting::Preview,
     stats::{Stats, StatsQuery},
     status::{DaemonStatus, Doctor, Recording, Reloaded},
-    sync::{Begun, Device, InitRequest, RemoteAdd, RestoreRequest, RevokeRequest, RotateRequest, SyncStatus},
+    sync::{
+        Begun, Device, InitRequest, MoveRequest, RemoteAdd, RemoteEmptied, RemoteEmpty, RestoreRequest, RevokeRequest,
+        RotateRequest, SyncStatus,
+    },
 };
 use crate::id::{DeviceId, RecordId};
 
@@ -118,6 +121,8 @@ pub enum Request {
         /// Which.
         selection: Selection,
     },
+    /// End the account at relays, with everything that they hold of it. Answered by [`Reply::Emptied`].
+    SyncEmpty(RemoteEmpty),
     /// Withdraw what was sent before there was the rule by which it stays. Answered by [`Reply::Count`].
     SyncWithdraw,
     /// Take in a batch of foreign history. Answered by [`Reply::Imported`].
@@ -220,6 +225,8 @@ pub enum Request {
     },
     /// Take devices off the account. Answered by [`Reply::Sync`] once it is decided and on its way to the relays.
     SyncRevoke(RevokeRequest),
+    /// Make a new phrase to move to. Answered by [`Reply::Begun`]. Nothing is done yet: [`Request::SyncConfirm`] moves.
+    SyncMove(MoveRequest),
     /// Seal under a new key from now on. Answered by [`Reply::Sync`], as [`Request::SyncRevoke`].
     SyncRotate(RotateRequest),
 }
@@ -241,6 +248,8 @@ pub enum Reply {
     Aside(Vec<Aside>),
     /// What goes and what stays.
     Preview(Box<Preview>),
+    /// What became of the account at each relay.
+    Emptied(Vec<RemoteEmptied>),
     /// A window of results.
     Hits(Hits),
     /// Single records.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Fault;
 use crate::{body::device::Reason, id::DeviceId, redacted::Redacted};
 
 /// Make an account.
@@ -62,6 +63,33 @@ pub struct RotateRequest {
     pub phrase: Redacted<String>,
     /// Also seal anew what the relays hold.
     pub reseal: bool,
+}
+
+/// End the account at relays, with everything that they hold of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteEmpty {
+    /// At this one, as the status has it; at all of them when there is none.
+    pub address: Option<String>,
+    /// The account's phrase as typed: only it can end an account.
+    pub phrase: Redacted<String>,
+}
+
+/// What became of the account at one relay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteEmptied {
+    /// Its address.
+    pub address: String,
+    /// Why it was not ended, when it was not.
+    pub failure: Option<Fault>,
+}
+
+/// Move to a new phrase.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoveRequest {
+    /// The present phrase as typed: only it can empty the account that is left.
+    pub phrase: Redacted<String>,
+    /// An invitation, where the relays ask for one.
+    pub token: Option<Redacted<String>>,
 }
 
 /// How syncing is, in one screen.
@@ -175,6 +203,16 @@ pub enum Warning {
     Revoked {
         /// When, in milliseconds since 1970, by the clock of whoever did it.
         at_ms: u64,
+    },
+    /// A device says that the account was moved to a new phrase.
+    Moved {
+        /// Its name, when known.
+        name: String,
+    },
+    /// The account that was left for a new phrase is not emptied yet at a relay.
+    NotEmptied {
+        /// The relay.
+        address: String,
     },
     /// Devices that were taken off are still on a relay's list.
     Unfinished {

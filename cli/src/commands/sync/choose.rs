@@ -13,9 +13,7 @@ use crate::{
 pub(super) fn device<'a>(devices: &'a [Device], meant: &str) -> Outcome<&'a Device> {
     let meant = meant.trim();
     let id = meant.to_ascii_lowercase();
-    let is_meant = |device: &&Device| {
-        device.name == meant || (!id.is_empty() && device.device.hex().starts_with(&id))
-    };
+    let is_meant = |device: &&Device| device.name == meant || (!id.is_empty() && device.device.hex().starts_with(&id));
     let found: Vec<&Device> = devices.iter().filter(is_meant).collect();
     // One that was taken off has left its name to others.
     let standing: Vec<&Device> = found.iter().copied().filter(|device| device.revoked.is_none()).collect();

@@ -226,7 +226,10 @@ mod tests {
         device.revoked = Some(revoked.clone());
         assert!(said(&device).ends_with("taken off as lost 2023-11-14 22:13:20 on c0"), "{}", said(&device));
         let json = device_json(&device);
-        assert_eq!((&json["revoked"]["why"], &json["revoked"]["at_ms"]), (&json!("lost"), &json!(1_700_000_000_000_u64)));
+        assert_eq!(
+            (&json["revoked"]["why"], &json["revoked"]["at_ms"]),
+            (&json!("lost"), &json!(1_700_000_000_000_u64))
+        );
         device.revoked = Some(RevokedDevice { with_another: true, ..revoked });
         assert!(said(&device).contains("let in by a device that had been taken off"));
     }

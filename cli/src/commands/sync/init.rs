@@ -85,7 +85,7 @@ impl Init {
     }
 }
 
-fn begun(reply: Reply) -> Outcome<Zeroizing<Vec<String>>> {
+pub(super) fn begun(reply: Reply) -> Outcome<Zeroizing<Vec<String>>> {
     match reply {
         Reply::Begun(Begun { phrase }) => Ok(Zeroizing::new(phrase.into_inner())),
         _ => Err(unexpected()),
@@ -93,7 +93,7 @@ fn begun(reply: Reply) -> Outcome<Zeroizing<Vec<String>>> {
 }
 
 /// For scripts: to standard output, which they asked for.
-fn print(phrase: &[String], json: bool) -> Outcome {
+pub(super) fn print(phrase: &[String], json: bool) -> Outcome {
     let mut out = Out::new();
     if json {
         out.json(&serde_json::json!({ "phrase": phrase }))?;
@@ -104,7 +104,7 @@ fn print(phrase: &[String], json: bool) -> Outcome {
 }
 
 /// On the terminal's second screen, so that it stays in no scroll-back; then asks some words back.
-fn show_and_check(phrase: &[String]) -> Outcome {
+pub(super) fn show_and_check(phrase: &[String]) -> Outcome {
     let mut tty = terminal::open()?;
     let mut tries = 0;
     loop {
@@ -116,7 +116,7 @@ fn show_and_check(phrase: &[String]) -> Outcome {
         tries += 1;
         if tries == TRIES_MAX {
             return Err(Failure::new(exit::DATA, "the words asked back were not right; no account was made")
-                .hint("begin again: caro sync init"));
+                .hint("begin again, and write the words down as they are numbered"));
         }
         if !ask::yes("That is not right. See the phrase again?", "--yes")? {
             return Err(Failure::cancelled());

@@ -4,7 +4,9 @@
 //! argument and never in the environment, where other programs could read it.
 
 mod choose;
+mod delete_remote;
 mod devices;
+mod identity;
 mod init;
 mod join;
 mod meeting;
@@ -59,6 +61,8 @@ enum Command {
     KeepHere(selecting::KeepHere),
     /// Send commands after all that are kept here
     Share(selecting::Share),
+    /// Empty the account at the relays
+    DeleteRemote(delete_remote::DeleteRemote),
     /// Take back what was sent before there was the rule by which it stays here
     Withdraw(selecting::Withdraw),
     /// List the account's devices
@@ -69,6 +73,8 @@ enum Command {
     Revoke(revoke::Revoke),
     /// Give the devices a new key
     Rotate(revoke::Rotate),
+    /// Move everything to a new account with a new phrase
+    RotateIdentity(identity::RotateIdentity),
 }
 
 impl Sync {
@@ -86,11 +92,13 @@ impl Sync {
             Command::Preview(command) => command.run(),
             Command::KeepHere(command) => command.run(),
             Command::Share(command) => command.run(),
+            Command::DeleteRemote(command) => command.run(),
             Command::Withdraw(command) => command.run(),
             Command::Devices(command) => command.run(),
             Command::Rename(command) => command.run(),
             Command::Revoke(command) => command.run(),
             Command::Rotate(command) => command.run(),
+            Command::RotateIdentity(command) => command.run(),
         }
     }
 }

@@ -201,7 +201,7 @@ fn what_it_means(device: &Device, why: Reason, zone: &TimeZone) -> Vec<String> {
     lines
 }
 
-fn phrase(from_stdin: bool) -> Outcome<Zeroizing<String>> {
+pub(super) fn phrase(from_stdin: bool) -> Outcome<Zeroizing<String>> {
     if from_stdin {
         return secret::from_stdin("a phrase");
     }

@@ -160,8 +160,8 @@ fn stop_words(reason: StopReason) -> &'static str {
              restore"
         }
         StopReason::NoAccount => {
-            "the account is gone there; nothing here is; ask whoever runs it, then: caro sync on; or use another relay: \
-             caro sync remote add"
+            "the account is gone there; nothing here is; if it was moved to a new phrase: caro sync restore; if not, ask \
+             whoever runs it, then: caro sync on; or use another relay: caro sync remote add"
         }
         StopReason::TwoLogs => {
             "it showed this device another history than it showed to another one, which only a dishonest relay does; \
@@ -203,9 +203,20 @@ pub(super) fn warning(warning: &Warning) -> String {
              with the phrase: caro sync rotate",
             visible::line(address.as_bytes())
         ),
-        Warning::KeyExposed => "note: a device that was taken off has the newest key all the same, because two were taken \
+        Warning::Moved { name } => format!(
+            "note: \"{}\" says that the account was moved to a new phrase. If that was you: caro sync restore with the new \
+             phrase, and history goes along. If it was not, somebody else may know the old one",
+            visible::line(name.as_bytes())
+        ),
+        Warning::NotEmptied { address } => format!(
+            "note: the account that was left is not emptied yet at {}; that goes on by itself",
+            visible::line(address.as_bytes())
+        ),
+        Warning::KeyExposed => {
+            "note: a device that was taken off has the newest key all the same, because two were taken \
                                 off at the same moment; give the others a new one: caro sync rotate"
-            .to_owned(),
+                .to_owned()
+        }
         Warning::Resealing { left: 1 } => "note: what the relays hold is sealed anew; 1 change is left".to_owned(),
         Warning::Resealing { left } => {
             format!("note: what the relays hold is sealed anew; {left} changes are left")
@@ -302,6 +313,8 @@ fn warning_json(warning: &Warning) -> Value {
         Warning::Unfinished { address, by_itself } => {
             json!({ "warning": "unfinished", "address": address, "by_itself": by_itself })
         }
+        Warning::Moved { name } => json!({ "warning": "moved", "name": name }),
+        Warning::NotEmptied { address } => json!({ "warning": "not_emptied", "address": address }),
         Warning::KeyExposed => json!({ "warning": "key_exposed" }),
         Warning::Resealing { left } => json!({ "warning": "resealing", "left": left }),
         Warning::UpgradeDue => json!({ "warning": "upgrade_due" }),

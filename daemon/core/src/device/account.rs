@@ -22,6 +22,7 @@ use super::{
     counting::Unsaid,
     erase::Erasing,
     members::Members,
+    missed::{Again, Missing},
     news::News,
     receive::class_of,
     record::Pending,
@@ -85,6 +86,10 @@ pub struct Account {
     pub(super) forwards: BTreeMap<RemoteNumber, u64>,
     /// Looking for what carries deleted records, while there is need to.
     pub(super) erasing: Option<Erasing>,
+    /// Something is missing although everything was read.
+    pub(super) missing: Option<Missing>,
+    /// What others miss and is here.
+    pub(super) again: Again,
     /// What other devices deleted, as the last messages said.
     pub(super) deleted_elsewhere: BTreeSet<RecordId>,
     /// Ops that a remote was seen to have emptied, since the last looking.
@@ -113,7 +118,7 @@ impl Account {
         let mut account = Self {
             log: state::required(rows, state::LOG, "log")?,
             members: state::required(rows, state::MEMBERS, "member list")?,
-            backfill: rows.row(Space::State, state::BACKFILL)?.map(|_| Backfill::from_the_beginning()),
+            backfill: rows.row(Space::State, state::BACKFILL)?.map(|row| Backfill::from_the_beginning(&row)),
             compacted: state::optional(rows, state::COMPACTED, "log")?.unwrap_or_default(),
             attested: state::optional(rows, state::ATTESTED, "log")?.unwrap_or_default(),
             evidence: state::optional(rows, state::EVIDENCE, "evidence")?.unwrap_or_default(),
@@ -181,6 +186,8 @@ impl Account {
             read_again_at: BTreeMap::new(),
             forwards: BTreeMap::new(),
             erasing: None,
+            missing: None,
+            again: Again::new(),
             deleted_elsewhere: BTreeSet::new(),
             emptied: BTreeSet::new(),
         }
@@ -265,8 +272,7 @@ impl Account {
     fn say_name(&mut self, env: &mut Env<'_>) -> Result<Step, DeviceError> {
         let name = Name { name: self.profile.name.reveal().clone(), platform: self.profile.platform.clone() };
         let keys = self.relay_keys();
-        let changes =
-            vec![self.change(body::kind::DEVICE_NAME, &name), self.change(body::kind::RELAY_KEYS, &keys)];
+        let changes = vec![self.change(body::kind::DEVICE_NAME, &name), self.change(body::kind::RELAY_KEYS, &keys)];
         let mut step = Step::default();
         step.writes.extend(self.append(changes, env)?);
         let own = self.vault.device_id();

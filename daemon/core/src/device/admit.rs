@@ -14,7 +14,7 @@ use super::{Account, Env, Joined, join::fresh_remote};
 use crate::{
     sync::RemoteRecord,
     vault::{
-        DeviceKeys, ENCAPSULATION_BYTES,
+        DeviceKeys, ENCAPSULATION_BYTES, Vault,
         handover::{SealedKeys, open_keys, seal_keys},
     },
 };
@@ -132,6 +132,11 @@ impl Joined {
         let remote = remotes.next().ok_or(NotHandedOver::Relays)?;
         let others = remotes.collect();
         Ok((Self { vault, remote, admission, name, platform }, others))
+    }
+
+    /// The keys that it has now, for being listed at further relays.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
     }
 
     /// The account that it joined, for the person to be told.

@@ -23,7 +23,12 @@ pub(super) struct Backfill {
     ids: VecDeque<RecordId>,
     /// The ids were not kept: begin again from the whole history. Repeating is harmless, records have ids.
     all: bool,
+    /// Whatever its age: the account is a new one for what an earlier one had.
+    everything: bool,
 }
+
+/// What the row says while everything is uploaded.
+const EVERYTHING: &[u8] = b"everything";
 
 /// Records per piece. More would hold up live commands while it is packed; fewer would leave cells unfilled.
 const PIECE: usize = 8192;
@@ -38,7 +43,7 @@ impl Backfill {
         let most = rules.window_count.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
         let goes = |record: &Record| rules.selection.stays(record).is_none();
         let newest = history.newest().take_while(|record| record.start_us >= since_us).filter(goes).take(most);
-        Self { ids: newest.map(|record| record.id).collect(), all: false }
+        Self { ids: newest.map(|record| record.id).collect(), all: false, everything: false }
     }
 
     /// How many records are to be uploaded.
@@ -47,8 +52,12 @@ impl Backfill {
     }
 
     /// A backfill that a restart interrupted.
-    pub(super) fn from_the_beginning() -> Self {
-        Self { ids: VecDeque::new(), all: true }
+    pub(super) fn from_the_beginning(row: &[u8]) -> Self {
+        Self { ids: VecDeque::new(), all: true, everything: row == EVERYTHING }
+    }
+
+    fn row(&self) -> Vec<u8> {
+        if self.everything { EVERYTHING.to_vec() } else { Vec::new() }
     }
 }
 
@@ -58,9 +67,19 @@ impl Account {
         if ids.is_empty() {
             return None;
         }
-        let backfill = self.backfill.get_or_insert_with(|| Backfill { ids: VecDeque::new(), all: false });
+        let backfill =
+            self.backfill.get_or_insert_with(|| Backfill { ids: VecDeque::new(), all: false, everything: false });
         backfill.ids.extend(ids);
-        Some(self.row(state::BACKFILL, Vec::new()))
+        let row = backfill.row();
+        Some(self.row(state::BACKFILL, row))
+    }
+
+    /// Uploads everything that is here, whatever its age and however much it is.
+    pub(super) fn carry_everything(&mut self) -> Write {
+        let backfill = Backfill { ids: VecDeque::new(), all: true, everything: true };
+        let row = backfill.row();
+        self.backfill = Some(backfill);
+        self.row(state::BACKFILL, row)
     }
 
     pub(super) fn continue_backfill(
@@ -70,8 +89,11 @@ impl Account {
         env: &mut Env<'_>,
     ) -> Result<Step, DeviceError> {
         let Some(mut backfill) = self.backfill.take() else { return Ok(Step::default()) };
+        let everything = backfill.everything;
+        let unwindowed = Rules { window_days: None, window_count: None, ..rules.clone() };
+        let rules = if everything { &unwindowed } else { rules };
         if backfill.all {
-            backfill = Backfill::new(history, rules, env.now_ms);
+            backfill = Backfill { everything, ..Backfill::new(history, rules, env.now_ms) };
         }
         let since_us = rules.since_us(env.now_ms).unwrap_or(i64::MIN);
         let piece: Vec<RecordId> = backfill.ids.drain(..backfill.ids.len().min(PIECE)).collect();

@@ -170,8 +170,8 @@ impl Account {
                 let Some((last, _)) = page.last() else { break };
                 after = *last;
                 for (queued, cell) in page {
-                    let is_old = CellView::parse(&cell)
-                        .is_ok_and(|view| view.key_id != newest && view.key_id != key_log);
+                    let is_old =
+                        CellView::parse(&cell).is_ok_and(|view| view.key_id != newest && view.key_id != key_log);
                     if !is_old {
                         continue;
                     }
@@ -212,6 +212,12 @@ impl Account {
         Ok(Some(sealed))
     }
 
+    /// Somebody came in: a relay may have another list now than it has shown to this device.
+    pub(super) fn note_lists_old(&mut self) {
+        let standing = self.members.standing().count();
+        self.remotes.values_mut().for_each(|remote| remote.note_members(standing));
+    }
+
     /// A device that is out says nothing more, and says why.
     pub(super) fn stop_if_out(&mut self) -> Step {
         let reason = match (self.is_revoked(), self.lacks_key()) {
@@ -240,6 +246,9 @@ impl Account {
             let at_ms = self.members.revoked_at(&own).unwrap_or_default().ms();
             warnings.push(Warning::Revoked { at_ms });
             return warnings;
+        }
+        if let Some((_, by)) = &self.members.moved {
+            warnings.push(Warning::Moved { name: self.members.name_of(by) });
         }
         if self.members.is_exposed() {
             warnings.push(Warning::KeyExposed);

@@ -40,8 +40,7 @@ pub(super) fn staying(
     let by_those_who_go: BTreeSet<Hash> =
         added.clone().filter(|addition| going.contains(&addition.by)).map(|addition| addition.key).collect();
     let known: BTreeSet<Hash> = list.keys.iter().copied().chain(added.map(|addition| addition.key)).collect();
-    let is_unclaimed =
-        |key: &Hash| !staying.contains(key) && !going.contains(key) && !by_those_who_go.contains(key);
+    let is_unclaimed = |key: &Hash| !staying.contains(key) && !going.contains(key) && !by_those_who_go.contains(key);
     let unclaimed = known.iter().filter(|key| is_unclaimed(key)).count();
     let is_told = |device: &DeviceId| claim(device).is_some_and(|key| known.contains(&key) && !staying.contains(&key));
     let keeps_unclaimed = out.is_empty() || (out.iter().all(is_told) && unclaimed <= silent);

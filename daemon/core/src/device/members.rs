@@ -54,6 +54,9 @@ pub struct Members {
     /// Why devices were revoked, as those say that did it: when, on which device, why.
     #[serde(default)]
     pub(super) farewells: BTreeMap<DeviceId, (Stamp, DeviceId, Reason)>,
+    /// That the account was moved to a new phrase: when and on which device, as that one says.
+    #[serde(default)]
+    pub(super) moved: Option<(Stamp, DeviceId)>,
     /// What devices are called by others.
     #[serde(default)]
     pub(super) renamed: BTreeMap<DeviceId, (Stamp, String)>,

@@ -11,6 +11,7 @@ mod attest;
 mod backfill;
 mod branches;
 mod carriers;
+mod closing;
 mod compact;
 mod consequences;
 mod counting;
@@ -19,6 +20,8 @@ mod erase;
 mod join;
 mod lists;
 mod members;
+mod missed;
+mod moving;
 mod news;
 mod overlay;
 mod receive;
@@ -29,8 +32,8 @@ mod relays;
 mod reseal;
 mod revoke;
 mod roster;
-mod shared;
 mod selection;
+mod shared;
 mod snapshots;
 mod state;
 mod status;
@@ -40,17 +43,21 @@ mod verify;
 pub use account::Account;
 pub use admit::{HandOver, NotHandedOver};
 pub use attest::Evidence;
+pub use closing::{Closes, Closing};
 pub use counting::HourOf;
 pub use epochs::{EpochReader, Reading};
 pub use join::{Intent, Joined, Joining, Knock, OtherAccount, Progress};
 pub use lists::Glance;
 pub use members::{Member, Members};
+pub use moving::{Emptied, Emptying, OldAccount};
 pub use record::Rules;
 pub use revoke::Decision;
 pub use selection::{Preview, Selection, Traits};
 pub use status::Attempt;
 pub use trash::{ASIDE_MS_MAX, Aside};
 pub use verify::Verified;
+
+use std::collections::BTreeMap;
 
 use caro_link::entropy::{Entropy, NoEntropy};
 use caro_schema::{
@@ -91,6 +98,9 @@ pub enum DeviceError {
     State(&'static str),
 }
 
+/// Milliseconds before a session that was ended only to begin another one.
+const NEW_SESSION_MS: u64 = 20;
+
 /// One device, in an account or not.
 pub struct Device {
     account: Option<Account>,
@@ -103,6 +113,8 @@ pub struct Device {
     home: Option<DeviceId>,
     /// How uses are counted, if they are.
     hour_of: Option<HourOf>,
+    /// Accounts that were left and are to be emptied.
+    left: BTreeMap<u32, OldAccount>,
 }
 
 impl Device {
@@ -118,8 +130,9 @@ impl Device {
         };
         let home = rows.row(Space::State, shared::HOME)?.and_then(|bytes| DeviceId::from_slice(&bytes));
         let trash = Trash::load(rows)?;
-        let mut device = Self { account, rules, trash, shared, home, hour_of: None };
+        let mut device = Self { account, rules, trash, shared, home, hour_of: None, left: BTreeMap::new() };
         device.rules.selection.load(rows)?;
+        device.load_left(rows)?;
         Ok(device)
     }
 
@@ -154,12 +167,7 @@ impl Device {
     ///
     /// # Errors
     /// When there is no randomness.
-    pub fn rename_other(
-        &mut self,
-        device: DeviceId,
-        name: String,
-        env: &mut Env<'_>,
-    ) -> Result<Step, DeviceError> {
+    pub fn rename_other(&mut self, device: DeviceId, name: String, env: &mut Env<'_>) -> Result<Step, DeviceError> {
         match &mut self.account {
             Some(account) => account.rename_other(device, name, env),
             None => Ok(Step::default()),
@@ -227,8 +235,9 @@ impl Device {
     /// # Errors
     /// When there is no randomness.
     pub fn delete(&mut self, ids: &[RecordId], history: &mut History, env: &mut Env<'_>) -> Result<Step, DeviceError> {
-        let ids = &recorded::with_marks(ids, history)[..];
+        let marks = recorded::marks(ids, history);
         history.delete(ids);
+        history.hide(&marks);
         let mut step = Step { writes: history.take_writes(), notices: vec![Notice::History], ..Step::default() };
         if let Some(account) = &mut self.account {
             step.extend(account.delete(ids, env)?);
@@ -330,6 +339,8 @@ impl Device {
         let stopped = account.remote(number).is_some_and(|remote| matches!(remote.state(), State::Stopped(_)));
         let row = if stopped && close.is_none() { account.remote_row(number) } else { None };
         let close = if row.is_some() { Some(None) } else { close };
+        let wants_list = account.remote(number).is_some_and(crate::sync::Remote::is_list_wanted);
+        let close = close.or(wants_list.then_some(Some(NEW_SESSION_MS)));
         step.writes.extend(row);
         if !elsewhere.is_empty() {
             step.writes.extend(self.note_deleted_elsewhere(&elsewhere, rows)?);
@@ -385,6 +396,7 @@ impl Account {
         }
         step.sends.extend(send.map(|message| (number, message)));
         step.notices.push(Notice::Sync);
+        self.look_for_missing(env.now_ms);
         Ok(step)
     }
 

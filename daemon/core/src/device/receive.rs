@@ -31,7 +31,7 @@ use super::{
     carriers::{Place, records_in},
     members::Accepted,
     overlay::Overlay,
-    state,
+    recorded, state,
 };
 use crate::{
     history::History,
@@ -59,6 +59,8 @@ pub(super) struct Batch<'a> {
     void: (BTreeSet<RecordId>, Vec<Record>),
     /// Which relay it came from.
     pub(super) from: RemoteNumber,
+    /// The wall clock, in milliseconds since 1970.
+    pub(super) now_ms: u64,
     todo: VecDeque<(CellId, Vec<u8>)>,
     records: Vec<Record>,
     /// Cells whose op is not kept as it came, and the records in them.
@@ -129,6 +131,7 @@ impl Account {
             queued: Vec::new(),
             void: Default::default(),
             from,
+            now_ms: env.now_ms,
             todo: with_ids(cells).collect(),
             records: Vec::new(),
             passing: Vec::new(),
@@ -176,7 +179,9 @@ impl Account {
         writes.extend(shared);
         if !records.is_empty() || !deletes.is_empty() {
             let put = history.put(records);
+            let marks = recorded::marks(&deletes, history);
             let deleted = history.delete(&deletes);
+            history.hide(&marks);
             self.deleted_elsewhere.extend(deletes);
             writes.extend(history.take_writes());
             notices.push(Notice::History);
@@ -320,6 +325,7 @@ impl Account {
         header: &Header,
         batch: &mut Batch<'_>,
     ) -> Result<(), DeviceError> {
+        self.note_brought(batch.from, &place);
         let Some(bytes) = batch.rows.row(place.0, &place.1)? else { return Ok(()) };
         let is_emptied = Stored::decode(&bytes).and_then(|stored| stored.signed()).is_ok_and(|op| op.body.is_none());
         match (&op.body, is_emptied) {
@@ -395,7 +401,7 @@ impl Account {
                 .map(|count| self.shared.count(count, origin.author))
                 .is_some(),
             body::kind::ATTEST => {
-                codec::decode::<Attest>(bytes).map(|attest| self.note_attest(origin.author, &attest, batch)).is_ok()
+                codec::decode::<Attest>(bytes).map(|attest| self.note_attest(origin, &attest, batch)).is_ok()
             }
             body::kind::AGAIN => match codec::decode::<Again>(bytes) {
                 // One that wraps another is nothing that a device makes.
@@ -421,6 +427,11 @@ impl Account {
                     batch.members_changed = true;
                 })
                 .is_ok(),
+            body::kind::MOVED => {
+                self.members.moved = Some((origin.stamp, origin.author));
+                batch.members_changed = true;
+                true
+            }
             body::kind::RENAME => codec::decode::<Rename>(bytes)
                 .map(|rename| {
                     self.members.note_renamed(origin.stamp, rename);
@@ -442,7 +453,10 @@ impl Account {
                 self.refused += 1;
                 return Ok(());
             }
-            Accepted::Admitted(devices) => devices.into_iter().for_each(|device| self.note_joined(device, batch)),
+            Accepted::Admitted(devices) => {
+                self.note_lists_old();
+                devices.into_iter().for_each(|device| self.note_joined(device, batch));
+            }
             // Kept with the others, so that it is passed on, and taken in when the device that signed it is known.
             Accepted::Waits => {}
             Accepted::Epoch(entry) => {

@@ -149,10 +149,17 @@ impl Account {
             return Some(0);
         }
         let pending = self.pending.values().map(|pending| pending.due_ms).min();
-        [pending, self.unsaid.due_ms(), self.attest_at_ms(), self.forward_at_ms(), self.erase_at_ms(), self.missing_at_ms()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            pending,
+            self.unsaid.due_ms(),
+            self.attest_at_ms(),
+            self.forward_at_ms(),
+            self.erase_at_ms(),
+            self.missing_at_ms(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     pub(super) fn handle_timer(

@@ -29,10 +29,12 @@ const PURGE: &[u8] = b"purge/";
 const PENDING: &[u8] = b"pending/";
 const REMOTE: &[u8] = b"remote/";
 const ENTRY: &[u8] = b"keylog/";
+const LEFT: &[u8] = b"left account/";
 
 /// Whether a row of the state belongs to the account. Whatever else may be there one day is not this module's.
 pub(super) fn is_of_account(key: &[u8]) -> bool {
-    let whole = [VAULT, LOG, MEMBERS, PROFILE, BACKFILL, LOOSE, COMPACTED, ATTESTED, ERASE, EVIDENCE, UNSAID, NEWS, RESEAL];
+    let whole =
+        [VAULT, LOG, MEMBERS, PROFILE, BACKFILL, LOOSE, COMPACTED, ATTESTED, ERASE, EVIDENCE, UNSAID, NEWS, RESEAL];
     whole.contains(&key) || [SNAPSHOT, PURGE, PENDING, REMOTE, ENTRY].iter().any(|prefix| key.starts_with(prefix))
 }
 
@@ -68,6 +70,15 @@ pub(super) fn purge_key(number: RemoteNumber, after: u64) -> Vec<u8> {
 pub(super) fn purge_of(key: &[u8]) -> Option<(RemoteNumber, u64)> {
     let (number, after) = key.strip_prefix(PURGE)?.split_first_chunk()?;
     Some((RemoteNumber::from_be_bytes(*number), u64::from_be_bytes(after.try_into().ok()?)))
+}
+
+/// An account that was left and is to be emptied. It is not of the account that the device is in.
+pub(super) fn left_key(number: u32) -> Vec<u8> {
+    [LEFT, &number.to_be_bytes()].concat()
+}
+
+pub(super) fn left_number(key: &[u8]) -> Option<u32> {
+    Some(u32::from_be_bytes(key.strip_prefix(LEFT)?.try_into().ok()?))
 }
 
 pub(super) fn entry_key(hash: &caro_schema::id::Hash) -> Vec<u8> {

@@ -44,6 +44,12 @@ impl RemoteRecord {
         self.list = Some(shown);
     }
 
+    /// How many devices the list has that was shown last.
+    pub(super) fn listed_count(&self) -> usize {
+        let keys = |list: &SignedList| DeviceList::decode(&list.list).map_or(0, |decoded| decoded.keys.len());
+        self.list.as_ref().map_or(0, |list| keys(list) + list.added.len())
+    }
+
     /// The relay has taken a list. False when none was offered.
     pub(super) fn list_taken(&mut self, version: u64) -> bool {
         let Some(list) = self.next_list.as_ref().and_then(|next| next.list.clone()) else { return false };

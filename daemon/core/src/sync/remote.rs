@@ -89,8 +89,12 @@ pub struct Remote {
     purges: Purges,
     heads: Heads,
     promises: Promises,
+    /// Something in its log is gone, purged or lost.
+    seen_gone: bool,
     /// The next list was offered in this session.
     list_offered: bool,
+    /// The list has changed since it was shown.
+    list_is_old: bool,
     /// The end of the log as far as the relay has said.
     end: u64,
     /// Other devices connected now.
@@ -164,7 +168,9 @@ impl Remote {
             purges: Purges::default(),
             heads: Heads::default(),
             promises: Promises::default(),
+            seen_gone: false,
             list_offered: false,
+            list_is_old: false,
             end,
             others_online: 0,
             quota_bytes: 0,
@@ -210,6 +216,7 @@ impl Remote {
         }
         self.state = State::Opening;
         self.list_offered = false;
+        self.list_is_old = false;
         self.queue.rewind();
         self.purges.rewind();
         Some(ToRelay::Hello { handle: self.account_handle() })
@@ -268,6 +275,18 @@ impl Remote {
         self.list_offered = false;
     }
 
+    /// So many devices are in the account now. A list that has fewer was shown before the last one came; it is shown at
+    /// the beginning of a session only.
+    pub fn note_members(&mut self, count: usize) {
+        self.list_is_old = self.record.listed_count() < count;
+    }
+
+    /// Whether to begin a new session for the list: nothing is under way in this one. Whoever takes a device off later,
+    /// while this relay is down, then knows which list follows.
+    pub fn is_list_wanted(&self) -> bool {
+        self.list_is_old && self.in_step()
+    }
+
     /// The list to offer now, if there is one: once in a session, and when what explains it is there. What the relay takes
     /// nothing for does not hold it up.
     pub fn next_list_due(&mut self) -> Option<ToRelay> {
@@ -318,6 +337,11 @@ impl Remote {
         self.purges.next(ids)
     }
 
+    /// Whether something in the log, as far as it was read since the start, is gone.
+    pub fn has_seen_gone(&self) -> bool {
+        self.seen_gone
+    }
+
     /// Where the log stood when the relay last signed it.
     pub fn position(&self) -> Option<Position> {
         self.record.position.clone()
@@ -357,9 +381,12 @@ impl Remote {
 
     /// What follows from a message of the relay.
     pub fn handle(&mut self, message: ToDevice) -> Reaction {
-        if matches!(self.state, State::Stopped(_)) {
+        match self.state {
             // What was on its way when it stopped is no reason to stop for.
-            return Reaction { close: Some(None), ..Reaction::default() };
+            State::Stopped(_) => return Reaction { close: Some(None), ..Reaction::default() },
+            // Of a session that has ended here.
+            State::Down => return Reaction::default(),
+            State::Opening | State::CatchingUp | State::Live => {}
         }
         let reaction = self.hear(message);
         if self.promises.talks_idly(reaction.is_nothing()) { self.stopped(StopReason::Misbehaved) } else { reaction }
@@ -504,7 +531,11 @@ impl Remote {
                     cells.push(cell.to_vec());
                     proof::cell_id(cell)
                 }
-                Entry::Own(cell) | Entry::Gone(cell) => *cell,
+                Entry::Own(cell) => *cell,
+                Entry::Gone(cell) => {
+                    self.seen_gone = true;
+                    *cell
+                }
             };
             let cursor = page.after + 1 + at as u64;
             head = proof::chain_head(&head, cursor, &cell);

@@ -11,6 +11,7 @@ use caro_schema::{
     keylog::Certificate,
 };
 use serde_bytes::ByteBuf;
+use zeroize::Zeroizing;
 
 use super::{
     derive::{extract, labelled},
@@ -65,8 +66,14 @@ impl DeviceKeys {
 
     /// The device's key at one relay (X25519, the static key of its sessions there).
     pub fn relay_static(&self, relay: &RelayKey) -> StaticKey {
+        StaticKey::from_bytes(&self.relay_static_bytes(relay))
+    }
+
+    /// What that key is made from, for the one session in which an account that was left is emptied.
+    pub fn relay_static_bytes(&self, relay: &RelayKey) -> Zeroizing<[u8; 32]> {
         let root = extract(b"caro/v1/device", self.root.bytes());
-        StaticKey::from_bytes(labelled(&root, "relay-static", relay.as_bytes()).bytes())
+        let key: Secret = labelled(&root, "relay-static", relay.as_bytes());
+        Zeroizing::new(*key.bytes())
     }
 
     pub(super) fn kem(&self) -> &KemKey {

@@ -29,6 +29,11 @@ impl EpochKey {
         &self.cell
     }
 
+    #[cfg(test)]
+    pub(crate) fn secret_for_tests(&self) -> &[u8; 32] {
+        self.secret().bytes()
+    }
+
     pub(super) fn secret(&self) -> &Secret {
         self.cell.secret()
     }

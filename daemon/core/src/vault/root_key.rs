@@ -57,6 +57,11 @@ impl RootKey {
         RelayAccountKey::from_seed(&labelled(&self.key, "relay-account", relay.as_bytes()))
     }
 
+    /// What [`Self::relay_account`] is made from, for a device that is to close the account at a relay when the root is gone.
+    pub fn relay_account_seed(&self, relay: &RelayKey) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(*labelled::<32>(&self.key, "relay-account", relay.as_bytes()).bytes())
+    }
+
     /// The key of one epoch. All of them follow from the root, so no stored blob can be lost or withheld.
     pub fn epoch_key(&self, number: u32) -> EpochKey {
         EpochKey::new(number, labelled(&self.key, "epoch", &number.to_be_bytes()))

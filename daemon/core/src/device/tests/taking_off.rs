@@ -381,8 +381,7 @@ fn a_device_is_called_what_was_said_last_here_or_elsewhere() {
     let rename = |world: &mut World, name: &str| {
         world.now_ms += 1_000;
         let now_ms = world.now_ms;
-        world.machines[0]
-            .decide(now_ms, |device, _, _, env| device.rename_other(two, name.to_owned(), env).unwrap());
+        world.machines[0].decide(now_ms, |device, _, _, env| device.rename_other(two, name.to_owned(), env).unwrap());
         world.settle();
     };
     rename(&mut world, "kitchen");

@@ -197,6 +197,8 @@ pub(super) fn loaded(disk: &Disk) -> History {
     let mut history = History::new();
     let tombstones = disk.rows(Space::Tombstone).unwrap();
     history.load_tombstones(tombstones.iter().filter_map(|(id, _)| RecordId::from_slice(id)));
+    let hidden = disk.rows(Space::Hidden).unwrap();
+    history.load_hidden(hidden.iter().filter_map(|(id, _)| RecordId::from_slice(id)));
     for (number, records) in disk.blocks.iter().rev() {
         history.load_block(*number, records.clone());
     }
@@ -391,6 +393,28 @@ impl World {
         let now_ms = self.now_ms;
         self.machines[at]
             .decide(now_ms, |device, _, disk, env| device.begin_epoch(&root, decision, disk, env).unwrap());
+    }
+
+    /// One machine moves to a new phrase; the relay has the new account from then on, and nobody else speaks to it yet.
+    pub(super) fn move_to_new_phrase(&mut self, at: usize, old: &RootKey) {
+        self.phrase = Phrase::from_entropy(&[12; 32]);
+        let root = RootKey::derive(&self.phrase).unwrap();
+        (self.relay.account, self.relay.list) = (None, None);
+        self.relay.cells.clear();
+        self.relay.gone.clear();
+        let machine = &mut self.machines[at];
+        machine.session = None;
+        let mut env = Env { now_ms: self.now_ms, entropy: &mut machine.entropy };
+        let (names, address) = ((format!("machine {at}"), "test".to_owned()), "wss://relay:1/".to_owned());
+        let joining = Joining::new(Intent::Create(None), root, RELAY_KEY, address, names, &mut env).unwrap();
+        let handshake = Hash([at as u8; 32]);
+        let answer = self.relay.admit(joining.knock().connected(&handshake), &handshake);
+        assert!(matches!(joining.knock().handle(answer), Ok(Progress::Listed)));
+        let joined = joining.finish();
+        let now_ms = self.now_ms;
+        machine.decide(now_ms, |device, history, disk, env| {
+            device.move_to(joined, Vec::new(), old, (history, disk), env).unwrap()
+        });
     }
 
     /// A command on one machine, at this moment. Gives its id.
