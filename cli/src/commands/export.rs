@@ -31,12 +31,18 @@ use crate::{
 /// jsonl, csv and sqlite hold everything that is known, and caro import caro takes it in again, unchanged. A shell's own
 /// format holds what that shell keeps; a command that it cannot hold is left out and counted.
 ///
-/// Example: caro export zsh --output history.zsh --since 2026-01-01
+/// --all writes everything that caro keeps into a new folder: history, settings, values, aliases, variables, scripts, counts
+/// and what is known of the devices, each in a readable file. caro import --all takes it in again.
+///
+/// Examples: caro export zsh --output history.zsh --since 2026-01-01; caro export --all ~/caro-2026
 #[derive(Args)]
 pub(crate) struct Export {
     /// How to write it
-    #[arg(value_enum, value_name = "FORMAT")]
-    format: Format,
+    #[arg(value_enum, value_name = "FORMAT", required_unless_present = "all")]
+    format: Option<Format>,
+    /// Everything, into this folder, which is made. It is nobody else's to read, and no key is in it
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["format", "output", "force", "unique", "Filters"])]
+    all: Option<PathBuf>,
     /// Where to; otherwise to standard output. The file is nobody else's to read
     #[arg(long, short = 'o', value_name = "FILE")]
     output: Option<PathBuf>,
@@ -50,33 +56,44 @@ pub(crate) struct Export {
     filters: Filters,
 }
 
+/// Writes the whole history to a new file, for keeping.
+pub(crate) fn everything(file: PathBuf) -> Outcome {
+    let filters = Filters::default();
+    Export { format: Some(Format::Jsonl), all: None, output: Some(file), force: false, unique: false, filters }.run()
+}
+
 impl Export {
     pub(crate) fn run(self) -> Outcome {
-        let mut sink = self.sink()?;
+        if let Some(folder) = &self.all {
+            return super::export_all::export(folder);
+        }
+        // Nothing but --all may stand in its place.
+        let Some(format) = self.format else { return Err(Failure::new(exit::USAGE, "no format was named")) };
+        let mut sink = self.sink(format)?;
         let query = Query { filter: self.filters.resolve()?, unique: self.unique, place: place(), ..Query::default() };
         let mut client = Client::open()?;
         settle(&mut client)?;
         let mut written = Written::default();
         pages::oldest_first(&mut Reader::of_all(client), query, None, &mut |hit| {
-            match sink.add(self.format, &hit.record, written.count)? {
+            match sink.add(format, &hit.record, written.count)? {
                 Ok(()) => written.count += 1,
                 Err(cannot) => *written.left_out.entry(cannot).or_default() += 1,
             }
             Ok(())
         })?;
-        sink.finish(self.format, written.count)?;
+        sink.finish(format, written.count)?;
         self.tell(&written);
         Ok(())
     }
 
-    fn sink(&self) -> Outcome<Sink> {
+    fn sink(&self, format: Format) -> Outcome<Sink> {
         let Some(path) = &self.output else {
             let out = Out::new();
-            if self.format == Format::Sqlite {
+            if format == Format::Sqlite {
                 return Err(Failure::new(exit::USAGE, "a database cannot be written to standard output")
                     .hint("name a file: --output history.db"));
             }
-            if out.is_terminal && !self.format.is_harmless() {
+            if out.is_terminal && !format.is_harmless() {
                 return Err(Failure::new(
                     exit::USAGE,
                     "this format is not for a terminal: it would obey what is in history",
@@ -86,7 +103,7 @@ impl Export {
             return Ok(Sink::Out(out));
         };
         let (target, file) = Target::create(path, self.force)?;
-        if self.format == Format::Sqlite {
+        if format == Format::Sqlite {
             return Ok(Sink::Database(Database::create(target.written())?, target));
         }
         Ok(Sink::File(BufWriter::with_capacity(BUFFER_BYTES, file), target))

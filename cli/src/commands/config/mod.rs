@@ -17,6 +17,7 @@ use std::path::Path;
 
 use caro_schema::{
     ipc::{Reply, Request, status::Reloaded},
+    paths::Places,
     settings::{self, Kind, Setting},
 };
 use clap::{Args, Subcommand};
@@ -135,6 +136,16 @@ fn print(text: &str) -> Outcome {
     out.finish()
 }
 
+/// Sets something for this machine and does what goes with it; when that fails, the setting is as it was.
+pub(crate) fn try_setting<T>(name: &str, value: &str, then: impl FnOnce() -> Outcome<T>) -> Outcome<T> {
+    let setting = known(name)?;
+    let path = places()?.config;
+    let (before, mut file) = (File::read(&path)?, File::read(&path)?);
+    file.set(name, value::read(setting, name, &[value.to_owned()])?)?;
+    file.write(&path)?;
+    then().inspect_err(|_| drop(before.write(&path)))
+}
+
 impl Set {
     fn run(self) -> Outcome {
         let setting = known(&self.name)?;
@@ -239,6 +250,25 @@ fn tell_daemon() -> Outcome<Vec<String>> {
         Reply::Reloaded(Reloaded { waiting, .. }) => Ok(waiting),
         _ => Err(unexpected()),
     }
+}
+
+/// The text of this machine's file, as it may be kept elsewhere; none when it is not there or says nothing. The way through
+/// a proxy may hold a password.
+pub(crate) fn to_keep(places: &Places) -> Outcome<Option<String>> {
+    let text = file::text(&places.config)?;
+    let Ok(mut file) = File::parse(&text) else { return Ok((!text.is_empty()).then_some(text)) };
+    if file.value("sync.proxy").is_some_and(|value| value.contains('@')) {
+        file.unset("sync.proxy");
+        say("left out: sync.proxy, because a password is in it");
+        return Ok(Some(file.text()));
+    }
+    Ok((!text.is_empty()).then_some(text))
+}
+
+/// Puts a file in place where none is, and has a running daemon go by it.
+pub(crate) fn put(path: &Path, text: &str) -> Outcome {
+    file::write_new(path, text.as_bytes())?;
+    tell_daemon().map(drop)
 }
 
 fn known(name: &str) -> Outcome<&'static Setting> {

@@ -4,6 +4,7 @@
 mod progress;
 mod report;
 mod sender;
+mod whole;
 
 use std::path::PathBuf;
 
@@ -37,7 +38,10 @@ use crate::{
 /// May be repeated as often as you like: a command that was taken in before is known by its content and not taken
 /// again, one that caro recorded itself is recognised, and one that you deleted stays deleted. The files are only read.
 ///
-/// Example: caro import zsh ~/.zsh_history
+/// --all takes in what caro export --all has written, on any machine: history, settings, items and counts. First all of it is
+/// looked at: of a folder in which a byte is another than when it was written, nothing is taken.
+///
+/// Examples: caro import zsh ~/.zsh_history; caro import --all ~/caro-2026
 #[derive(Args)]
 pub(crate) struct Import {
     /// What wrote it
@@ -46,6 +50,12 @@ pub(crate) struct Import {
     /// Its files, if they are not in the usual place (can be repeated)
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Everything in a folder that caro export --all has made
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["source", "files"])]
+    all: Option<PathBuf>,
+    /// With --all: also settings and items that have another value here; otherwise those stay as they are
+    #[arg(long, requires = "all")]
+    replace: bool,
     /// Only read and say what is there
     #[arg(long)]
     dry_run: bool,
@@ -65,6 +75,9 @@ const COMMANDS_MAX: u64 = 20_000_000;
 
 impl Import {
     pub(crate) fn run(self) -> Outcome {
+        if let Some(folder) = self.all.clone() {
+            return whole::import(&self, &folder);
+        }
         let files = self.files()?;
         if let [(source, path)] = &files[..] {
             // Before a daemon is started for a file that cannot be read.

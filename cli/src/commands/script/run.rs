@@ -191,7 +191,7 @@ fn pass_on(child: &Child, mut signals: Signals) -> thread::JoinHandle<()> {
                 _ => continue,
             };
             // It may have ended at this moment.
-            drop(kill_process(pid, signal));
+            kill_process(pid, signal).ok();
         }
     })
 }

@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn a_declaration_that_cannot_be_is_named_with_its_line() {
         for (script, said) in [
-            ("# caro: var \n# caro: var -x\n", "line 2: a variable is declared as"),
+            ("# caro: var \n# caro: var -x\n", "line 1: a variable is declared as"),
             ("\n# caro: var PS1 = x\n", "line 2: a shell or the system goes by this variable itself"),
             ("# caro: var a\n# caro: var a\n", "line 2: this variable is declared already"),
             ("# caro: var a = \"x\n", "line 1: a variable is declared as"),

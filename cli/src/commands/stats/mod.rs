@@ -1,6 +1,7 @@
 //! `caro stats`: what is used most, where, when, how it ends and how long it takes. The daemon counts; here is what a
 //! person sees of it. Pictures are in [`draw`], the look back on a year in [`wrapped`].
 
+mod counts;
 mod draw;
 mod heat;
 mod period;
@@ -42,12 +43,19 @@ pub(crate) struct Stats {
     /// As JSON
     #[arg(long)]
     json: bool,
+    /// What all machines have counted as commands ended, by category, model and hour: also of commands that were deleted
+    /// since, or are too old to be synced; imports are not among it
+    #[arg(long, conflicts_with_all = ["period", "Filters"])]
+    all_devices: bool,
     #[command(flatten)]
     filters: Filters,
 }
 
 impl Stats {
     pub(crate) fn run(self) -> Outcome {
+        if self.all_devices {
+            return counts::print(self.json, usize::try_from(self.top).unwrap_or(usize::MAX));
+        }
         let now = Zoned::now();
         let mut filter = self.filters.resolve()?;
         let (since_us, until_us) = self.period.bounds(&now);
