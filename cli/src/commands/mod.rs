@@ -6,6 +6,7 @@ pub(crate) mod config;
 mod daemon;
 mod doctor;
 mod export;
+mod export_all;
 mod filters;
 mod history;
 mod import;
