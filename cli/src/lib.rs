@@ -26,6 +26,7 @@ mod shell;
 mod terminal;
 mod tui;
 
+mod whole;
 #[cfg(test)]
 mod testing;
 
