@@ -136,7 +136,7 @@ impl Account {
     ) -> Result<Vec<Wrap>, DeviceError> {
         let (key, dataset) = (root.epoch_key(epoch), self.vault.dataset());
         let mut wraps = Vec::new();
-        let staying = self.members.standing().filter(|(device, _)| !going.contains(device));
+        let staying = self.members.standing().filter(|(device, _)| !goes(going, device));
         let certificates: Vec<&Certificate> = staying.map(|(_, member)| &member.certificate).collect();
         for certificate in certificates.into_iter().take(DEVICES_MAX) {
             let mut random = [0; ENCAPSULATION_BYTES];
@@ -222,5 +222,25 @@ impl Account {
         let mut step = Step { writes, notices: vec![Notice::Sync], ..Step::default() };
         step.writes.push(self.row(state::MEMBERS, state::encode(&self.members)));
         Ok(step)
+    }
+}
+
+/// Whether a device gets no new key because it goes.
+fn goes(going: &BTreeSet<DeviceId>, device: &DeviceId) -> bool {
+    #[cfg(test)]
+    if sabotage::WRAPS_FOR_ALL.get() {
+        return false;
+    }
+    going.contains(device)
+}
+
+/// What a test switches on to show that it would notice.
+#[cfg(test)]
+pub(super) mod sabotage {
+    use std::cell::Cell;
+
+    thread_local! {
+        /// The new key is wrapped for those who go, too.
+        pub(crate) static WRAPS_FOR_ALL: Cell<bool> = const { Cell::new(false) };
     }
 }

@@ -11,7 +11,7 @@ use caro_schema::{
 
 use super::world::{RELAY_KEY, World};
 use crate::{
-    device::Account,
+    device::{Account, revoke::sabotage::WRAPS_FOR_ALL},
     vault::{Vault, open::open_any},
 };
 
@@ -109,6 +109,29 @@ fn trap_14_over_a_relay_that_helps_it_a_thief_says_nothing_to_anybody_and_learns
         let written = world.relay.cells[before..].iter().filter(|cell| opens(account(&world, 0).vault(), cell));
         assert_eq!(written.filter(|cell| opens(stolen, cell)).count(), 0);
     }
+}
+
+/// How many cells that the others wrote later a thief opens, over a relay that shows it everything.
+fn opened_by_a_thief_afterwards() -> usize {
+    let mut world = World::joined(3);
+    let thief = copied(&mut world, 2);
+    world.relay.helps_thieves = true;
+    world.decide_with_phrase(0, &[2], false);
+    world.settle();
+    let before = world.relay.cells.len();
+    world.machines[thief].online = true;
+    world.record(1, "secret afterwards");
+    world.settle();
+    world.relay.cells[before..].iter().filter(|cell| opens(account(&world, thief).vault(), cell)).count()
+}
+
+#[test]
+fn trap_56_with_a_key_wrapped_for_the_thief_it_would_be_seen_to_read() {
+    assert_eq!(opened_by_a_thief_afterwards(), 0);
+    WRAPS_FOR_ALL.set(true);
+    let opened = opened_by_a_thief_afterwards();
+    WRAPS_FOR_ALL.set(false);
+    assert!(opened > 0, "the check does not see a thief that reads");
 }
 
 #[test]
