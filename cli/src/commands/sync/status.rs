@@ -152,8 +152,7 @@ fn stop_words(reason: StopReason) -> &'static str {
             "it shows an older history than before; whoever restored it should run caro-relay renew, then: caro sync on"
         }
         StopReason::Revoked => {
-            "this device was taken off the account; what is here stays and is recorded on; to join again as a new one: caro \
-             sync restore"
+            "this device was revoked; to join again: caro sync restore; what is here stays and is recorded on"
         }
         StopReason::KeysMissing => {
             "the account has a new key that this device was not given; what is here stays; to get it, join again: caro sync \
