@@ -2,8 +2,8 @@
 """Makes the vectors of the vault (schema/vectors/vault/*.json) with other people's cryptography.
 
 Nothing here is shared with the Rust code: Argon2 is the reference implementation (argon2-cffi), XChaCha20-Poly1305 is
-PyCryptodome's, Ed25519 and X25519 are OpenSSL's (cryptography), ML-KEM is kyber-py, BIP39 is the mnemonic package, zstd
-and MessagePack their own Python packages. The layouts are written down a second time, from the specification.
+PyCryptodome's, Ed25519 and X25519 are OpenSSL's (cryptography), ML-KEM is kyber-py, SPAKE2 is that of magic-wormhole, BIP39 is
+the mnemonic package, zstd and MessagePack their own Python packages. The layouts are written down a second time, from the specification.
 
     tests/vectors/vault.py --check    compute everything and compare with the files
     tests/vectors/vault.py --write    compute everything and write the files
@@ -18,7 +18,7 @@ import unicodedata
 
 import common
 
-NEEDS = ["argon2", "blake3", "Crypto", "cryptography", "kyber_py", "mnemonic", "msgpack", "zstandard"]
+NEEDS = ["argon2", "blake3", "Crypto", "cryptography", "kyber_py", "mnemonic", "msgpack", "spake2", "zstandard"]
 
 
 # Primitives.
@@ -394,6 +394,48 @@ def payloads():
     return cases
 
 
+def meeting():
+    """Two devices that meet with a code: SPAKE2, the confirmations, sealed letters and the check words' bytes."""
+    from spake2 import SPAKE2_A, SPAKE2_B
+
+    ends = {"idA": b"caro/v1/pair/newcomer", "idB": b"caro/v1/pair/inviter"}
+    cases = []
+    for code in ("7-abandon-zoo", "9999-zoo-zoo", "1-able-about"):
+        random = [drawn(f"meeting {side} {code}", 64) for side in ("newcomer", "inviter")]
+        # Both draw 64 bytes and reduce them; one reads them as a big number, the other as a little one.
+        newcomer = SPAKE2_A(code.encode(), entropy_f=lambda _, bytes=random[0]: bytes[::-1], **ends)
+        inviter = SPAKE2_B(code.encode(), entropy_f=lambda _, bytes=random[1]: bytes[::-1], **ends)
+        x, y = newcomer.start(), inviter.start()
+        shared = newcomer.finish(y)
+        assert shared == inviter.finish(x)
+        relay, commit = drawn(f"meeting relay {code}", 32), drawn(f"meeting commit {code}", 32)
+        prk = extract(hashlib.sha256(b"caro/v1/pair" + relay + x + y + commit).digest(), shared)
+        numbers = [drawn(f"meeting number {side} {code}", 32) for side in ("newcomer", "inviter")]
+        letters = []
+        for side in (b"newcomer", b"inviter"):
+            for count in range(3):
+                both = expand(prk, b"caro/v1/pair/seal/" + side + count.to_bytes(8, "big"), 56)
+                plain = drawn(f"meeting letter {side} {count}", 40 * count)
+                sealed = seal_raw(both[:32], both[32:], b"caro/v1/pair", plain)
+                letters.append({"side": side.decode(), "plain": plain, "sealed": sealed})
+        cases.append({
+            "code": code,
+            "random_newcomer": random[0],
+            "random_inviter": random[1],
+            "relay": relay,
+            "commit": commit,
+            "x": x,
+            "y": y,
+            "confirm_newcomer": expand(prk, b"caro/v1/pair/confirm/newcomer", 32),
+            "confirm_inviter": expand(prk, b"caro/v1/pair/confirm/inviter", 32),
+            "letters": letters,
+            "number_newcomer": numbers[0],
+            "number_inviter": numbers[1],
+            "check": expand(prk, b"caro/v1/pair/check" + numbers[0] + numbers[1], 8),
+        })
+    return cases
+
+
 FILES = {
     "phrases.json": phrases,
     "mistyped.json": mistyped,
@@ -403,6 +445,7 @@ FILES = {
     "xwing.json": xwing,
     "at_rest.json": at_rest,
     "payloads.json": payloads,
+    "meeting.json": meeting,
 }
 
 

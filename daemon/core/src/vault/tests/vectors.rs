@@ -1,11 +1,14 @@
 //! Trap 26: every construction agrees with another implementation, on files that neither made up alone.
 //! `tests/vectors/vault.py` computes them and says with whose cryptography.
 
-use caro_link::identity::Signer;
+use caro_link::{
+    entropy::{Entropy, NoEntropy},
+    identity::Signer,
+};
 use caro_schema::{
     cell::CellClass,
     codec,
-    id::{CellId, Dataset, DeviceId, RelayKey},
+    id::{CellId, Dataset, DeviceId, Hash, RelayKey},
     keylog::Wrap,
     op::{Payload, RawChange},
 };
@@ -17,6 +20,7 @@ use crate::vault::{
     cell_key::CellKey,
     epoch_key::EpochKey,
     kem_key::{KemKey, encapsulate},
+    meeting_key::{Half, Side},
     nearest::nearest,
     open::open,
     payload::{pack, unpack},
@@ -236,5 +240,41 @@ fn trap_26_payloads_of_another_encoder_are_read() {
         if case["same_bytes"] == Value::Bool(true) {
             assert_eq!(pack(&payload), packed);
         }
+    }
+}
+
+/// Gives what a vector drew, once.
+struct Given(Vec<u8>);
+
+impl Entropy for Given {
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), NoEntropy> {
+        bytes.copy_from_slice(&self.0);
+        Ok(())
+    }
+}
+
+#[test]
+fn trap_26_two_ends_of_a_meeting_come_to_the_same_keys_as_another_spake2() {
+    for case in vectors!("meeting.json").as_array().unwrap() {
+        let code = case["code"].as_str().unwrap().as_bytes();
+        let begin = |side, random| Half::begin(side, code, &mut Given(bytes(case, random))).unwrap();
+        let (newcomer, x) = begin(Side::Newcomer, "random_newcomer");
+        let (inviter, y) = begin(Side::Inviter, "random_inviter");
+        assert_eq!((&x, &y), (&bytes(case, "x"), &bytes(case, "y")));
+        let (relay, commit) = (RelayKey(array(case, "relay")), Hash(array(case, "commit")));
+        let mut newcomer = newcomer.finish(&y, &relay, &commit).unwrap();
+        let mut inviter = inviter.finish(&x, &relay, &commit).unwrap();
+        assert_eq!(newcomer.confirmation(), Hash(array(case, "confirm_newcomer")));
+        assert_eq!(inviter.confirmation(), Hash(array(case, "confirm_inviter")));
+        assert!(inviter.confirm(&newcomer.confirmation()).is_ok() && newcomer.confirm(&inviter.confirmation()).is_ok());
+        for letter in list(case, "letters") {
+            let is_newcomers = letter["side"] == "newcomer";
+            let (from, to) = if is_newcomers { (&mut newcomer, &mut inviter) } else { (&mut inviter, &mut newcomer) };
+            let (plain, sealed) = (bytes(letter, "plain"), bytes(letter, "sealed"));
+            assert_eq!(from.seal(&plain), sealed);
+            assert_eq!(to.open(&sealed).unwrap().as_slice(), plain);
+        }
+        let numbers = (Hash(array(case, "number_newcomer")), Hash(array(case, "number_inviter")));
+        assert_eq!(newcomer.check(&numbers.0, &numbers.1), array(case, "check"));
     }
 }
