@@ -169,8 +169,12 @@ fn import_seeds() -> Vec<Vec<u8>> {
 fn config_daemon(data: &[u8]) {
     let folder = scratch::empty("daemon");
     let path = scratch::file(&folder, "config.toml", data);
-    let loaded = Loaded::read(&path, Some(&folder));
-    assert!(loaded.file.problems.iter().all(|problem| !problem.what.is_empty()));
+    let nothing = folder.join("nothing");
+    // As the file of the person, and as the one of what the account's settings say.
+    for (own, shared) in [(&path, &nothing), (&nothing, &path)] {
+        let loaded = Loaded::read(own, shared, Some(&folder));
+        assert!(loaded.file.problems.iter().all(|problem| !problem.what.is_empty()));
+    }
 }
 
 fn config_seeds() -> Vec<Vec<u8>> {

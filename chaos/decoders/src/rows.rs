@@ -13,7 +13,10 @@ use caro_core::{
 };
 use caro_daemon::store::{FILE_NAME, Store};
 use caro_link::{identity::Signer, proof};
-use caro_relay::log::{Change, Log, LogReader, Room, sqlite::SqliteLog};
+use caro_relay::{
+    log::{Change, Log, LogReader, Room, sqlite::SqliteLog},
+    quota::Quota,
+};
 use caro_schema::{
     body::history::Record,
     id::{CellId, Generation, Handle, Hash},
@@ -253,8 +256,8 @@ fn whole_relay() -> &'static [u8] {
         let list = DeviceList { version: 1, prev: Hash([0; 32]), keys: vec![Hash([1; 32])] };
         let signed = proof::sign_list(&owner(), &list);
         let changes = vec![
-            Change::Create { account: Hash(owner().public()), list: signed, accounts_max: 9 },
-            Change::Append { handle: handle(), cells: cells(), quota_bytes: 0 },
+            Change::Create { account: Hash(owner().public()), list: signed, accounts_max: 9, invitation: None },
+            Change::Append { handle: handle(), cells: cells(), quota: Quota::default() },
             Change::Purge { handle: handle(), cells: vec![cells()[3].0] },
         ];
         log.commit(changes).expect("room");
@@ -288,7 +291,7 @@ fn relay_database(data: &[u8]) {
     let append = Change::Append {
         handle: handle(),
         cells: vec![(proof::cell_id(&fresh), ByteBuf::from(fresh))],
-        quota_bytes: 0,
+        quota: Quota::default(),
     };
     if let Err(error) = log.commit(vec![append]) {
         assert!(!error.to_string().is_empty());

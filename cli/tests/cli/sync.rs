@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use caro_schema::{
+    id::DeviceId,
     ipc::{
         Fault, Reply, Request,
         sync::{Begun, Device, SyncStatus},
@@ -34,6 +35,11 @@ fn willing(request: &Request) -> Result<Reply, Fault> {
             added_ms: 0,
             last_seen_ms: 0,
             this: true,
+            device: DeviceId([7; 32]),
+            added_by: None,
+            last_sync_ms: 0,
+            behind: None,
+            revoked: None,
         }])),
         _ => Ok(Reply::Sync(SyncStatus {
             joined: true,
