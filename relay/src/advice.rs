@@ -1,7 +1,7 @@
 //! What to do about an error, in one sentence, for the person at the terminal.
 
 use caro_relay::{
-    admin::{AskError, ask::AskingError},
+    admin::{Hint, ask::AskingError},
     backup::BackupError,
     config::ConfigError,
     folder::FolderError,
@@ -90,17 +90,21 @@ fn source(error: &postgres::SourceError) -> &'static str {
 
 fn asking(error: &AskingError) -> Option<&'static str> {
     match error {
-        AskingError::Refused(AskError::NoAccount | AskError::Ambiguous | AskError::NotAHandle) => {
-            Some("caro-relay account list shows the handles")
-        }
-        AskingError::Refused(AskError::NoInvitation) => Some("caro-relay token list shows the numbers"),
-        AskingError::Refused(AskError::NotRunning) => Some("what is set holds from the next start on"),
-        AskingError::Refused(_) | AskingError::Told(_) => None,
+        AskingError::Refused(error) => error.hint().map(what_to_do),
+        AskingError::Told(_, hint) => hint.map(what_to_do),
         AskingError::Folder(error) => Some(folder(error)),
         AskingError::Database(error) => Some(database(error)),
         AskingError::Server(error) => Some(server(error)),
         AskingError::NoDatabase(_) => Some("start it once: caro-relay serve; or name its folder with --data"),
         AskingError::Silent(_) => Some("run it as the user that the relay runs as"),
+    }
+}
+
+fn what_to_do(hint: Hint) -> &'static str {
+    match hint {
+        Hint::Accounts => "caro-relay account list shows the handles",
+        Hint::Invitations => "caro-relay token list shows the numbers",
+        Hint::Start => "what is set holds from the next start on",
     }
 }
 

@@ -81,7 +81,8 @@ impl Disk {
         let mut log = Some(log);
         for (number, jobs) in queues.writers.into_iter().enumerate() {
             let writer = Writer::new(log.take(), setup.clone(), number == 0);
-            let (engine, name) = (engine.clone(), if number == 0 { "write".to_owned() } else { format!("write {number}") });
+            let (engine, name) =
+                (engine.clone(), if number == 0 { "write".to_owned() } else { format!("write {number}") });
             threads.push(thread::Builder::new().name(name).spawn(move || writer.run(&engine, &jobs))?);
         }
         Ok(Self { threads })

@@ -132,7 +132,8 @@ impl Server {
             (None, None) => None,
             (address, handed) => Some(listen(address.unwrap_or(config.listen), handed).await?),
         };
-        let host = address::host(config);
+        // A socket that was handed over listens where its holder says.
+        let host = address::host(&Config { listen: listener.local_addr()?, ..config.clone() });
         let address = address::format(config.plain, &host, listener.local_addr()?.port(), &keys.address_key());
         let signer = Hash(keys.signer.public());
         let metrics = Arc::new(Metrics::default());

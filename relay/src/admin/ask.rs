@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Answer, Ask, AskError, carry_out,
+    Answer, Ask, AskError, Hint, carry_out,
     control::{FILE, PATIENCE, Reply},
 };
 use crate::{
@@ -28,7 +28,7 @@ pub enum AskingError {
     Refused(#[from] AskError),
     /// By the relay that runs, in its words.
     #[error("{0}")]
-    Told(String),
+    Told(String, Option<Hint>),
     /// The folder.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -73,7 +73,7 @@ fn ask_running(mut stream: UnixStream, question: &Ask) -> Result<Answer, AskingE
     BufReader::new(stream.take(ANSWER_BYTES_MAX)).read_until(b'\n', &mut line).map_err(silent)?;
     match serde_json::from_slice(&line).map_err(|error| silent(error.into()))? {
         Reply::Answer(answer) => Ok(answer),
-        Reply::Refused(text) => Err(AskingError::Told(text)),
+        Reply::Refused(text, hint) => Err(AskingError::Told(text, hint)),
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Answer, Ask, AskError};
+use super::{Answer, Ask, AskError, Hint};
 use crate::{
     engine::Engine,
     limits::{QUESTION_BYTES_MAX, QUESTIONERS_MAX},
@@ -35,8 +35,8 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 pub enum Reply {
     /// What was asked for.
     Answer(Answer),
-    /// Why not, for people.
-    Refused(String),
+    /// Why not, for people, and what to do about it.
+    Refused(String, Option<Hint>),
 }
 
 /// A wish for the configuration to be read again, and where the outcome goes.
@@ -109,11 +109,12 @@ async fn answer(mut stream: UnixStream, engine: &Engine, reloads: &mpsc::Sender<
     let reply = match serde_json::from_slice::<Ask>(&line) {
         Ok(ask) => match carry_out(ask, engine, reloads).await {
             Ok(answer) => Reply::Answer(answer),
-            Err(error) => Reply::Refused(error.to_string()),
+            Err(error) => Reply::Refused(error.to_string(), error.hint()),
         },
-        Err(_) => {
-            Reply::Refused("the relay that runs does not know that question; is it of another version?".to_owned())
-        }
+        Err(_) => Reply::Refused(
+            "the relay that runs does not know that question; is it of another version?".to_owned(),
+            None,
+        ),
     };
     let Ok(mut bytes) = serde_json::to_vec(&reply) else { return };
     bytes.push(b'\n');

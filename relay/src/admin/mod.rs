@@ -188,6 +188,29 @@ pub enum AskError {
     Entropy(#[from] caro_link::entropy::NoEntropy),
 }
 
+/// What whoever asked can do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Hint {
+    /// Look at the list of accounts.
+    Accounts,
+    /// Look at the list of invitations.
+    Invitations,
+    /// Start the relay: what is set holds from then on.
+    Start,
+}
+
+impl AskError {
+    /// What whoever asked can do about it, where there is something.
+    pub fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::NoAccount | Self::Ambiguous | Self::NotAHandle => Some(Hint::Accounts),
+            Self::NoInvitation => Some(Hint::Invitations),
+            Self::NotRunning => Some(Hint::Start),
+            _ => None,
+        }
+    }
+}
+
 /// Bytes of a note on an invitation.
 pub const NOTE_BYTES_MAX: usize = 64;
 

@@ -91,8 +91,11 @@ pub(crate) fn in_folder(config: &Config) -> anyhow::Result<()> {
 
 /// The relay gave another answer than one to the question.
 pub(crate) fn out_of_turn() -> anyhow::Error {
-    AskingError::Told("the relay that runs gave an answer to another question; is it of another version?".to_owned())
-        .into()
+    AskingError::Told(
+        "the relay that runs gave an answer to another question; is it of another version?".to_owned(),
+        None,
+    )
+    .into()
 }
 
 pub(crate) fn print(line: &str) -> anyhow::Result<()> {

@@ -15,4 +15,5 @@ mod operating;
 mod postgres;
 mod program;
 mod proxies;
+mod service;
 mod support;
