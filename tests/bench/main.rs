@@ -12,6 +12,7 @@ mod filters;
 mod hook;
 mod import;
 mod join;
+mod person;
 mod screen;
 mod search;
 mod sync;
@@ -21,7 +22,7 @@ use figures::Figures;
 /// A part, by the name that a person gives.
 type Part = (&'static str, fn(&mut Figures));
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     ("hook", hook::measure),
     ("cold", cold::measure),
     ("screen", screen::measure),
@@ -31,6 +32,7 @@ const PARTS: [Part; 9] = [
     ("latency", sync::latency),
     ("first-sync", sync::first),
     ("join", join::measure),
+    ("person", person::measure),
 ];
 
 fn main() {

@@ -4,6 +4,7 @@
 //! and nothing of the machine's, and waits for conditions, never for time.
 
 pub mod home;
+pub mod person;
 pub mod postgres;
 pub mod programs;
 pub mod relay;

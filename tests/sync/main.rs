@@ -9,4 +9,6 @@ mod joining;
 mod network;
 mod offline;
 mod pairing;
+mod sharing;
 mod two_devices;
+mod two_minutes;
