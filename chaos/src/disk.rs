@@ -78,6 +78,7 @@ impl Disk {
     pub fn history(&self) -> History {
         let mut history = History::new();
         history.load_tombstones(self.space(Space::Tombstone).filter_map(|(id, _)| RecordId::from_slice(id)));
+        history.load_hidden(self.space(Space::Hidden).filter_map(|(id, _)| RecordId::from_slice(id)));
         for (number, records) in self.blocks.iter().rev() {
             history.load_block(*number, records.clone());
         }

@@ -4,7 +4,7 @@
 use std::{fs, path::Path};
 
 use caro_tests::{Device, Relay, eventually};
-use chaos_tests::programs::opened::{Opened, files, holds, pieces};
+use chaos_tests::programs::opened::{Opened, Word, files, pieces};
 use memchr::memmem;
 
 /// In a command that is typed, and in one that is imported among hundreds.
@@ -18,11 +18,11 @@ fn pair(relay: &Relay) -> [Device; 2] {
 }
 
 /// The pieces of sealed bytes that are still somewhere, by file.
-fn left(folders: &[&Path], pieces: &[Vec<u8>]) -> Vec<String> {
+fn left(folders: &[&Path], pieces: &[memmem::Finder<'_>]) -> Vec<String> {
     let mut left = Vec::new();
     for folder in folders {
         for (path, bytes) in files(folder) {
-            let count = pieces.iter().filter(|piece| memmem::find(&bytes, piece).is_some()).count();
+            let count = pieces.iter().filter(|piece| piece.find(&bytes).is_some()).count();
             if count > 0 {
                 left.push(format!("{count} pieces in {}", path.display()));
             }
@@ -67,14 +67,15 @@ fn trap_20_after_a_deletion_nothing_of_it_is_in_any_file_of_any_device_or_the_re
     let relay_file = relay_file.into_iter().next().expect("the relay's database");
     let mut sealed = Vec::new();
     for device in &devices {
-        let rows = Opened::home(&device.home.data()).sealed_with(WORD);
+        let rows = Opened::home(&device.home.data()).sealed_with(&Word::new(WORD));
         assert!(rows.len() >= 3, "{} rows carry it", rows.len());
         sealed.extend(rows);
     }
-    let cells = Opened::home(&laptop.home.data()).cells_with(&relay_file, WORD);
+    let cells = Opened::home(&laptop.home.data()).cells_with(&relay_file, &Word::new(WORD));
     assert_eq!(cells.len(), 2, "a small cell and a large one");
     sealed.extend(cells);
     let pieces = pieces(&sealed);
+    let pieces: Vec<_> = pieces.iter().map(memmem::Finder::new).collect();
     assert!(left(&folders, &pieces).len() >= 3, "the search finds what is there");
     assert_found_where_nothing_is_overwritten(laptop);
     relay.start_again();
@@ -88,23 +89,24 @@ fn trap_20_after_a_deletion_nothing_of_it_is_in_any_file_of_any_device_or_the_re
     desktop.sync();
     stop(&devices);
     relay.stop();
+    let word = Word::new(WORD);
     for folder in folders {
         for (path, bytes) in files(folder) {
-            assert!(!holds(&bytes, WORD), "{} holds it", path.display());
+            assert!(!word.is_held_by(&bytes), "{} holds it", path.display());
         }
     }
     for device in &devices {
         let opened = Opened::home(&device.home.data());
-        assert_eq!(opened.sealed_with(WORD).len(), 0, "with all the keys");
-        assert_eq!(opened.cells_with(&relay_file, WORD).len(), 0);
-        assert!(opened.rows.iter().any(|row| row.says.iter().any(|piece| holds(piece, "make part 299"))));
+        assert_eq!(opened.sealed_with(&Word::new(WORD)).len(), 0, "with all the keys");
+        assert_eq!(opened.cells_with(&relay_file, &Word::new(WORD)).len(), 0);
+        assert!(!opened.sealed_with(&Word::new("make part 299")).is_empty());
     }
     start(&devices);
 }
 
 /// The proof is one only if the search would have found what a database leaves when it does not overwrite.
 fn assert_found_where_nothing_is_overwritten(device: &Device) {
-    let sealed = Opened::home(&device.home.data()).sealed_with(WORD);
+    let sealed = Opened::home(&device.home.data()).sealed_with(&Word::new(WORD));
     let copy = tempfile::tempdir().expect("a folder");
     let path = copy.path().join("caro.db");
     fs::copy(device.home.data().join("caro.db"), &path).expect("copied");
@@ -112,7 +114,9 @@ fn assert_found_where_nothing_is_overwritten(device: &Device) {
     database.execute_batch("PRAGMA secure_delete = OFF; PRAGMA journal_mode = DELETE").expect("set");
     database.execute_batch("DELETE FROM rows; DELETE FROM blocks").expect("deleted");
     drop(database);
-    assert!(!left(&[copy.path()], &pieces(&sealed)).is_empty(), "what is not overwritten is found");
+    let pieces = pieces(&sealed);
+    let pieces: Vec<_> = pieces.iter().map(memmem::Finder::new).collect();
+    assert!(!left(&[copy.path()], &pieces).is_empty(), "what is not overwritten is found");
 }
 
 #[test]
@@ -140,12 +144,13 @@ fn trap_21_a_dictionary_run_against_everything_that_is_left_gives_no_hit() {
             }
         }
     }
-    let mut looked = 0;
+    let hashes: Vec<_> = hashes.iter().map(memmem::Finder::new).collect();
+    let (word, mut looked) = (Word::new("hunter2"), 0);
     for folder in [laptop.home.path(), desktop.home.path(), relay.data()] {
         for (path, bytes) in files(&folder) {
             looked += 1;
-            let hit = hashes.iter().any(|hash| memmem::find(&bytes, hash).is_some());
-            assert!(!hit && !holds(&bytes, "hunter2"), "{} confirms a guess", path.display());
+            let hit = hashes.iter().any(|hash| hash.find(&bytes).is_some());
+            assert!(!hit && !word.is_held_by(&bytes), "{} confirms a guess", path.display());
         }
     }
     assert!(looked >= 5);
@@ -177,9 +182,9 @@ fn ds004_what_a_rule_keeps_here_is_in_no_cell_that_a_relay_ever_gets() {
     stop(&devices);
     relay.stop();
     let opened = Opened::home(&laptop.home.data());
-    assert_eq!(opened.cells_with(&relay_file, WORD).len(), 0, "an excluded command left the device");
-    assert_eq!(opened.cells_with(&relay_file, "echo goes").len(), 0, "what is kept here is still there");
-    assert!(!opened.cells_with(&relay_file, "echo imported").is_empty(), "the search finds what went");
+    assert_eq!(opened.cells_with(&relay_file, &Word::new(WORD)).len(), 0, "an excluded command left the device");
+    assert_eq!(opened.cells_with(&relay_file, &Word::new("echo goes")).len(), 0, "what is kept here is still there");
+    assert!(!opened.cells_with(&relay_file, &Word::new("echo imported")).is_empty(), "the search finds what went");
     // Without the rule it goes: the proof is one.
     relay.start_again();
     start(&devices);
@@ -189,6 +194,6 @@ fn ds004_what_a_rule_keeps_here_is_in_no_cell_that_a_relay_ever_gets() {
     laptop.sync();
     stop(&devices);
     relay.stop();
-    assert!(!Opened::home(&laptop.home.data()).cells_with(&relay_file, WORD).is_empty());
+    assert!(!Opened::home(&laptop.home.data()).cells_with(&relay_file, &Word::new(WORD)).is_empty());
     start(&devices);
 }

@@ -262,6 +262,9 @@ impl MainLoop {
     }
 
     fn decide_what_is_due(&mut self) {
+        if let Err(fault) = self.state.wipe_spool() {
+            tracing::debug!(%fault, "places in shells' files wait to be written");
+        }
         if !self.state.unread_sessions.is_empty()
             && let Err(fault) = self.state.read_spool()
         {

@@ -130,6 +130,8 @@ pub struct State {
     /// The device could not decide on an input. What it has in memory may be ahead of the store, so the daemon ends
     /// without writing anything more, and the next one begins with what is stored.
     pub is_broken: bool,
+    /// Something was deleted whose text may still be in the files of shells that run.
+    pub has_deleted: bool,
     /// Whether the daemon is to end.
     pub stopping: bool,
     /// Who asked it to, and waits until it has.
@@ -206,6 +208,7 @@ impl State {
     /// # Errors
     /// When it waits to be written.
     pub fn carry_out(&mut self, step: Step) -> Result<(), Fault> {
+        self.has_deleted |= step.writes.iter().any(crate::store::deletes_history);
         let follows = self.applier.apply(step)?;
         self.follow(follows);
         Ok(())
@@ -304,6 +307,18 @@ impl State {
                 Err(_) => self.spool.put_back(stem, None),
             }
         }
+    }
+
+    /// Wipes the texts of what was taken out of shells' files, if something was deleted.
+    ///
+    /// # Errors
+    /// When the places wait to be written.
+    pub fn wipe_spool(&mut self) -> Result<(), Fault> {
+        if !std::mem::take(&mut self.has_deleted) {
+            return Ok(());
+        }
+        let writes = self.spool.wipe_taken();
+        self.carry_out(Step { writes, ..Step::default() })
     }
 
     /// Looks through the whole spool folder.

@@ -14,6 +14,7 @@ pub mod disks;
 pub mod flushes;
 pub mod image;
 pub mod kills;
+pub mod nodes;
 pub mod opened;
 pub mod platform;
 pub mod power;

@@ -101,15 +101,15 @@ impl Opened {
     }
 
     /// The sealed bytes of the rows that say this.
-    pub fn sealed_with(&self, word: &str) -> Vec<Vec<u8>> {
-        let says = |row: &&Row| row.says.iter().any(|piece| holds(piece, word));
+    pub fn sealed_with(&self, word: &Word) -> Vec<Vec<u8>> {
+        let says = |row: &&Row| row.says.iter().any(|piece| word.is_held_by(piece));
         self.rows.iter().filter(says).map(|row| row.sealed.clone()).collect()
     }
 
     /// The cells of a relay that does not run, that say this.
-    pub fn cells_with(&self, relay: &Path, word: &str) -> Vec<Vec<u8>> {
+    pub fn cells_with(&self, relay: &Path, word: &Word) -> Vec<Vec<u8>> {
         let cells = RelayDatabase::open(relay).cells();
-        let says = |cell: &Vec<u8>| self.cell(cell).iter().any(|piece| holds(piece, word));
+        let says = |cell: &Vec<u8>| self.cell(cell).iter().any(|piece| word.is_held_by(piece));
         cells.into_iter().map(|(_, cell)| cell).filter(says).collect()
     }
 }
@@ -167,10 +167,23 @@ fn op_says(op: &SignedOp) -> Vec<Vec<u8>> {
     changes.into_iter().map(|change| change.1.into_vec()).collect()
 }
 
-/// Whether bytes hold a word in any form that is easily read.
-pub fn holds(bytes: &[u8], word: &str) -> bool {
-    let is_in = |bytes: &[u8]| forms(word.as_bytes()).iter().any(|form| memmem::find(bytes, form).is_some());
-    is_in(bytes) || streams(bytes).iter().any(|stream| is_in(stream))
+/// A word that is looked for, in every form in which it is easily read.
+pub struct Word(Vec<memmem::Finder<'static>>);
+
+impl Word {
+    /// This one.
+    pub fn new(word: &str) -> Self {
+        Self(forms(word.as_bytes()).iter().map(|form| memmem::Finder::new(form).into_owned()).collect())
+    }
+
+    fn is_in(&self, bytes: &[u8]) -> bool {
+        self.0.iter().any(|form| form.find(bytes).is_some())
+    }
+
+    /// Whether bytes hold it, as they are or in a compressed stream that begins among them.
+    pub fn is_held_by(&self, bytes: &[u8]) -> bool {
+        self.is_in(bytes) || streams(bytes).iter().any(|stream| self.is_in(stream))
+    }
 }
 
 /// Compressed streams that begin somewhere in some bytes, as far as they can be read.

@@ -65,10 +65,10 @@ impl RelayProgram {
     }
 
     /// One with the folder of another, at the place where that was. Not started.
-    pub fn copied(data: &Path, place: SocketAddr) -> Self {
+    pub fn of(data: &Folder, place: SocketAddr) -> Self {
         let mut relay = Self::prepared("");
         relay.place = place;
-        copy_folder(data, &relay.data());
+        data.write(&relay.data());
         relay
     }
 
@@ -240,6 +240,52 @@ impl Default for RelayProgram {
 impl Drop for RelayProgram {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// The files below a folder, kept in memory: by their path in it, with their modes. A folder has no bytes.
+pub struct Folder(Vec<(PathBuf, u32, Option<Vec<u8>>)>);
+
+impl Folder {
+    /// As it is now.
+    ///
+    /// # Panics
+    /// When something in it cannot be read.
+    pub fn read(folder: &Path) -> Self {
+        let mut kept = Vec::new();
+        let mut todo = vec![PathBuf::new()];
+        while let Some(inside) = todo.pop() {
+            for entry in fs::read_dir(folder.join(&inside)).expect("a folder") {
+                let entry = entry.expect("an entry");
+                let (kind, path) = (entry.file_type().expect("a kind"), inside.join(entry.file_name()));
+                let mode = entry.metadata().expect("its mode").permissions().mode();
+                if kind.is_dir() {
+                    kept.push((path.clone(), mode, None));
+                    todo.push(path);
+                } else if kind.is_file() {
+                    kept.push((path, mode, Some(fs::read(entry.path()).expect("read"))));
+                }
+            }
+        }
+        Self(kept)
+    }
+
+    /// Writes it into a folder.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn write(&self, folder: &Path) {
+        fs::create_dir_all(folder).expect("made");
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).expect("closed");
+        // A folder comes before what is in it.
+        for (path, mode, bytes) in &self.0 {
+            let path = folder.join(path);
+            match bytes {
+                Some(bytes) => fs::write(&path, bytes).expect("written"),
+                None => fs::create_dir_all(&path).expect("made"),
+            }
+            fs::set_permissions(&path, fs::Permissions::from_mode(*mode)).expect("closed");
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 use std::{
     fs,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::Mutex,
     thread,
@@ -17,7 +17,7 @@ use caro_tests::{Device, Home, eventually, has_ended, programs::program};
 use serde_json::Value;
 
 use super::{
-    relay::{RelayProgram, copy_folder},
+    relay::{Folder, RelayProgram, copy_folder},
     strace::Under,
 };
 
@@ -33,19 +33,15 @@ pub struct Stage {
     pub phrase: String,
 }
 
-/// What every stage is copied from.
+/// What every stage is copied from. In memory: it lives as long as the process, and a folder would outlive it.
 struct Template {
-    folder: tempfile::TempDir,
+    folders: [Folder; 3],
     place: SocketAddr,
     phrase: String,
 }
 
-/// The names of the copies.
-const NAMES: [&str; 3] = ["relay", "laptop", "desktop"];
-
 impl Template {
     fn make() -> Self {
-        let folder = tempfile::Builder::new().prefix("caro-stage").tempdir().expect("a folder");
         let mut relay = RelayProgram::new();
         let [laptop, desktop] = [Device::new(), Device::new()];
         let phrase = init(&laptop, relay.address(), "laptop");
@@ -57,14 +53,8 @@ impl Template {
         }
         relay.stop();
         let place = relay.place();
-        for (name, from) in NAMES.into_iter().zip([relay.data(), laptop.home.path(), desktop.home.path()]) {
-            copy_folder(&from, &folder.path().join(name));
-        }
-        Self { folder, place, phrase }
-    }
-
-    fn of(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        let folders = [relay.data(), laptop.home.path(), desktop.home.path()].map(|from| Folder::read(&from));
+        Self { folders, place, phrase }
     }
 }
 
@@ -111,15 +101,16 @@ impl Stage {
         static TEMPLATE: Mutex<Option<Template>> = Mutex::new(None);
         let mut made = TEMPLATE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let template = made.get_or_insert_with(Template::make);
-        let device = |name: &str| {
+        let [relay, laptop, desktop] = &template.folders;
+        let device = |folder: &Folder| {
             let home = Home::new();
-            copy_folder(&template.of(name), &home.path());
+            folder.write(&home.path());
             Device { home }
         };
         Self {
-            relay: RelayProgram::copied(&template.of("relay"), template.place),
-            laptop: device("laptop"),
-            desktop: device("desktop"),
+            relay: RelayProgram::of(relay, template.place),
+            laptop: device(laptop),
+            desktop: device(desktop),
             phrase: template.phrase.clone(),
         }
     }

@@ -33,13 +33,11 @@ fn u004_a_daemon_that_cannot_be_had_is_explained() {
 
 /// A daemon that ends with this status and these words.
 fn ending(code: i32, words: &str) -> Home {
-    let home = Home::with_daemon("/nowhere");
+    let mut home = Home::with_daemon("/nowhere");
     let script = home.write("failing", format!("#!/bin/sh\necho 'caro-daemon: {words}' >&2\nexit {code}\n").as_bytes());
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("made executable");
-    // Its folder must outlive the home that names it.
-    let named = Home::with_daemon(&script);
-    std::mem::forget(home);
-    named
+    home.set_daemon(&script);
+    home
 }
 
 #[test]

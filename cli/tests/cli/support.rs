@@ -76,6 +76,11 @@ impl Home {
         Self { folder, daemon: program.as_ref().to_owned() }
     }
 
+    /// Has another program be the daemon: one that lies in this home.
+    pub(crate) fn set_daemon(&mut self, program: impl AsRef<OsStr>) {
+        self.daemon = program.as_ref().to_owned();
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }

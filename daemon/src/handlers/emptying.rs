@@ -12,7 +12,7 @@ use caro_schema::{
     id::RelayKey,
     ipc::{
         Fault, Reply,
-        sync::{RemoteEmpty, RemoteEmptied, StopReason},
+        sync::{RemoteEmptied, RemoteEmpty, StopReason},
     },
 };
 

@@ -12,6 +12,7 @@ mod session;
 mod sweep;
 mod translate;
 pub mod watch;
+mod wipe;
 
 use std::{
     collections::BTreeMap,

@@ -175,6 +175,26 @@ impl Spooled {
         }
     }
 
+    /// Everything before a place.
+    pub(super) fn before(&self, offset: u64) -> io::Result<Vec<u8>> {
+        self.bytes(0, usize::try_from(offset).unwrap_or(usize::MAX))
+    }
+
+    /// Puts blanks in the place of some bytes that were read.
+    pub(super) fn blank(&self, ranges: &[std::ops::Range<u64>]) -> io::Result<()> {
+        let file = self.writable()?;
+        for range in ranges {
+            let length = usize::try_from(range.end - range.start).unwrap_or(0);
+            file.write_all_at(&vec![b' '; length], range.start)?;
+        }
+        self.keep_time(&file)
+    }
+
+    /// A place as it is known after bytes before it have changed.
+    pub(super) fn marked_again(&self, place: &Taken) -> io::Result<Taken> {
+        Ok(Taken { mark: self.mark(place.offset)?, ..place.clone() })
+    }
+
     /// The same file, to be written to.
     fn writable(&self) -> io::Result<File> {
         let file = File::from(rustix::fs::open(

@@ -35,6 +35,7 @@ use rusqlite::Connection;
 
 pub use error::StoreError;
 pub use file_system::network_file_system;
+pub(crate) use write::deletes_history;
 
 use open::Journal;
 use seal::Sealer;

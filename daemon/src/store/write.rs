@@ -40,7 +40,8 @@ impl Store {
     }
 }
 
-fn deletes_history(write: &Write) -> bool {
+/// Whether a write deletes something of the history.
+pub(crate) fn deletes_history(write: &Write) -> bool {
     matches!(write, Write::Row(Space::Tombstone | Space::Hidden, _, Some(_)))
 }
 

@@ -17,7 +17,7 @@ use crate::{
     },
     error::{Failure, Outcome},
     exit,
-    output::time,
+    output::{quoted, time},
 };
 
 /// Delete what you no longer want to keep
@@ -84,7 +84,7 @@ impl Prune {
         let mut filter = self.filters.resolve()?;
         if let Some(text) = &self.older_than {
             filter.until_us = Some(time::parse(text, &Zoned::now()).ok_or_else(|| {
-                Failure::new(exit::USAGE, format!("{text:?} is not a time"))
+                Failure::new(exit::USAGE, format!("{} is not a time", quoted(text)))
                     .hint("like 90d, \"6 months\", 1y, 2026-03-01")
             })?);
         }

@@ -13,11 +13,7 @@ use caro_schema::{
     stamp::Stamp,
 };
 
-use super::{
-    Account, DeviceError, Env,
-    carriers::Place,
-    overlay::Overlay,
-};
+use super::{Account, DeviceError, Env, carriers::Place, overlay::Overlay};
 use crate::{
     oplog::row_key,
     step::{RemoteNumber, Rows, Space, Step},
@@ -63,8 +59,7 @@ impl Account {
             }
             return;
         }
-        self.missing
-            .get_or_insert(Missing { due_ms: now_ms + MISSING_AFTER_MS, pause_ms: MISSING_AFTER_MS });
+        self.missing.get_or_insert(Missing { due_ms: now_ms + MISSING_AFTER_MS, pause_ms: MISSING_AFTER_MS });
     }
 
     pub(super) fn missing_at_ms(&self) -> Option<u64> {

@@ -5,8 +5,9 @@
 //! most, so that three runs in one second stay three. A line without a time is known by its place: of the equal lines of a
 //! file the last ones are those that the hook has seen, as many as it recorded.
 //!
-//! What is deleted leaves marks beside its own id, for the ids that such lines do not share with it. A mark is a hash in
-//! the set of the deleted: it syncs and merges as every deletion does, and nothing else needs to know of it.
+//! What is deleted leaves marks beside its own id, for the ids that such lines do not share with it. A mark is a hash of the
+//! text, by which whoever guesses it could be sure: so marks never leave a device. Each makes its own, of the records that
+//! it has when it hears of their deletion.
 
 use std::collections::{HashMap, HashSet};
 
@@ -28,7 +29,7 @@ pub(super) fn sift(import: Import, history: &History) -> (Vec<Record>, PutOutcom
     let mut outcome = PutOutcome::default();
     let untimed: HashMap<RecordId, u32> = untimed.into_iter().collect();
     let unknown = records.into_iter().filter(|record| {
-        let (is_known, is_deleted) = (history.contains(&record.id), history.is_deleted(&record.id));
+        let (is_known, is_deleted) = (history.contains(&record.id), history.keeps_out(&record.id));
         outcome.known += u64::from(is_known);
         outcome.deleted += u64::from(is_deleted);
         !is_known && !is_deleted
@@ -111,7 +112,7 @@ fn is_marked(record: &Record, history: &History) -> bool {
     let near =
         second(record.start_us.saturating_sub(LATER_US))..=second(record.start_us.saturating_add(EARLIER_US - 1));
     let mut marks = near.map(|second| at_second(&record.command, second));
-    marks.any(|mark| history.is_deleted(&mark))
+    marks.any(|mark| history.keeps_out(&mark))
 }
 
 fn keep_new_untimed(lines: &mut Vec<(Record, u32)>, history: &History, outcome: &mut PutOutcome) {
@@ -139,7 +140,7 @@ fn keep_new_untimed(lines: &mut Vec<(Record, u32)>, history: &History, outcome: 
 
 /// Whether the line is one of those whose runs were deleted: the `nth` behind those that are recorded still.
 fn is_marked_untimed(record: &Record, nth: u32, history: &History) -> bool {
-    let is_marked = |nth: u32| history.is_deleted(&nth_line(&record.command, nth));
+    let is_marked = |nth: u32| history.keeps_out(&nth_line(&record.command, nth));
     history.has_deleted() && (is_marked(nth) || is_marked(EVERY_LINE))
 }
 
@@ -151,9 +152,9 @@ fn kind(shell: &str) -> &str {
 /// Stands for all lines without a time: no run of the command was left.
 const EVERY_LINE: u32 = u32::MAX;
 
-/// The ids that are about to be deleted, with the marks that keep the same runs out of later imports.
-pub(super) fn with_marks(ids: &[RecordId], history: &History) -> Vec<RecordId> {
-    let mut all = ids.to_vec();
+/// Of records that are about to be deleted, the marks that keep the same runs out of later imports on this device.
+pub(super) fn marks(ids: &[RecordId], history: &History) -> Vec<RecordId> {
+    let mut all = Vec::new();
     let mut hooked: HashMap<Vec<u8>, u32> = HashMap::new();
     let mut runs: HashMap<Vec<u8>, u32> = HashMap::new();
     let different: HashSet<&RecordId> = ids.iter().collect();
@@ -167,7 +168,7 @@ pub(super) fn with_marks(ids: &[RecordId], history: &History) -> Vec<RecordId> {
         *runs.entry(record.command.into_vec()).or_default() += 1;
     }
     for (command, count) in &hooked {
-        let free = (0..EVERY_LINE).map(|nth| nth_line(command, nth)).filter(|mark| !history.is_deleted(mark));
+        let free = (0..EVERY_LINE).map(|nth| nth_line(command, nth)).filter(|mark| !history.keeps_out(mark));
         all.extend(free.take(*count as usize));
     }
     let live = history.runs_of(hooked.keys().map(Vec::as_slice), |_| true);
@@ -215,8 +216,9 @@ mod tests {
     }
 
     fn delete(history: &mut History, ids: &[RecordId]) {
-        let ids = with_marks(ids, history);
-        history.delete(&ids);
+        let marks = marks(ids, history);
+        history.delete(ids);
+        history.hide(&marks);
     }
 
     /// Added, known and deleted, when these lines with times are imported.
@@ -261,15 +263,25 @@ mod tests {
     }
 
     #[test]
-    fn ds001_marks_reach_the_other_devices_with_the_deletion() {
+    fn ds001_each_device_keeps_out_what_is_deleted_by_marks_of_its_own() {
         let runs = [run(1, 100, "secret")];
         let (mut here, mut there) = (history(&runs), history(&runs));
-        let ids = with_marks(&[runs[0].id], &here);
-        here.delete(&ids);
-        there.delete(&ids);
+        for history in [&mut here, &mut there] {
+            delete(history, &[runs[0].id]);
+            assert_eq!(timed(history, &[line(11, 100, "secret")]), (0, 0, 1));
+            assert_eq!(untimed(history, &[line(12, 1, "secret")]), (Vec::new(), 0, 1));
+        }
         assert_eq!(here.digest(), there.digest());
-        assert_eq!(timed(&there, &[line(11, 100, "secret")]), (0, 0, 1));
-        assert_eq!(untimed(&there, &[line(12, 1, "secret")]), (Vec::new(), 0, 1));
+    }
+
+    #[test]
+    fn trap_21_no_hash_of_a_deleted_text_is_among_what_is_told_to_others() {
+        let runs = [run(1, 100, "hunter2")];
+        let mut history = history(&runs);
+        delete(&mut history, &[runs[0].id]);
+        assert_eq!(history.deleted().copied().collect::<Vec<_>>(), [runs[0].id]);
+        let guess = (0..4).map(|nth| nth_line(b"hunter2", nth)).chain([at_second(b"hunter2", 100)]);
+        assert!(guess.into_iter().all(|mark| !history.is_deleted(&mark)));
     }
 
     #[test]

@@ -198,7 +198,12 @@ impl Account {
         Ok(Some(cell))
     }
 
-    pub(super) fn queue_for(&mut self, number: RemoteNumber, cells: Vec<Vec<u8>>, rows: Overlay<'_>) -> Result<Step, DeviceError> {
+    pub(super) fn queue_for(
+        &mut self,
+        number: RemoteNumber,
+        cells: Vec<Vec<u8>>,
+        rows: Overlay<'_>,
+    ) -> Result<Step, DeviceError> {
         let mut step = Step { writes: rows.into_writes(), notices: vec![Notice::Sync], ..Step::default() };
         if let Some(remote) = self.remote_mut(number) {
             step.writes.extend(cells.into_iter().map(|cell| Write::Queue(number, remote.enqueue(), Some(cell))));

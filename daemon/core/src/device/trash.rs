@@ -36,6 +36,8 @@ struct Batch {
     by: String,
     here: bool,
     ids: Vec<RecordId>,
+    /// What keeps the same runs out of imports here.
+    marks: Vec<RecordId>,
     records: u64,
     pieces: u32,
 }
@@ -51,6 +53,8 @@ struct Piece {
     here: bool,
     #[serde(rename = "i")]
     ids: ByteBuf,
+    #[serde(rename = "m", default)]
+    marks: ByteBuf,
     #[serde(rename = "r")]
     records: Vec<Record>,
 }
@@ -86,11 +90,12 @@ impl Trash {
         let mut trash = Self::default();
         for (key, value) in rows.rows(Space::Trash)? {
             let Some((number, piece)) = number_of(&key) else { continue };
-            let Piece { until_ms, by, here, ids, records } =
+            let Piece { until_ms, by, here, ids, marks, records } =
                 codec::decode(&value).map_err(|_| DeviceError::State("trash"))?;
-            let new = || Batch { until_ms, by, here, ids: Vec::new(), records: 0, pieces: 0 };
+            let new = || Batch { until_ms, by, here, ids: Vec::new(), marks: Vec::new(), records: 0, pieces: 0 };
             let batch = trash.batches.entry(number).or_insert_with(new);
             batch.ids.extend(ids_of(&ids));
+            batch.marks.extend(ids_of(&marks));
             batch.records += records.len() as u64;
             batch.pieces = batch.pieces.max(piece + 1);
         }
@@ -119,19 +124,21 @@ impl Trash {
     /// Puts records aside. Gives the batch's number.
     fn add(&mut self, batch: Batch, records: Vec<Record>, writes: &mut Vec<Write>) -> u64 {
         let number = self.batches.keys().next_back().map_or(1, |last| last + 1);
-        let Batch { until_ms, by, here, ids, .. } = &batch;
-        let mut ids = ids.chunks(PIECE_IDS);
+        let Batch { until_ms, by, here, ids, marks, .. } = &batch;
+        let (mut ids, mut marks) = (ids.chunks(PIECE_IDS), marks.chunks(PIECE_IDS));
         let mut records = records.into_iter().peekable();
         let mut pieces = 0;
         loop {
             let some: Vec<Record> = records.by_ref().take(PIECE_RECORDS).collect();
-            let ids = ids.next();
-            if some.is_empty() && ids.is_none() {
+            let (ids, marks) = (ids.next(), marks.next());
+            if some.is_empty() && ids.is_none() && marks.is_none() {
                 break;
             }
-            let ids: Vec<u8> = ids.unwrap_or_default().iter().flat_map(|id| id.0).collect();
-            let piece =
-                Piece { until_ms: *until_ms, by: by.clone(), here: *here, ids: ByteBuf::from(ids), records: some };
+            let bytes = |ids: Option<&[RecordId]>| -> ByteBuf {
+                ids.unwrap_or_default().iter().flat_map(|id| id.0).collect::<Vec<u8>>().into()
+            };
+            let (until_ms, by, here) = (*until_ms, by.clone(), *here);
+            let piece = Piece { until_ms, by, here, ids: bytes(ids), marks: bytes(marks), records: some };
             writes.push(Write::Row(Space::Trash, key(number, pieces), Some(codec::encode(&piece))));
             pieces += 1;
         }
@@ -166,18 +173,22 @@ impl Device {
             return (Step::default(), None);
         }
         let count = records.len() as u64;
+        let mut marks = Vec::new();
         let new = if here {
             let ids: Vec<RecordId> = records.iter().map(|record| record.id).collect();
             history.hide(&ids);
             ids
         } else {
-            history.delete(&recorded::with_marks(ids, history)).new
+            marks = recorded::marks(ids, history);
+            let new = history.delete(ids).new;
+            history.hide(&marks);
+            new
         };
         let mut step = Step { writes: history.take_writes(), notices: vec![Notice::History], ..Step::default() };
         if here && let Some(account) = &mut self.account {
             step.writes.extend(account.send_no_more(&new));
         }
-        let batch = Batch { until_ms, by: by.to_owned(), here, ids: new, records: count, pieces: 0 };
+        let batch = Batch { until_ms, by: by.to_owned(), here, ids: new, marks, records: count, pieces: 0 };
         let number = self.trash.add(batch, records, &mut step.writes);
         (step, Some(Aside { number, count, until_ms, by: by.to_owned() }))
     }
@@ -208,6 +219,7 @@ impl Device {
             history.unhide(&batch.ids);
         } else {
             history.undelete(&batch.ids);
+            history.unhide(&batch.marks);
         }
         let ids: Vec<RecordId> = records.iter().map(|record| record.id).collect();
         let count = history.put(records).added;

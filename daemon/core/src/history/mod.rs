@@ -199,6 +199,9 @@ impl History {
 
     /// Has records not be here any more, and not come again, though others keep them. Gives how many were here.
     pub fn hide(&mut self, ids: &[RecordId]) -> u64 {
+        if ids.is_empty() {
+            return 0;
+        }
         let new = self.hidden.add(ids.iter().copied());
         self.marked.extend(new.into_iter().map(|id| (Space::Hidden, id, true)));
         self.remove(ids)
@@ -225,7 +228,8 @@ impl History {
         count
     }
 
-    fn keeps_out(&self, id: &RecordId) -> bool {
+    /// Whether something with this id is not taken in, because it was deleted everywhere or is not to be here.
+    pub(crate) fn keeps_out(&self, id: &RecordId) -> bool {
         self.tombstones.contains(id) || self.hidden.contains(id)
     }
 

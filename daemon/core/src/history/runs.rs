@@ -33,6 +33,6 @@ impl History {
 
     /// Whether anything was ever deleted.
     pub(crate) fn has_deleted(&self) -> bool {
-        self.tombstones.iter().next().is_some()
+        self.tombstones.iter().chain(self.hidden.iter()).next().is_some()
     }
 }
