@@ -6,6 +6,7 @@ mod cost;
 mod fidelity;
 mod hiding;
 mod hook;
+mod items;
 mod keys;
 mod popup;
 mod session;

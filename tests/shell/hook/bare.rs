@@ -97,12 +97,15 @@ impl Setup {
     /// What `caro init` would print.
     fn hook(&self) -> String {
         let key = if self.keys { "1" } else { "0" };
+        // There is no daemon that would write it.
+        let items = self.home.data().join("shared/items");
         let settings = [
             ("bin", self.program.to_str().expect("text")),
             ("dir", self.home.spool().to_str().expect("text")),
             ("sid", ""),
             ("bind_ctrl_r", key),
             ("bind_up", key),
+            ("items", items.to_str().expect("text")),
         ]
         .map(|(name, value)| match self.kind {
             Kind::Fish => format!("set -g __caro_{name} '{value}'\n"),
