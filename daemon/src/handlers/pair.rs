@@ -18,7 +18,7 @@ use caro_schema::{
     },
 };
 
-use super::sync::reach;
+use super::sync::{platform, reach};
 use crate::{
     pairing::{self, Invite, Join, Table, Way},
     remote::{Address, Dialer},
@@ -49,7 +49,7 @@ pub(crate) fn join(state: &mut State, request: JoinRequest) -> Result<Reply, Fau
         CodeError::Word { position, nearest } => Fault::CodeWord { position: position as u32, nearest },
     })?;
     let (table, shared) = (begin(state)?, state.shared.clone());
-    let names = (device_name, std::env::consts::OS.to_owned());
+    let names = (device_name, platform());
     let shown = table.clone();
     let task = async move {
         let relay_key = reach(&address).await?;

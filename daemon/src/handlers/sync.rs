@@ -83,6 +83,21 @@ pub(crate) fn confirm(state: &mut State, reply: Replier) {
     });
 }
 
+/// The relay asks for an invitation, and the person has one.
+pub(crate) fn invited(state: &mut State, token: Redacted<String>) -> Result<Reply, Fault> {
+    let begin = state.begin.take().ok_or(Fault::NothingBegun)?;
+    let Begin { phrase, address, relay_key, token: _, device_name, from } = &*begin;
+    state.begin = Some(Arc::new(Begin {
+        phrase: phrase.clone(),
+        address: address.clone(),
+        relay_key: *relay_key,
+        token: Some(token),
+        device_name: device_name.clone(),
+        from: from.clone(),
+    }));
+    Ok(Reply::Done)
+}
+
 /// The person does not want the account after all.
 pub(crate) fn abandon(state: &mut State) -> Result<Reply, Fault> {
     state.begin.take().map(|_| Reply::Done).ok_or(Fault::NothingBegun)
@@ -296,9 +311,14 @@ pub(super) async fn derive(phrase: Arc<Phrase>) -> Result<RootKey, Fault> {
 async fn joining(begin: &Arc<Begin>, intent: Intent) -> Result<Joining, Fault> {
     let root = derive(begin.phrase.clone()).await?;
     let mut env = Env { now_ms: Moment::now().now_ms(), entropy: &mut OsEntropy };
-    let names = (begin.device_name.clone(), std::env::consts::OS.to_owned());
+    let names = (begin.device_name.clone(), platform());
     Joining::new(intent, root, begin.relay_key, begin.address.place(), names, &mut env)
         .map_err(|error| Fault::Internal { what: error.to_string() })
+}
+
+/// Operating system and processor, as the other devices show them.
+pub(super) fn platform() -> String {
+    format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)
 }
 
 pub(super) fn phrase_fault(error: PhraseError) -> Fault {

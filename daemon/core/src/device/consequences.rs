@@ -2,7 +2,7 @@
 //! end at its cut, here and on every other device; what waits to be sent is sealed under the new key; and a device that
 //! finds itself off, or without the new key, says nothing more to anybody.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry as Slot};
 
 use caro_link::proof;
 use caro_schema::{
@@ -160,7 +160,7 @@ impl Account {
     ) -> Result<Vec<Write>, DeviceError> {
         let newest = self.vault.keys().current().cell().id();
         let key_log = self.vault.keys().key_log().cell().id();
-        let mut anew: std::collections::BTreeMap<CellId, Vec<u8>> = Default::default();
+        let mut anew: BTreeMap<CellId, Vec<u8>> = BTreeMap::new();
         let mut writes = Vec::new();
         let numbers: Vec<RemoteNumber> = self.remotes.keys().copied().collect();
         for number in numbers {
@@ -175,13 +175,14 @@ impl Account {
                     if !is_old {
                         continue;
                     }
-                    let id = proof::cell_id(&cell);
-                    if !anew.contains_key(&id) {
-                        let Some(sealed) = self.seal_cell_anew(&cell, rows, env)? else { continue };
-                        anew.insert(id, sealed);
-                    }
-                    let sealed = anew.get(&id).cloned();
-                    writes.push(Write::Queue(number, queued, sealed));
+                    let sealed = match anew.entry(proof::cell_id(&cell)) {
+                        Slot::Occupied(known) => known.get().clone(),
+                        Slot::Vacant(slot) => match self.seal_cell_anew(&cell, rows, env)? {
+                            Some(sealed) => slot.insert(sealed).clone(),
+                            None => continue,
+                        },
+                    };
+                    writes.push(Write::Queue(number, queued, Some(sealed)));
                 }
             }
         }

@@ -176,3 +176,42 @@ fn admissions_that_wait_for_a_stranger_are_no_more_than_devices() {
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Accepted::Waits).count(), 64);
     assert_eq!(outcomes.last(), Some(&Accepted::Refused));
 }
+
+/// What an earlier version kept of a device.
+#[derive(serde::Serialize)]
+struct EarlierMember {
+    certificate: Certificate,
+    added: Stamp,
+    name: Option<(Stamp, caro_schema::body::device::Name)>,
+    last_seen: Stamp,
+    cut: Option<()>,
+}
+
+/// What an earlier version kept of all of them.
+#[derive(serde::Serialize)]
+struct EarlierMembers {
+    devices: std::collections::BTreeMap<DeviceId, EarlierMember>,
+    entries: std::collections::BTreeSet<Hash>,
+    heads: std::collections::BTreeSet<Hash>,
+    cuts: std::collections::BTreeMap<DeviceId, ()>,
+}
+
+#[test]
+fn trap_53_what_an_earlier_version_kept_of_devices_is_read() {
+    let first = by_account(&[], &device(1));
+    let certificate = device(1).certificate(None);
+    let (added, last_seen) = (Stamp::from_ms(5), Stamp::from_ms(6));
+    let member = EarlierMember { certificate, added, name: None, last_seen, cut: None };
+    let earlier = EarlierMembers {
+        devices: [(device(1).device_id(), member)].into(),
+        entries: [hash(&first)].into(),
+        heads: [hash(&first)].into(),
+        cuts: Default::default(),
+    };
+    let members: Members = caro_schema::codec::decode(&caro_schema::codec::encode(&earlier)).unwrap();
+    assert_eq!(admits(&members, &device(1)), Some(true));
+    assert!(members.stands(&device(1).device_id()));
+    assert_eq!(members.heads(), [hash(&first)]);
+    let member = members.device(&device(1).device_id()).unwrap();
+    assert!(member.relay_keys.is_empty() && member.has.is_empty() && member.added == added);
+}
