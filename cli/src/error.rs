@@ -291,10 +291,15 @@ fn words(fault: Fault) -> (u8, String, String) {
             format!("the relay at {host} has another key than the one in its address; nothing was sent"),
             "ask whoever runs it for the new address; if nobody changed it, somebody may be in between".into(),
         ),
+        Fault::Refused { code } if code == "RegistrationRefused" => say(
+            exit::REFUSED,
+            "the relay makes no account without an invitation, or not with this one",
+            "an invitation is given with --token-stdin, or typed when it is asked for; ask whoever runs the relay for one",
+        ),
         Fault::Refused { code } => (
             exit::REFUSED,
             format!("the relay refused: {code}"),
-            "an invitation is given with --token-stdin; otherwise ask whoever runs the relay".into(),
+            "ask whoever runs the relay".into(),
         ),
         Fault::TimedOut => say(
             exit::TRY_LATER,

@@ -10,6 +10,7 @@ use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
 use caro_core::device::{Rules, Selection, Traits};
 pub use caro_schema::ipc::status::Problem;
 use caro_schema::limits::COMMAND_SYNC_BYTES_MAX;
+use caro_schema::redacted::Redacted;
 use caro_schema::settings::{self, ALL, Kind, Reader, Setting};
 use regex::bytes::RegexSet;
 use toml::{Table, Value};
@@ -38,6 +39,8 @@ pub struct Config {
     pub window_days: Option<u32>,
     /// `sync.window_commands`: how many commands from before joining are synced; none for all.
     pub window_commands: Option<u64>,
+    /// `sync.proxy`: the way to relays; empty where the environment says it.
+    pub proxy: Redacted<String>,
 }
 
 /// What of history is kept.
@@ -103,6 +106,7 @@ impl Default for Config {
             counts_uses: true,
             window_days: Some(90),
             window_commands: Some(10_000),
+            proxy: Redacted::default(),
         }
     }
 }
@@ -131,15 +135,18 @@ impl Loaded {
         }
         let mut loaded = Self::read_over(running, paths, home);
         let Config { log, key_store, window_days, window_commands, .. } = loaded.config;
+        let has_other_proxy = loaded.config.proxy != running.proxy;
         let differs = [
             ("log", log != running.log),
             ("key.store", key_store != running.key_store),
             ("sync.window_days", window_days != running.window_days),
             ("sync.window_commands", window_commands != running.window_commands),
+            ("sync.proxy", has_other_proxy),
         ];
         loaded.file.waiting = differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect();
         let Config { log, key_store, window_days, window_commands, .. } = *running;
-        loaded.config = Config { log, key_store, window_days, window_commands, ..loaded.config };
+        let proxy = running.proxy.clone();
+        loaded.config = Config { log, key_store, window_days, window_commands, proxy, ..loaded.config };
         loaded.config.filter.pauses = running.filter.pauses.clone();
         Some(loaded)
     }
@@ -258,6 +265,7 @@ impl Config {
             "stats.count" => self.counts_uses = value.as_bool().unwrap_or(true),
             "sync.window_days" => self.window_days = limit(value),
             "sync.window_commands" => self.window_commands = limit(value),
+            "sync.proxy" => self.proxy = Redacted::new(word.to_owned()),
             // A test sees to it that there is no other.
             _ => {}
         }
@@ -306,6 +314,7 @@ impl Config {
             "stats.count" => self.counts_uses = before.counts_uses,
             "sync.window_days" => self.window_days = before.window_days,
             "sync.window_commands" => self.window_commands = before.window_commands,
+            "sync.proxy" => self.proxy = before.proxy.clone(),
             _ => {}
         }
     }

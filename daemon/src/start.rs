@@ -40,7 +40,7 @@ use crate::{
     logging,
     main_loop::{End, Event, MainLoop, Surroundings},
     paths::{self, FolderError, Places},
-    remote::links::Links,
+    remote::{self, Proxies, links::Links},
     spool::{
         Spool,
         watch::{self, Watch},
@@ -151,6 +151,8 @@ fn run_here(detached: bool, unlock: bool) -> Result<(), StartError> {
     };
     let loaded = Loaded::read(&places.config, &places.shared_settings(), std::env::home_dir().as_deref());
     logging::start(&places.log(), loaded.config.log)?;
+    // A variable that is not Unicode names no proxy.
+    remote::go_by(Proxies::read(loaded.config.proxy.reveal(), |name| std::env::var(name).ok()));
     let note = places.socket_note();
     let runtime = runtime()?;
     let passphrase = typed.as_ref().and_then(|typed| Passphrase::new(typed).ok());

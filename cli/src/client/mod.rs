@@ -152,6 +152,11 @@ fn wipe(request: Request) {
         Request::SyncRestore(request) => request.phrase.into_inner().zeroize(),
         Request::PairJoin(request) => request.code.into_inner().zeroize(),
         Request::SyncInit(request) => drop(request.token.map(|token| token.into_inner().zeroize())),
+        Request::SyncInvitation(token) => token.into_inner().zeroize(),
+        Request::SyncRemoteAdd(request) => {
+            request.phrase.into_inner().zeroize();
+            drop(request.token.map(|token| token.into_inner().zeroize()));
+        }
         _ => {}
     }
 }

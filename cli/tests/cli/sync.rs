@@ -91,6 +91,33 @@ fn si002_the_phrase_is_shown_once_asked_back_and_then_the_account_is_made() {
 }
 
 #[test]
+fn a_relay_that_wants_an_invitation_gets_one_that_nobody_sees() {
+    let fake = Fake::new(|request| match request {
+        Request::SyncConfirm => Err(Fault::Refused { code: "RegistrationRefused".to_owned() }),
+        Request::SyncInvitation(_) => Ok(Reply::Done),
+        other => willing(other),
+    });
+    let mut terminal = begin(&fake);
+    terminal.wait_for("24. wx");
+    terminal.press("\r");
+    for asked in 1..=3 {
+        answer_word(&terminal, asked, false);
+    }
+    terminal.wait_for("by invitation only");
+    terminal.press("canary-invitation\r");
+    let screen = terminal.wait_for("does not take that one");
+    assert!(!screen.contains("canary"), "{screen}");
+    // Escape gives up, and leaves nothing begun.
+    terminal.press("\x03");
+    assert_eq!(terminal.end(), 130);
+    assert_eq!(fake.asked(), ["SyncInit", "SyncConfirm", "SyncInvitation", "SyncConfirm", "SyncAbandon"]);
+    fake.look(|asked| {
+        let Request::SyncInvitation(token) = &asked[2] else { panic!("another request") };
+        assert_eq!(token.reveal(), "canary-invitation");
+    });
+}
+
+#[test]
 fn si002_who_cannot_say_the_words_gets_no_account() {
     let fake = Fake::new(willing);
     let mut terminal = begin(&fake);

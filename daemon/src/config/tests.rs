@@ -51,10 +51,11 @@ fn every_key_is_read() {
 fn another(setting: &Setting) -> &'static str {
     match setting.name {
         "log" => "\"off\"",
+        "sync.proxy" => "\"none\"",
         "key.store" => "\"file\"",
         "record.ignore_commands" => "['x']",
         "record.ignore_directories" => "['/x']",
-        "record.ignore_space" => "false",
+        "record.ignore_space" | "stats.count" => "false",
         "record.secrets" => "\"keep\"",
         "history.undo_seconds" | "sync.command_bytes" => "7",
         "sync.exclude_hosts" | "sync.exclude_sessions" | "sync.exclude_authors" => "['x']",
@@ -69,11 +70,13 @@ fn another(setting: &Setting) -> &'static str {
 
 /// What a setting comes to.
 fn shown(config: &Config) -> String {
-    let Config { log, key_store, filter, keep, undo_ms, selection, counts_uses, window_days, window_commands } = config;
+    let Config { log, key_store, filter, keep, undo_ms, selection, counts_uses, window_days, window_commands, proxy } =
+        config;
     let Filter { ignore_commands, ignore_directories, ignore_space, secrets, pauses: _ } = filter;
     format!(
-        "{log} {key_store:?} {:?} {ignore_directories:?} {ignore_space} {secrets:?} {keep:?} {undo_ms} {selection:?} {counts_uses} {window_days:?} {window_commands:?}",
-        ignore_commands.patterns()
+        "{log} {key_store:?} {:?} {ignore_directories:?} {ignore_space} {secrets:?} {keep:?} {undo_ms} {selection:?} {counts_uses} {window_days:?} {window_commands:?} {}",
+        ignore_commands.patterns(),
+        proxy.reveal()
     )
 }
 

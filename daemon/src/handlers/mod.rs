@@ -161,6 +161,7 @@ pub(crate) fn handle(state: &mut State, request: Request, reply: Replier) {
         Request::SyncStatus => answer(reply, Ok(Reply::Sync(state.sync_status()))),
         Request::SyncInit(request) => sync::init(state, request, reply),
         Request::SyncConfirm => sync::confirm(state, reply),
+        Request::SyncInvitation(token) => answer(reply, sync::invited(state, token)),
         Request::SyncAbandon => answer(reply, sync::abandon(state)),
         Request::SyncRestore(request) => sync::restore(state, request, reply),
         Request::SyncNow { wait_ms } => sync::now(state, wait_ms, reply),

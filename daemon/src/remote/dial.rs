@@ -1,4 +1,4 @@
-//! From an address to an open session: TCP, TLS, WebSocket, and the three messages of the hybrid handshake, all under one
+//! From an address to an open session: TCP (through a proxy where one is named), TLS, WebSocket, and the three messages of the hybrid handshake, all under one
 //! deadline.
 
 use std::{sync::Arc, time::Duration};
@@ -36,7 +36,7 @@ use tokio_tungstenite::{
 };
 
 use super::{
-    Address,
+    Address, proxy,
     tls::{Trust, client_config},
 };
 
@@ -132,7 +132,11 @@ impl Dialer {
     }
 
     async fn connect(&self) -> Result<Box<dyn Stream>, DialError> {
-        let tcp = TcpStream::connect((self.address.host.as_str(), self.address.port)).await.map_err(unreachable)?;
+        let (host, port) = (self.address.host.as_str(), self.address.port);
+        let tcp = match proxy::towards(&self.address).map_err(DialError::Unreachable)? {
+            Some(proxy) => proxy.connect(host, port).await.map_err(unreachable)?,
+            None => TcpStream::connect((host, port)).await.map_err(unreachable)?,
+        };
         // A command is one small message: waiting to fill a packet would cost more than it saves.
         tcp.set_nodelay(true).map_err(unreachable)?;
         if !self.address.tls {

@@ -30,7 +30,10 @@ use self::{
         RotateRequest, SyncStatus,
     },
 };
-use crate::id::{DeviceId, RecordId};
+use crate::{
+    id::{DeviceId, RecordId},
+    redacted::Redacted,
+};
 
 /// The first frame in both directions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,6 +169,8 @@ pub enum Request {
     SyncInit(InitRequest),
     /// The person has written the phrase down: make the account for real. Answered by [`Reply::Sync`].
     SyncConfirm,
+    /// The relay lets in who is invited: confirm with this invitation from now on. Answered by [`Reply::Done`].
+    SyncInvitation(Redacted<String>),
     /// Forget a phrase that was shown and not confirmed. Answered by [`Reply::Done`].
     SyncAbandon,
     /// Join an account with its phrase. Answered by [`Reply::Sync`].

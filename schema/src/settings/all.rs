@@ -196,6 +196,16 @@ pub const ALL: &[Setting] = &[
         belongs: Belongs::Machine,
     },
     Setting {
+        name: "sync.proxy",
+        kind: Kind::Text,
+        default: r#""""#,
+        doc: "The proxy on the way to relays: http://host:port or socks5://host:port, with user:password@ before the host \
+              where it asks for them, or none. Where this is empty, the environment says it that the daemon was started \
+              with: HTTPS_PROXY, ALL_PROXY, NO_PROXY.",
+        reader: Reader::DaemonAtStart,
+        belongs: Belongs::Machine,
+    },
+    Setting {
         name: "screen.style",
         kind: Kind::Word(&["full", "inline"]),
         default: r#""full""#,

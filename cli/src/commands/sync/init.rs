@@ -14,6 +14,7 @@ use clap::Args;
 use zeroize::Zeroizing;
 
 use super::{
+    invitation,
     join::{JOIN_WITHIN, Where},
     restore, sync_status,
 };
@@ -73,7 +74,7 @@ impl Init {
             }
             return Err(failure);
         }
-        let status = sync_status(client.ask_within(Request::SyncConfirm, JOIN_WITHIN)?)?;
+        let status = sync_status(confirm(&mut client, !self.yes && !self.token_stdin)?)?;
         if self.yes && self.place.json {
             return Ok(());
         }
@@ -82,6 +83,29 @@ impl Init {
             visible::line(self.place.relay().as_bytes())
         );
         self.place.tell(&status, &words)
+    }
+}
+
+/// Has the account made. A relay that lets in only who is invited gets an invitation, where there is somebody to ask.
+fn confirm(client: &mut Client, asks: bool) -> Outcome<Reply> {
+    let mut tries = 0;
+    loop {
+        let fault = match client.try_ask(Request::SyncConfirm, JOIN_WITHIN)? {
+            Ok(reply) => return Ok(reply),
+            Err(fault) => fault,
+        };
+        if !asks || !invitation::is_wanted(&fault) || tries == TRIES_MAX {
+            return Err(fault.into());
+        }
+        let token = match invitation::ask(tries > 0) {
+            Ok(token) => token,
+            Err(failure) => {
+                client.ask(Request::SyncAbandon)?;
+                return Err(failure);
+            }
+        };
+        client.ask(Request::SyncInvitation(token))?;
+        tries += 1;
     }
 }
 

@@ -8,6 +8,7 @@ mod delete_remote;
 mod devices;
 mod identity;
 mod init;
+mod invitation;
 mod join;
 mod meeting;
 mod pair;

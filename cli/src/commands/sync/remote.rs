@@ -8,7 +8,7 @@ use caro_schema::{
 use clap::{Args, Subcommand};
 use jiff::tz::TimeZone;
 
-use super::{join::JOIN_WITHIN, status, sync_status};
+use super::{invitation, join::JOIN_WITHIN, status, sync_status};
 use crate::{
     client::Client,
     error::{Failure, Outcome},
@@ -95,19 +95,31 @@ impl Add {
         };
         let mut client = Client::open()?;
         client.ask(Request::SyncCheck { relay: self.relay.trim().to_owned(), joins: false })?;
-        let mut phrase = if self.phrase_stdin {
+        let phrase = if self.phrase_stdin {
             secret::from_stdin("a phrase")?
         } else {
             ask::phrase("Recovery phrase:", "--phrase-stdin reads the phrase from standard input")?
         };
-        let request = RemoteAdd {
+        let asks = !self.phrase_stdin && !self.token_stdin;
+        let reply = self.add(&mut client, &phrase, token, asks)?;
+        tell(reply, self.json, "this device uses the relay now; what it lacks is sent there")
+    }
+
+    /// Adds it. Where an account is to be made and the relay lets in only who is invited, an invitation is asked for once.
+    fn add(&self, client: &mut Client, phrase: &str, token: Option<Redacted<String>>, asks: bool) -> Outcome<Reply> {
+        let request = |token| RemoteAdd {
             relay: self.relay.trim().to_owned(),
-            // Moved, not copied; the bytes that carry it are wiped by the client.
-            phrase: Redacted::new(std::mem::take(&mut *phrase)),
+            // The bytes that carry it are wiped by the client.
+            phrase: Redacted::new(phrase.to_owned()),
             token,
         };
-        let reply = client.ask_within(Request::SyncRemoteAdd(request), JOIN_WITHIN)?;
-        tell(reply, self.json, "this device uses the relay now; what it lacks is sent there")
+        match client.try_ask(Request::SyncRemoteAdd(request(token)), JOIN_WITHIN)? {
+            Err(fault) if asks && invitation::is_wanted(&fault) => {
+                let token = Some(invitation::ask(false)?);
+                client.ask_within(Request::SyncRemoteAdd(request(token)), JOIN_WITHIN)
+            }
+            answer => Ok(answer?),
+        }
     }
 }
 
