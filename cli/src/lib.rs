@@ -16,6 +16,7 @@ mod export;
 #[doc(hidden)]
 pub mod fuzzing;
 mod import;
+mod mcp;
 mod output;
 mod popup;
 mod query;
@@ -25,8 +26,8 @@ mod session;
 mod shell;
 mod terminal;
 mod tui;
-
 mod whole;
+
 #[cfg(test)]
 mod testing;
 

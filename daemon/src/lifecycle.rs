@@ -16,7 +16,10 @@ use rustix::{
     io::FdFlags,
 };
 
-use crate::ask::{self, Typed};
+use crate::{
+    ask::{self, Typed},
+    keys, paths,
+};
 
 /// What a detached daemon prints when it listens. Anything else on its output is why it does not.
 const READY: &str = "ready";
@@ -27,7 +30,7 @@ const READY: &str = "ready";
 /// # Errors
 /// When it cannot be started.
 pub fn detach(unlock: bool) -> io::Result<ExitCode> {
-    let typed = unlock.then(|| ask::passphrase("passphrase")).transpose()?;
+    let typed = (unlock && may_be_locked()).then(|| ask::passphrase("passphrase")).transpose()?;
     keep_descriptors_from_children()?;
     let mut command = Command::new(env::current_exe()?);
     command.arg("--detached").current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -60,6 +63,11 @@ pub fn detach(unlock: bool) -> io::Result<ExitCode> {
             Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
         }
     }
+}
+
+/// Whether a passphrase may be needed. Where that cannot be told it is asked for, and the start says what is wrong.
+fn may_be_locked() -> bool {
+    paths::places().is_ok_and(|places| !matches!(keys::is_locked(&places.data), Ok(false)))
 }
 
 /// Says that a line of the standard input is the passphrase.

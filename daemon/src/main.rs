@@ -4,7 +4,13 @@
 
 use std::process::ExitCode;
 
-use caro_daemon::{exit, ipc::BUILD, lifecycle, passphrase, start};
+use caro_daemon::{
+    exit,
+    ipc::BUILD,
+    keys, lifecycle,
+    passphrase::{self, Change},
+    reset, start,
+};
 use clap::Parser;
 
 /// Keep the history that shells record, and sync it
@@ -21,8 +27,18 @@ struct Arguments {
     #[arg(long)]
     unlock: bool,
     /// Lock the key with a passphrase, change it, or take it away, and end; not while a daemon runs
-    #[arg(long, conflicts_with_all = ["detach", "unlock"])]
-    passphrase: bool,
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "change")]
+    #[arg(value_name = "WHAT", conflicts_with_all = ["detach", "unlock"])]
+    passphrase: Option<Change>,
+    /// Delete everything that caro keeps on this machine, without asking, and end; not while a daemon runs
+    #[arg(long, conflicts_with_all = ["detach", "unlock", "passphrase"])]
+    reset: bool,
+    /// With --reset: the configuration too
+    #[arg(long, requires = "reset")]
+    with_config: bool,
+    /// Say by the status whether a secure store runs here
+    #[arg(long, hide = true)]
+    has_secure_store: bool,
     /// Be the one in the background
     #[arg(long, hide = true, conflicts_with_all = ["detach", "passphrase"])]
     detached: bool,
@@ -30,8 +46,14 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if arguments.passphrase {
-        return passphrase::change();
+    if arguments.has_secure_store {
+        return if keys::is_store_there() { ExitCode::from(exit::OK) } else { ExitCode::from(exit::FAILURE) };
+    }
+    if let Some(change) = arguments.passphrase {
+        return passphrase::change(change);
+    }
+    if arguments.reset {
+        return reset::run(arguments.with_config);
     }
     if arguments.detach {
         return lifecycle::detach(arguments.unlock).unwrap_or_else(|error| {

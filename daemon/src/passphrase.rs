@@ -1,4 +1,4 @@
-//! `caro-daemon --passphrase`: locks the key with a passphrase, changes it, or takes it away. It holds the daemon's lock
+//! `caro-daemon --passphrase`, behind `caro lock`: locks the key with a passphrase, changes it, or takes it away. It holds the daemon's lock
 //! meanwhile: a daemon that runs has the key already, and would not know.
 
 use std::{io, process::ExitCode};
@@ -9,9 +9,8 @@ use crate::{
     ask, exit, harden,
     keys::{self, KeyError},
     lifecycle::report,
-    lock::Lock,
     paths,
-    start::StartError,
+    start::{StartError, take_lock},
 };
 
 /// Why the passphrase was not changed.
@@ -21,15 +20,28 @@ enum Refusal {
     Running,
     #[error("the two are not the same; nothing was changed")]
     Different,
+    #[error("an empty passphrase locks nothing; nothing was changed")]
+    Empty,
     #[error("the passphrase: {0}")]
     Answer(#[from] io::Error),
     #[error(transparent)]
     Start(#[from] StartError),
 }
 
+/// What is to become of the passphrase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Change {
+    /// There is to be one: asked for when there is none, and nothing otherwise
+    Set,
+    /// Another one, or none when the new one is empty
+    Change,
+    /// None
+    Remove,
+}
+
 /// Asks for everything that is needed, changes the passphrase, and says so.
-pub fn change() -> ExitCode {
-    match change_here() {
+pub fn change(change: Change) -> ExitCode {
+    match change_here(change) {
         Ok(done) => {
             report(done);
             ExitCode::from(exit::OK)
@@ -45,19 +57,28 @@ pub fn change() -> ExitCode {
     }
 }
 
-fn change_here() -> Result<&'static str, Refusal> {
+fn change_here(change: Change) -> Result<&'static str, Refusal> {
     harden::close_to_others();
     let places = paths::places().map_err(StartError::from)?;
     paths::private_folder(&places.data).map_err(StartError::from)?;
-    let path = places.lock();
-    let lock = Lock::take(&path).map_err(|error| StartError::Lock(path, error))?.ok_or(Refusal::Running)?;
-    let current = if keys::is_locked(&places.data).map_err(key_error)? { ask_for("current passphrase")? } else { None };
-    let new = ask_for_new()?;
+    let lock = take_lock(&places.lock(), true)?.ok_or(Refusal::Running)?;
+    let is_locked = keys::is_locked(&places.data).map_err(key_error)?;
+    match (change, is_locked) {
+        (Change::Set, true) => return Ok("the key is locked; to use it again: caro unlock"),
+        (Change::Remove, false) => return Ok("the key has no passphrase"),
+        _ => {}
+    }
+    let current = if is_locked { ask_for("current passphrase")? } else { None };
+    let new = match change {
+        Change::Remove => None,
+        Change::Change => ask_for_new("new passphrase (empty for none)")?,
+        Change::Set => Some(ask_for_new("new passphrase")?.ok_or(Refusal::Empty)?),
+    };
     keys::set_passphrase(&places.data, current.as_ref(), new.as_ref()).map_err(key_error)?;
     drop(lock);
     Ok(match new {
-        Some(_) => "the key is locked; from now on start with: caro-daemon --detach --unlock",
-        None => "the key is not locked",
+        Some(_) => "the key is locked; to use it again: caro unlock. Without the passphrase nothing opens it",
+        None => "the key has no passphrase any more",
     })
 }
 
@@ -67,8 +88,8 @@ fn ask_for(question: &str) -> Result<Option<Passphrase>, Refusal> {
 }
 
 /// Asked for twice where nobody sees what is typed: a mistake would lock its owner out.
-fn ask_for_new() -> Result<Option<Passphrase>, Refusal> {
-    let typed = ask::passphrase("new passphrase (empty for none)")?;
+fn ask_for_new(question: &str) -> Result<Option<Passphrase>, Refusal> {
+    let typed = ask::passphrase(question)?;
     if ask::is_a_person() && *ask::passphrase("the same again")? != *typed {
         return Err(Refusal::Different);
     }

@@ -134,6 +134,7 @@ fn run_here(detached: bool, unlock: bool) -> Result<(), StartError> {
     // Asked first: later another file may stand under this name.
     let program = Program::current()?;
     harden::close_to_others();
+    harden::keep_keys_in_memory();
     if detached {
         lifecycle::leave_terminal()?;
     }
@@ -143,8 +144,7 @@ fn run_here(detached: bool, unlock: bool) -> Result<(), StartError> {
     }
     let places = paths::places()?;
     paths::private_folder(&places.data)?;
-    let lock_path = places.lock();
-    let Some(lock) = Lock::take(&lock_path).map_err(|error| StartError::Lock(lock_path, error))? else {
+    let Some(lock) = take_lock(&places.lock(), typed.is_some())? else {
         // The one that runs may have lost its socket: it looks when it is told to. If not, nothing is amiss.
         let _ = watch::wake(&places.spool);
         return Ok(());
@@ -164,6 +164,22 @@ fn run_here(detached: bool, unlock: bool) -> Result<(), StartError> {
     let (end, around) = main_loop.run();
     finish(end, around, runtime, &note, typed.as_ref())
 }
+
+/// The lock, none when another daemon runs. Who has a passphrase waits a little: a shell may have started one without it a
+/// moment ago, which holds the lock until it has seen that it cannot have the key.
+pub(crate) fn take_lock(path: &Path, has_passphrase: bool) -> Result<Option<Lock>, StartError> {
+    let deadline = Instant::now() + if has_passphrase { LOCK_WITHIN } else { Duration::ZERO };
+    loop {
+        let taken = Lock::take(path).map_err(|error| StartError::Lock(path.to_owned(), error))?;
+        if taken.is_some() || Instant::now() >= deadline {
+            return Ok(taken);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// How long a daemon without the key may take to see that. A secure store that is silent takes the longest.
+const LOCK_WITHIN: Duration = Duration::from_secs(3);
 
 /// Everything up to a loop that can run, with the socket open.
 fn prepare(
@@ -202,6 +218,7 @@ fn prepare(
         pairing: None,
         waiters: Vec::new(),
         is_broken: false,
+        has_deleted: false,
         shared,
         device,
         applier: Applier::new(store),

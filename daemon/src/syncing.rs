@@ -93,8 +93,12 @@ impl State {
                 }
                 self.push(number);
             }
-            Report::Disconnected { fault, retry_in_ms } => {
+            Report::Disconnected { fault, was_open, retry_in_ms } => {
                 self.device.handle_disconnected(number);
+                if !was_open {
+                    // What it said the last time explains nothing any more.
+                    self.device.handle_unreachable(number);
+                }
                 match retry_in_ms {
                     Some(pause_ms) => self.links.note_attempt(number, Some(reason(&fault)), pause_ms),
                     None => {

@@ -151,7 +151,8 @@ fn start_and_wait() -> Outcome {
     if status.success() {
         return Ok(());
     }
-    Err(not_started(status, &said(&mut child)))
+    let (said, hint) = said(&mut child);
+    Err(not_started(status, &said, &hint))
 }
 
 fn wait(child: &mut Child, deadline: Instant) -> Outcome<ExitStatus> {
@@ -169,7 +170,8 @@ fn wait(child: &mut Child, deadline: Instant) -> Outcome<ExitStatus> {
     }
 }
 
-fn said(child: &mut Child) -> String {
+/// What happened, and what to do about it, as far as it says so.
+fn said(child: &mut Child) -> (String, String) {
     let mut said = Vec::new();
     if let Some(output) = child.stderr.take() {
         // Half a reason is better than none.
@@ -177,11 +179,13 @@ fn said(child: &mut Child) -> String {
     }
     let said = String::from_utf8_lossy(&said);
     let line = said.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    crate::output::visible::line(line.trim_start_matches("caro-daemon: ").as_bytes())
+    let hint = said.lines().find_map(|line| line.strip_prefix("hint: ")).unwrap_or_default();
+    let harmless = |text: &str| crate::output::visible::line(text.as_bytes());
+    (harmless(line.trim_start_matches("caro-daemon: ")), harmless(hint))
 }
 
 /// The daemon's exit codes, as its `exit.rs` has them.
-fn not_started(status: ExitStatus, said: &str) -> Failure {
+fn not_started(status: ExitStatus, said: &str, its_hint: &str) -> Failure {
     let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(exit::UNAVAILABLE);
     let because = if said.is_empty() { format!("it ended with {status}") } else { said.to_owned() };
     let failure = |code, hint: &str| Failure::new(code, format!("the daemon cannot start: {because}")).hint(hint);
@@ -192,7 +196,8 @@ fn not_started(status: ExitStatus, said: &str) -> Failure {
              again: caro sync restore",
         ),
         exit::CANNOT_CREATE => failure(code, "check that your home folder can be written to and has room"),
-        exit::REFUSED => failure(code, "unlock the key store of your session and try again; no new key was made"),
+        exit::REFUSED if its_hint.is_empty() => failure(code, "caro doctor looks for the reason"),
+        exit::REFUSED => failure(code, its_hint),
         _ => failure(exit::UNAVAILABLE, "caro doctor looks for the reason"),
     }
 }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Zoned};
 use crate::{
     error::{Failure, Outcome},
     exit,
-    output::{time, visible},
+    output::{quoted, time, visible},
     query::folders,
     safety::Level,
     session,
@@ -166,7 +166,7 @@ fn repository(path: &Path) -> Outcome<serde_bytes::ByteBuf> {
 
 fn moment(text: &str, now: &Zoned) -> Outcome<i64> {
     time::parse(text, now).ok_or_else(|| {
-        Failure::new(exit::USAGE, format!("{text:?} is not a time"))
+        Failure::new(exit::USAGE, format!("{} is not a time", quoted(text)))
             .hint("like 2026-03-01, \"2026-03-01 14:30\", 14:30, today, yesterday, 90m, \"3 days ago\"")
     })
 }

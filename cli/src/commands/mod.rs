@@ -12,10 +12,13 @@ mod history;
 mod import;
 mod init;
 mod items;
+mod key;
 mod man;
+mod mcp;
 mod record;
 mod recording;
 mod relay;
+mod reset;
 mod screen;
 mod script;
 mod search;
@@ -27,7 +30,7 @@ use clap::{
     error::{ContextKind, ContextValue},
 };
 
-pub(crate) use self::{filters::place, init::private_folder, history::rows::state, search::ModeName, stats::grouped};
+pub(crate) use self::{filters::place, history::rows::state, init::private_folder, search::ModeName, stats::grouped};
 use crate::{
     error::{Failure, Outcome},
     exit,
@@ -81,14 +84,24 @@ enum Command {
     Record(record::Record),
     /// Record what coding assistants run
     Assistant(assistant::Assistant),
+    /// Let an assistant look into history, over the Model Context Protocol
+    Mcp(mcp::Mcp),
     /// Record nothing until resume
     Pause(recording::Pause),
     /// Record again
     Resume(recording::Resume),
     /// Record nothing in this shell from now on
     Private(recording::Private),
+    /// Lock history with a passphrase until unlock
+    Lock(key::Lock),
+    /// Unlock history with its passphrase
+    Unlock(key::Unlock),
+    /// Where the key of the database is
+    Key(key::Key),
     /// Start, stop and install the program in the background
     Daemon(daemon::Daemon),
+    /// Delete everything that caro keeps on this machine
+    Reset(reset::Reset),
     /// Say how to run a relay of your own
     Relay(relay::Relay),
     /// Print completions for a shell
@@ -119,7 +132,7 @@ impl Command {
     /// Whether a program, and no person, reads what it says.
     fn is_for_a_program(&self) -> bool {
         match self {
-            Command::Record(_) => true,
+            Command::Record(_) | Command::Mcp(_) => true,
             Command::Assistant(command) => command.is_a_hook(),
             _ => false,
         }
@@ -143,10 +156,15 @@ impl Command {
             Command::Script(command) => command.run(),
             Command::Record(command) => command.run(),
             Command::Assistant(command) => command.run(),
+            Command::Mcp(command) => command.run(),
             Command::Pause(command) => command.run(),
             Command::Resume(command) => command.run(),
             Command::Private(command) => command.run(),
+            Command::Lock(command) => command.run(),
+            Command::Unlock(command) => command.run(),
+            Command::Key(command) => command.run(),
             Command::Daemon(command) => command.run(),
+            Command::Reset(command) => command.run(),
             Command::Relay(command) => command.run(),
             Command::Completions(command) => command.run(),
             Command::Man(command) => command.run(),

@@ -18,6 +18,16 @@ pub(crate) fn counted(count: u64, one: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
+/// What somebody typed, in quotes, for a sentence. Of a long text only the beginning: who typed it knows the rest.
+pub(crate) fn quoted(typed: &str) -> String {
+    let cut = typed.floor_char_boundary(QUOTED_BYTES_MAX);
+    let rest = if cut < typed.len() { "…" } else { "" };
+    format!("\"{}{rest}\"", visible::line(typed[..cut].as_bytes()))
+}
+
+/// Bytes of a typed text that a sentence shows.
+const QUOTED_BYTES_MAX: usize = 60;
+
 /// Standard output, buffered.
 pub(crate) struct Out {
     stream: BufWriter<StdoutLock<'static>>,
@@ -79,4 +89,17 @@ pub(crate) fn may_colour() -> bool {
 /// One line to standard error: what is going on, as against data. It cannot be told when even that fails.
 pub(crate) fn say(text: &str) {
     drop(writeln!(io::stderr(), "{text}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_typed_is_quoted_and_a_long_text_is_cut_with_a_sign() {
+        assert_eq!(quoted("a\x1bb"), "\"a^[b\"");
+        let long = quoted(&"é".repeat(100));
+        assert_eq!(long.chars().count(), 30 + 3);
+        assert!(long.ends_with("…\""));
+    }
 }

@@ -8,7 +8,7 @@ use serde_bytes::ByteBuf;
 
 use super::{folders, tokens::Name};
 use crate::{
-    output::{time, visible},
+    output::{quoted as shown, time, visible},
     safety::Level,
 };
 
@@ -193,8 +193,4 @@ fn can_be_negated(name: Name) -> bool {
 
 fn bytes(folder: &Path) -> ByteBuf {
     folder.as_os_str().as_encoded_bytes().to_vec().into()
-}
-
-fn shown(value: &str) -> String {
-    format!("\"{}\"", visible::line(value.as_bytes()))
 }

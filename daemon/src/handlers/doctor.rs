@@ -10,7 +10,7 @@ use caro_schema::ipc::{
 };
 
 use super::status::{database_bytes, shown};
-use crate::{clock::Moment, ipc::BUILD, logging::LOG_BYTES_MAX, state::State, store::network_file_system};
+use crate::{clock::Moment, ipc::BUILD, keys, logging::LOG_BYTES_MAX, state::State, store::network_file_system};
 
 /// Checks everything that the daemon can see.
 pub(crate) fn examine(state: &mut State, verify: bool) -> Doctor {
@@ -187,8 +187,15 @@ fn writing(state: &State) -> Finding {
 
 fn key(state: &State) -> Finding {
     let (found, advice) = state.key_place.in_words();
-    let level = if advice.is_empty() { Level::Good } else { Level::Notice };
-    finding("key", level, found, advice)
+    if advice.is_empty() {
+        return good("key", found);
+    }
+    // One that came after the key was made: it is not moved without being asked for.
+    if keys::is_store_there_by_now() {
+        let found = format!("{found}; by now a secure store runs here");
+        return finding("key", Level::Notice, found, "move the key there: caro key move keychain");
+    }
+    finding("key", Level::Notice, found, advice)
 }
 
 fn spool(state: &State) -> Finding {

@@ -19,7 +19,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use caro_core::vault::at_rest::LOCKED_BYTES;
 use zeroize::Zeroizing;
 
-use super::{Key, KeyError, keychain::Id};
+use super::{Key, KeyError, Stored, keychain::Id};
 use crate::paths::write_private;
 
 /// What the file says.
@@ -120,6 +120,22 @@ pub(super) fn write(path: &Path, content: &Content) -> Result<(), KeyError> {
 /// A key as text: some secure stores keep nothing else.
 pub(super) fn encode(key: &Key) -> Zeroizing<String> {
     Zeroizing::new(STANDARD.encode(key.as_slice()))
+}
+
+/// A key as text, behind a passphrase or not.
+pub(super) fn encode_stored(stored: &Stored) -> Zeroizing<String> {
+    match stored {
+        Stored::Open(key) => encode(key),
+        Stored::Locked(locked) => Zeroizing::new(STANDARD.encode(locked)),
+    }
+}
+
+/// The same from text. The two have different lengths.
+pub(super) fn decode_stored(text: &str) -> Option<Stored> {
+    decode(text).map(Stored::Open).or_else(|| {
+        let bytes = STANDARD.decode(text).ok().filter(|bytes| bytes.len() == LOCKED_BYTES)?;
+        Some(Stored::Locked(bytes))
+    })
 }
 
 /// A key from text.

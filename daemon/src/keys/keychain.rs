@@ -11,8 +11,8 @@ use keyring::{Entry, Error};
 use zeroize::Zeroizing;
 
 use super::{
-    Key,
-    file::{decode, encode},
+    Stored,
+    file::{decode_stored, encode_stored},
 };
 
 /// The name of one entry: random, so that two data folders, and a copy of one, do not share an entry by accident.
@@ -53,6 +53,9 @@ pub enum Unavailable {
     /// What it keeps is not what it was given.
     #[error("the secure store does not keep what it is given")]
     Forgets,
+    /// It answers with something that is no key.
+    #[error("what it gives is no key of caro's")]
+    Other,
     /// It was not asked to, and the key was in the file already.
     #[error("it was put there when it was made")]
     NotAsked,
@@ -78,11 +81,11 @@ impl Patience {
 
 /// A place for secrets that knows who may have them.
 pub(super) trait Keychain {
-    /// The key under this name, none when the store works and has none.
-    fn read(&self, id: &Id, patience: Patience) -> Result<Option<Key>, Unavailable>;
+    /// What is under this name, none when the store works and has nothing.
+    fn read(&self, id: &Id, patience: Patience) -> Result<Option<Stored>, Unavailable>;
 
     /// Puts a key there.
-    fn write(&self, id: &Id, key: &Key, patience: Patience) -> Result<(), Unavailable>;
+    fn write(&self, id: &Id, stored: &Stored, patience: Patience) -> Result<(), Unavailable>;
 
     /// Takes it away. One that is not there is as good.
     fn remove(&self, id: &Id, patience: Patience) -> Result<(), Unavailable>;
@@ -95,16 +98,16 @@ pub(super) struct System;
 const SERVICE: &str = "caro";
 
 impl Keychain for System {
-    fn read(&self, id: &Id, patience: Patience) -> Result<Option<Key>, Unavailable> {
+    fn read(&self, id: &Id, patience: Patience) -> Result<Option<Stored>, Unavailable> {
         ask(id, patience, |entry| match entry.get_password().map(Zeroizing::new) {
-            Ok(text) => decode(&text).map(Some).ok_or(Unavailable::Forgets),
+            Ok(text) => decode_stored(&text).map(Some).ok_or(Unavailable::Other),
             Err(Error::NoEntry) => Ok(None),
             Err(error) => Err(reason(&error)),
         })
     }
 
-    fn write(&self, id: &Id, key: &Key, patience: Patience) -> Result<(), Unavailable> {
-        let text = encode(key);
+    fn write(&self, id: &Id, stored: &Stored, patience: Patience) -> Result<(), Unavailable> {
+        let text = encode_stored(stored);
         ask(id, patience, move |entry| entry.set_password(&text).map_err(|error| reason(&error)))
     }
 
@@ -147,7 +150,7 @@ fn within<T: Send + 'static>(
 fn reason(error: &Error) -> Unavailable {
     match error {
         Error::NoStorageAccess(_) => Unavailable::Locked,
-        Error::BadEncoding(_) | Error::BadDataFormat(..) | Error::Ambiguous(_) => Unavailable::Forgets,
+        Error::BadEncoding(_) | Error::BadDataFormat(..) | Error::Ambiguous(_) => Unavailable::Other,
         _ => Unavailable::None,
     }
 }
@@ -179,6 +182,6 @@ mod tests {
         let locked = Error::NoStorageAccess("locked".into());
         assert_eq!(reason(&locked), Unavailable::Locked);
         assert_eq!(reason(&Error::NoDefaultStore), Unavailable::None);
-        assert_eq!(reason(&Error::BadEncoding(b"canary".to_vec())), Unavailable::Forgets);
+        assert_eq!(reason(&Error::BadEncoding(b"canary".to_vec())), Unavailable::Other);
     }
 }

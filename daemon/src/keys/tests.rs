@@ -11,7 +11,7 @@ use super::*;
 /// A secure store whose mood the test decides.
 #[derive(Default)]
 struct Fake {
-    entries: RefCell<HashMap<Id, Key>>,
+    entries: RefCell<HashMap<Id, Stored>>,
     fails: Cell<Option<Unavailable>>,
     forgets: Cell<bool>,
 }
@@ -27,15 +27,15 @@ impl Fake {
 }
 
 impl Keychain for Fake {
-    fn read(&self, id: &Id, _: Patience) -> Result<Option<Key>, Unavailable> {
+    fn read(&self, id: &Id, _: Patience) -> Result<Option<Stored>, Unavailable> {
         self.answer()?;
         Ok(self.entries.borrow().get(id).cloned())
     }
 
-    fn write(&self, id: &Id, key: &Key, _: Patience) -> Result<(), Unavailable> {
+    fn write(&self, id: &Id, stored: &Stored, _: Patience) -> Result<(), Unavailable> {
         self.answer()?;
         if !self.forgets.get() {
-            self.entries.borrow_mut().insert(id.clone(), key.clone());
+            self.entries.borrow_mut().insert(id.clone(), stored.clone());
         }
         Ok(())
     }
@@ -80,7 +80,7 @@ fn de005_a_new_key_goes_into_the_secure_store_and_comes_back() {
     let (again, place) = obtain_with(data.path(), KeyStore::Auto, None, &keychain).unwrap();
     assert_eq!((key == again, place), (true, Place::Keychain));
     let stored = keychain.entries.borrow().values().next().expect("an entry").clone();
-    assert!(!said(data.path()).contains(file::encode(&stored).as_str()), "the key is not in the file");
+    assert!(!said(data.path()).contains(file::encode_stored(&stored).as_str()), "the key is not in the file");
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn de005_without_a_secure_store_the_key_is_in_a_closed_file_and_that_is_said() {
         let path = data.path().join(FILE_NAME);
         assert_eq!(place, Place::File { path: path.clone(), because: Some(reason) });
         let (found, advice) = place.in_words();
-        assert!(found.contains(&reason.to_string()) && advice.contains("key.store"), "{found}, {advice}");
+        assert!(found.contains(&reason.to_string()) && advice.contains("caro key move"), "{found}, {advice}");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         put_database(data.path());
         let (again, _) = obtain_with(data.path(), KeyStore::Auto, None, &keychain).unwrap();
@@ -275,7 +275,7 @@ fn de005_a_passphrase_locks_the_key_and_nothing_in_the_folder_opens_it() {
     for wanted in [KeyStore::Auto, KeyStore::File, KeyStore::Keychain] {
         let before = contents(data.path());
         let error = obtain_with(data.path(), wanted, None, &keychain).expect_err("locked");
-        assert!(matches!(error, KeyError::Locked) && error.advice().contains("--unlock"), "{error}");
+        assert!(matches!(error, KeyError::Locked) && error.advice().contains("caro unlock"), "{error}");
         let error = obtain_with(data.path(), wanted, Some(&words("wrong horse")), &keychain).expect_err("locked");
         assert!(matches!(error, KeyError::Unlock(UnlockError::Passphrase)), "{error}");
         let (again, place) = obtain_with(data.path(), wanted, Some(&words("correct horse")), &keychain).unwrap();
@@ -306,27 +306,67 @@ fn de005_a_passphrase_is_changed_and_taken_away_by_who_knows_it_only() {
 }
 
 #[test]
-fn de005_a_passphrase_is_refused_where_the_secure_store_has_the_key_or_the_key_is_lost() {
-    let (data, keychain) = (folder(), Fake::default());
-    obtain_with(data.path(), KeyStore::Auto, None, &keychain).unwrap();
-    let error = set_passphrase(data.path(), None, Some(&words("one"))).expect_err("refused");
-    assert!(matches!(error, KeyError::InKeychain), "{error}");
+fn de005_a_passphrase_is_refused_where_the_key_is_lost() {
     let data = folder();
     put_database(data.path());
     let error = set_passphrase(data.path(), None, Some(&words("one"))).expect_err("refused");
     assert!(matches!(error, KeyError::Lost(_)), "{error}");
 }
 
+#[test]
+fn de005_a_passphrase_locks_the_key_in_the_secure_store_as_well() {
+    let (data, keychain) = (folder(), Fake::default());
+    let (key, _) = obtain_with(data.path(), KeyStore::Auto, None, &keychain).unwrap();
+    put_database(data.path());
+    let set = |current: Option<&str>, new: Option<&str>| {
+        let (current, new) = (current.map(words), new.map(words));
+        locked::set_passphrase_with(data.path(), current.as_ref(), new.as_ref(), &keychain)
+    };
+    set(None, Some("one")).unwrap();
+    assert_eq!(locked::is_locked_with(data.path(), &keychain).ok(), Some(true));
+    assert!(keychain.entries.borrow().values().all(|stored| matches!(stored, Stored::Locked(_))));
+    for wanted in [KeyStore::Auto, KeyStore::Keychain, KeyStore::File] {
+        let error = obtain_with(data.path(), wanted, None, &keychain).expect_err("locked");
+        assert!(matches!(error, KeyError::Locked) && error.advice().contains("caro unlock"), "{error}");
+        let error = obtain_with(data.path(), wanted, Some(&words("two")), &keychain).expect_err("locked");
+        assert!(matches!(error, KeyError::Unlock(UnlockError::Passphrase)), "{error}");
+        let (again, place) = obtain_with(data.path(), wanted, Some(&words("one")), &keychain).unwrap();
+        assert_eq!((again == key, place), (true, Place::LockedKeychain));
+    }
+    assert!(matches!(set(Some("two"), Some("three")), Err(KeyError::Unlock(UnlockError::Passphrase))));
+    set(Some("one"), Some("two")).unwrap();
+    assert!(obtain_with(data.path(), KeyStore::Auto, Some(&words("two")), &keychain).is_ok());
+    set(Some("two"), None).unwrap();
+    let (open, place) = obtain_with(data.path(), KeyStore::Auto, None, &keychain).unwrap();
+    assert_eq!((open == key, place, keychain.entries.borrow().len()), (true, Place::Keychain, 1));
+}
+
+#[test]
+fn trap_29_a_store_that_fails_while_the_passphrase_is_set_loses_nothing() {
+    for (reason, forgets) in [(Some(Unavailable::Locked), false), (None, true)] {
+        let (data, keychain) = (folder(), Fake::default());
+        let (key, _) = obtain_with(data.path(), KeyStore::Auto, None, &keychain).unwrap();
+        let before = contents(data.path());
+        keychain.fails.set(reason);
+        keychain.forgets.set(forgets);
+        locked::set_passphrase_with(data.path(), None, Some(&words("one")), &keychain).expect_err("refused");
+        assert_eq!(contents(data.path()), before);
+        keychain.fails.set(None);
+        let (again, _) = obtain_with(data.path(), KeyStore::Auto, None, &keychain).unwrap();
+        assert!(again == key);
+    }
+}
+
 /// The real thing, where one runs: `dbus-run-session` with an unlocked keyring.
 #[test]
 fn de005_the_platforms_own_secure_store_keeps_a_key() {
     let id = Id::fresh().unwrap();
-    let key = fresh().unwrap();
+    let key = Stored::Open(fresh().unwrap());
     match System.write(&id, &key, Patience::ForTheSystem) {
         Ok(()) => {
-            assert_eq!(System.read(&id, Patience::ForTheSystem), Ok(Some(key)));
+            assert!(System.read(&id, Patience::ForTheSystem) == Ok(Some(key)));
             assert_eq!(System.remove(&id, Patience::ForTheSystem), Ok(()));
-            assert_eq!(System.read(&id, Patience::ForTheSystem), Ok(None));
+            assert!(System.read(&id, Patience::ForTheSystem) == Ok(None));
         }
         Err(reason) => skip("de005_the_platforms_own_secure_store_keeps_a_key", reason),
     }

@@ -35,6 +35,8 @@ pub enum Report {
     Disconnected {
         /// Why, for the status.
         fault: Fault,
+        /// Whether there was a session. Otherwise whoever is there, if anybody, was never spoken to.
+        was_open: bool,
         /// When the next try is, in milliseconds from now; none when a person has to decide.
         retry_in_ms: Option<u64>,
     },
@@ -134,7 +136,9 @@ enum End {
 impl Worker {
     async fn run(mut self) {
         loop {
-            let end = match self.dialer.open().await {
+            let opened = self.dialer.open().await;
+            let was_open = opened.is_ok();
+            let end = match opened {
                 Ok(session) => {
                     self.session += 1;
                     let connected = Report::Connected { handshake: session.handshake, session: self.session };
@@ -145,7 +149,7 @@ impl Worker {
                 }
                 Err(error) => End::Failed(error),
             };
-            let Some(pause) = self.report_end(end) else { return };
+            let Some(pause) = self.report_end(end, was_open) else { return };
             if !self.wait(pause).await {
                 return;
             }
@@ -219,7 +223,7 @@ impl Worker {
     }
 
     /// Reports how a session ended. Gives the pause before the next, none when there is to be no next.
-    fn report_end(&mut self, end: End) -> Option<Duration> {
+    fn report_end(&mut self, end: End, was_open: bool) -> Option<Duration> {
         let asked_ms = match &end {
             End::Orphaned => return None,
             End::Asked(retry_ms) => *retry_ms,
@@ -237,7 +241,7 @@ impl Worker {
             None => self.backoff.failed(random()),
         };
         let retry_in_ms = (!decided).then_some(pause_ms);
-        let heard = (self.reports)(Report::Disconnected { fault, retry_in_ms });
+        let heard = (self.reports)(Report::Disconnected { fault, was_open, retry_in_ms });
         (heard && !decided).then(|| Duration::from_millis(pause_ms))
     }
 

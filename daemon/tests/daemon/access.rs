@@ -126,3 +126,93 @@ fn trap_18_memory_and_core_are_closed_to_others() {
     // What is not dumpable belongs to root in /proc, whoever runs it.
     assert_eq!(fs::metadata(format!("/proc/{}/mem", daemon.pid())).expect("there").uid(), 0);
 }
+
+/// Where this device's programs write, and what must not be written through a link that somebody has put there.
+#[test]
+fn trap_18_a_link_planted_where_a_file_is_made_is_never_written_through() {
+    let home = Home::new();
+    let places = home.places();
+    let victims = home.path().join("victims");
+    fs::create_dir(&victims).expect("made");
+    for folder in [&places.data, &places.spool, &places.runtime] {
+        fs::create_dir_all(folder).expect("made");
+        fs::set_permissions(folder, PermissionsExt::from_mode(0o700)).expect("closed");
+    }
+    let victim = |name: &str| {
+        let victim = victims.join(name);
+        fs::write(&victim, b"precious").expect("written");
+        victim
+    };
+    // Those that are written anew beside their place, and those that are made once.
+    let key = places.data.join("caro.key");
+    for path in [places.socket_note(), places.hint(), key.with_extension("new"), places.socket.clone()] {
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        std::os::unix::fs::symlink(victim(&name), &path).expect("planted");
+    }
+    let daemon = home.start();
+    let mut shell = home.shell("one");
+    shell.header().run("ls").run("mysql -u root -phunter2 app");
+    daemon.client().flush();
+    drop(daemon);
+    for entry in fs::read_dir(&victims).expect("listed") {
+        let path = entry.expect("one").path();
+        assert_eq!(fs::read(&path).expect("read"), b"precious", "{}", path.display());
+    }
+    assert!(!fs::symlink_metadata(&key).expect("there").is_symlink());
+}
+
+#[test]
+fn trap_18_a_link_in_the_place_of_the_key_the_lock_or_the_database_stops_the_start() {
+    for name in ["caro.key", "caro.db"] {
+        let home = Home::new();
+        let places = home.places();
+        fs::create_dir_all(&places.data).expect("made");
+        fs::set_permissions(&places.data, PermissionsExt::from_mode(0o700)).expect("closed");
+        let victim = home.path().join("victim");
+        fs::write(&victim, b"precious").expect("written");
+        std::os::unix::fs::symlink(&victim, places.data.join(name)).expect("planted");
+        let output = home.command(DAEMON).output().expect("it runs");
+        assert!(!output.status.success(), "{name}: {output:?}");
+        assert_eq!(fs::read(&victim).expect("read"), b"precious", "{name}");
+    }
+}
+
+#[test]
+fn trap_18_another_user_sees_no_file_and_nothing_of_the_process() {
+    if !rustix::process::geteuid().is_root() {
+        return skip("trap_18_another_user_sees_no_file_and_nothing_of_the_process", "root, to become somebody else");
+    }
+    let home = Home::new();
+    // As on a machine where homes can be entered.
+    fs::set_permissions(home.path(), PermissionsExt::from_mode(0o755)).expect("opened");
+    let daemon = home.start();
+    let mut shell = home.shell("one");
+    shell.header().run("canary command");
+    daemon.client().flush();
+    let places = home.places();
+    let pid = daemon.pid();
+    let paths = [
+        places.database(),
+        places.data.join("caro.key"),
+        places.lock(),
+        places.log(),
+        places.socket_note(),
+        shell.path.clone(),
+        format!("/proc/{pid}/mem").into(),
+        format!("/proc/{pid}/environ").into(),
+        format!("/proc/{pid}/maps").into(),
+        format!("/proc/{pid}/fd/0").into(),
+    ];
+    for path in &paths {
+        let read = Command::new("cat").arg(path).current_dir("/").uid(65534).gid(65534).output().expect("it runs");
+        assert!(!read.status.success() && read.stdout.is_empty(), "{}: {read:?}", path.display());
+    }
+    for folder in [&places.data, &places.spool, &places.runtime] {
+        let listed = Command::new("ls").arg(folder).current_dir("/").uid(65534).gid(65534).output().expect("it runs");
+        assert!(!listed.status.success() && listed.stdout.is_empty(), "{}: {listed:?}", folder.display());
+    }
+    // What everybody may see of a process says nothing.
+    let line = fs::read(format!("/proc/{pid}/cmdline")).expect("read");
+    assert!(!String::from_utf8_lossy(&line).contains("canary"));
+}

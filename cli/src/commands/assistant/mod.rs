@@ -171,8 +171,7 @@ fn write(heard: Heard) -> Outcome {
     entry.cut();
     entry.judge();
     let spool = places()?.spool;
-    let writer = Writer::new(&spool)
-        .map_err(|_| Failure::new(exit::INTERNAL, "the system gives no random bytes"))?;
+    let writer = Writer::new(&spool).map_err(|_| Failure::new(exit::INTERNAL, "the system gives no random bytes"))?;
     writer.write(&entry).map(drop).map_err(|error| Failure::at(&spool, &error))
 }
 

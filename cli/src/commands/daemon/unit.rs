@@ -38,9 +38,11 @@ impl Unit<'_> {
             text.extend(b"\nEnvironment=");
             text.extend(systemd_quote(OsStr::from_bytes(&assignment(name, value)), false));
         }
-        // It ends with 0 when it was stopped or another one runs, and both are to stay as they are.
+        // It ends with 0 when it was stopped or another one runs, and both are to stay as they are. With 77 it cannot have
+        // its key, which a person has to unlock: starting it every five seconds would not help.
         text.extend(
             b"\nRestart=on-failure\n\
+            RestartPreventExitStatus=77\n\
             RestartSec=5\n\
             UMask=0077\n\
             NoNewPrivileges=yes\n\n\

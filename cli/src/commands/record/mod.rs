@@ -68,8 +68,8 @@ impl Record {
             return Err(Failure::new(exit::USAGE, "commands are read from standard input, as JSON")
                 .hint(r#"echo '{"command":"ls"}' | caro record; see caro record --help"#));
         }
-        let writer = Writer::new(&places.spool)
-            .map_err(|_| Failure::new(exit::INTERNAL, "the system gives no random bytes"))?;
+        let writer =
+            Writer::new(&places.spool).map_err(|_| Failure::new(exit::INTERNAL, "the system gives no random bytes"))?;
         // What is written waits in the spool for as long as there is none.
         if !self.wait && is_absent(&places) {
             start_in_background();

@@ -42,11 +42,11 @@ pub(super) fn report(stats: &Stats, canvas: &Canvas, zone: &TimeZone) -> Vec<Str
 pub(super) fn summary(stats: &Stats, zone: &TimeZone) -> Vec<String> {
     let Stats { total, distinct, sessions, ended, failed, time_us, first_us, last_us, programs_total, .. } = stats;
     let mut lines = vec![format!(
-        "{} commands, {} different, {} programs, in {} sessions",
-        grouped(*total),
+        "{}, {} different, {}, in {}",
+        so_many(*total, "command"),
         grouped(*distinct),
-        grouped(*programs_total),
-        grouped(*sessions)
+        so_many(*programs_total, "program"),
+        so_many(*sessions, "session")
     )];
     if let (Some(first_us), Some(last_us)) = (first_us, last_us) {
         lines.push(format!("from {} to {}", day(*first_us, zone), day(*last_us, zone)));
@@ -156,6 +156,11 @@ fn days(stats: &Stats, canvas: &Canvas) -> Vec<String> {
     if last.day - from < MONTH { Vec::new() } else { heat::map(&stats.days, from, last.day, canvas) }
 }
 
+/// So many of something: `1 command`, `1,234 commands`.
+pub(super) fn so_many(count: u64, one: &str) -> String {
+    format!("{} {one}{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
 /// A number with its thousands apart.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -228,5 +233,11 @@ mod tests {
     #[test]
     fn numbers_are_grouped() {
         assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn one_is_said_as_one() {
+        assert_eq!([so_many(1, "command"), so_many(0, "command")], ["1 command", "0 commands"]);
+        assert_eq!(so_many(1234, "day"), "1,234 days");
     }
 }

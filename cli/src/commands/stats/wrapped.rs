@@ -12,7 +12,7 @@ use super::{
     draw::{Canvas, fit},
     heat, json,
     period::{Period, zone},
-    tables::{grouped, hours, table},
+    tables::{grouped, hours, so_many, table},
 };
 use crate::{
     error::{Failure, Outcome},
@@ -95,7 +95,7 @@ fn sentences(figures: &Figures, zone: &TimeZone) -> Vec<String> {
     let Figures { total, distinct, ended, failed, time_us, days, hours, longest, .. } = figures;
     let active = days.len();
     let mut lines =
-        vec![format!("{} commands, {} of them different, on {active} days", grouped(*total), grouped(*distinct))];
+        vec![format!("{}, {} of them different, on {}", so_many(*total, "command"), grouped(*distinct), so_many(active as u64, "day"))];
     if let Some(busiest) = days.iter().max_by_key(|day| (day.runs, std::cmp::Reverse(day.day))) {
         lines.push(format!("busiest day: {}, with {}", heat::date(busiest.day), grouped(u64::from(busiest.runs))));
     }

@@ -311,6 +311,13 @@ impl Device {
         }
     }
 
+    /// No session could be opened.
+    pub fn handle_unreachable(&mut self, remote: RemoteNumber) {
+        if let Some(remote) = self.account.as_mut().and_then(|account| account.remote_mut(remote)) {
+            remote.unreachable();
+        }
+    }
+
     /// Says nothing more to a relay until a person decides.
     pub fn stop_remote(&mut self, remote: RemoteNumber, reason: StopReason) -> Step {
         self.account.as_mut().map(|account| account.stop_remote(remote, reason)).unwrap_or_default()

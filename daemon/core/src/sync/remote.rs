@@ -232,6 +232,11 @@ impl Remote {
         self.purges.rewind();
     }
 
+    /// It could not be reached at all: what it refused the last time does not explain that.
+    pub fn unreachable(&mut self) {
+        self.refusal = None;
+    }
+
     /// Nothing is said to this relay until a person decides.
     pub fn stop(&mut self, reason: StopReason) {
         self.state = State::Stopped(reason);

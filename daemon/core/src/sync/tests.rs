@@ -251,6 +251,16 @@ fn what_the_relay_says_decides_what_happens_next() {
 }
 
 #[test]
+fn what_a_relay_refused_does_not_hide_that_it_cannot_be_reached_by_now() {
+    let mut remote = live(&Log::new(0));
+    remote.handle(ToDevice::Error { code: ErrorCode::QuotaExceeded, retry_ms: None });
+    remote.disconnected();
+    assert_eq!(remote.refusal, Some(ErrorCode::QuotaExceeded), "it explains why the session ended");
+    remote.unreachable();
+    assert_eq!(remote.refusal, None);
+}
+
+#[test]
 fn trap_09_after_a_cut_the_same_bytes_are_pushed_again_and_count_once() {
     let log = Log::new(0);
     let mut remote = live(&log);

@@ -49,6 +49,7 @@ pub use joined::Vault;
 pub use kem_key::ENCAPSULATION_BYTES;
 pub use phrase::Phrase;
 pub use root_key::RootKey;
+pub use secret::keep_with as keep_secrets_with;
 
 #[cfg(test)]
 mod tests;

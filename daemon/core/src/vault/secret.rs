@@ -3,7 +3,7 @@
 //! They live on the heap, so that moving a key leaves no copy behind on the stack; they are wiped on drop, compared in
 //! constant time, never cloned and never printed. It must not know what the bytes are for: the types around it do.
 
-use std::fmt;
+use std::{fmt, sync::OnceLock};
 
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -15,6 +15,10 @@ impl<const N: usize> Secret<N> {
     /// Lets `fill` write the bytes where they will stay.
     pub(super) fn filled(fill: impl FnOnce(&mut [u8; N])) -> Self {
         let mut secret = Self(Box::new([0; N]));
+        // Before there is anything to be kept.
+        if let Some(keep) = KEEPER.get() {
+            keep(&secret.0[..]);
+        }
         fill(&mut secret.0);
         secret
     }
@@ -28,6 +32,15 @@ impl<const N: usize> Secret<N> {
     pub(super) fn bytes(&self) -> &[u8; N] {
         &self.0
     }
+}
+
+/// Where secrets are told of.
+static KEEPER: OnceLock<fn(&[u8])> = OnceLock::new();
+
+/// Has every secret from now on told to somebody who can ask the system to keep its memory off the disk: where it is,
+/// before it is there. The first one that is given counts.
+pub fn keep_with(keeper: fn(&[u8])) {
+    KEEPER.get_or_init(|| keeper);
 }
 
 impl<const N: usize> PartialEq for Secret<N> {
