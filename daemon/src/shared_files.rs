@@ -59,7 +59,7 @@ impl State {
 }
 
 /// Names and texts of a sort, as far as shells may be told them.
-fn texts<'a>(shared: &'a Shared, sort: Sort) -> impl Iterator<Item = (&'a str, &'a str)> {
+fn texts(shared: &Shared, sort: Sort) -> impl Iterator<Item = (&str, &str)> {
     let fit = shared.list(sort.category()).filter(move |(name, value)| sort.check(name, value).is_ok());
     fit.filter_map(|(name, value)| Some((name, std::str::from_utf8(value).ok()?)))
 }

@@ -271,7 +271,7 @@ impl crate::device::Device {
         history: &mut crate::history::History,
         disk: &Disk,
         env: &mut crate::device::Env<'_>,
-    ) -> crate::step::Step {
+    ) -> Step {
         let account = self.account.as_mut().expect("a member");
         account.receive(super::world::RELAY, cells, history, disk, env).unwrap()
     }
