@@ -72,6 +72,12 @@ pub const ALL: &[&Scenario] = &[
     &multi_relay::MR_2,
     &programs::remotes::MR_3,
     &multi_relay::MR_4,
+    &programs::nodes::MN_1,
+    &programs::nodes::MN_2,
+    &programs::nodes::MN_3,
+    &programs::nodes::MN_4,
+    &programs::nodes::MN_5,
+    &programs::nodes::MN_6,
 ];
 
 /// Those that take long: with small numbers in the tests, with their own by `--long`.

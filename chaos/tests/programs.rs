@@ -88,4 +88,10 @@ scenarios! {
     mr_2_secondary_dies => "MR-2",
     mr_3_all_die => "MR-3",
     mr_4_flapping => "MR-4",
+    mn_1_node_dies => "MN-1",
+    mn_2_server_dies => "MN-2",
+    mn_3_server_away => "MN-3",
+    mn_4_words_lost => "MN-4",
+    mn_5_standby_takes_over => "MN-5",
+    mn_6_server_disk_full => "MN-6",
 }

@@ -214,7 +214,40 @@ impl Postgres {
         }
     }
 
-    fn own(&self, path: &Path) {
+    /// A server that follows this one, and may take its place.
+    ///
+    /// # Panics
+    /// When it is not made.
+    pub fn standby(&self) -> Self {
+        let folder = tempfile::Builder::new().prefix("caro-pg").tempdir().expect("a folder");
+        let (programs, user, over_tcp) = (self.programs.clone(), self.user, self.over_tcp);
+        let mut standby = Self { folder, programs, user, port: free_port(), over_tcp, child: None };
+        standby.own(standby.folder.path());
+        let mut backup = self.command("pg_basebackup");
+        backup.arg("-h").arg(self.folder.path()).args(["-p", &self.port.to_string(), "-U", USER, "-R", "-X", "stream"]);
+        backup.args(["-c", "fast", "--no-sync", "-D"]).arg(standby.data());
+        let output = backup.output().expect("pg_basebackup starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        standby.resume();
+        standby
+    }
+
+    /// Makes a standby a server of its own.
+    ///
+    /// # Panics
+    /// When it does not become one.
+    pub fn promote(&self) {
+        eventually("it is promoted", || {
+            let output = self.psql("SELECT pg_promote(true, 30)");
+            (output.stdout.starts_with(b"t")).then_some(())
+        });
+    }
+
+    /// Gives a file or folder to the server's user.
+    ///
+    /// # Panics
+    /// When that is refused.
+    pub fn own(&self, path: &Path) {
         if let Some((user, group)) = self.user {
             chown(path, Some(user), Some(group)).expect("root may");
         }

@@ -267,8 +267,19 @@ impl Client {
     /// The next page, checked and confirmed.
     ///
     /// # Panics
-    /// When it does not continue where the last one ended, or the relay does not sign it.
+    /// When it does not continue where the last one ended, the relay does not sign it, or it is refused.
     pub fn page(&mut self) -> Option<(Vec<Entry>, bool)> {
+        match self.page_or_refusal()? {
+            Ok(page) => Some(page),
+            Err(code) => panic!("no page but {code:?}"),
+        }
+    }
+
+    /// The next page, checked and confirmed, or why there is none.
+    ///
+    /// # Panics
+    /// When it does not continue where the last one ended, or the relay does not sign it.
+    pub fn page_or_refusal(&mut self) -> Option<Result<(Vec<Entry>, bool), ErrorCode>> {
         loop {
             match self.hear()? {
                 ToDevice::Page(page) => {
@@ -277,9 +288,10 @@ impl Client {
                     if !entries.is_empty() {
                         self.send(&ToRelay::Delivered { cursor })?;
                     }
-                    return Some((entries, more));
+                    return Some(Ok((entries, more)));
                 }
                 ToDevice::Ack { .. } => {}
+                ToDevice::Error { code, .. } => return Some(Err(code)),
                 other => panic!("no page but {other:?}"),
             }
         }
