@@ -155,7 +155,7 @@ fn killed_after(ms: u64) {
     let output = child.wait_with_output().expect("caro ends");
     let printed = String::from_utf8_lossy(&output.stdout).contains("phrase");
     desk.home.caro_ok(&["daemon", "start"]);
-    eventually_within(Duration::from_secs(30), &format!("it is in step with one account"), || {
+    eventually_within(Duration::from_secs(30), "it is in step with one account", || {
         let status = status(&desk);
         let remote = &status["remotes"][0];
         let in_step = remote["state"] == "connected" && remote["pending_up"] == 0 && remote["pending_down"] == 0;

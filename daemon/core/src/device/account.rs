@@ -93,7 +93,7 @@ pub struct Account {
     /// What other devices deleted, as the last messages said.
     pub(super) deleted_elsewhere: BTreeSet<RecordId>,
     /// Ops that a remote was seen to have emptied, since the last looking.
-    pub(super) emptied: BTreeSet<(RemoteNumber, Place)>,
+    pub(super) emptied: BTreeMap<(RemoteNumber, Place), CellId>,
 }
 
 /// What a person decided about this device's membership.
@@ -189,7 +189,7 @@ impl Account {
             missing: None,
             again: Again::new(),
             deleted_elsewhere: BTreeSet::new(),
-            emptied: BTreeSet::new(),
+            emptied: BTreeMap::new(),
         }
     }
 
@@ -257,7 +257,10 @@ impl Account {
         }
         let mut writes = vec![self.row(state::PROFILE, state::encode(&self.profile))];
         writes.extend(self.remotes.keys().filter_map(|number| self.remote_row(*number)));
-        Step { writes, notices: vec![Notice::Sync], ..Step::default() }
+        let mut step = Step { writes, notices: vec![Notice::Sync], ..Step::default() };
+        // What the key log says is not for a person to switch on again.
+        step.extend(self.stop_if_out());
+        step
     }
 
     pub(super) fn rename(&mut self, name: String, env: &mut Env<'_>) -> Result<Step, DeviceError> {

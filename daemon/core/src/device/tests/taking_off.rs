@@ -174,6 +174,10 @@ fn everybody_is_told_who_was_taken_off_why_and_where_and_is_told_after_a_restart
     }
     assert!(is_listed(&world, 0) && is_listed(&world, 1) && !is_listed(&world, 2));
     assert!(matches!(warnings(&world, 2)[..], [Warning::Revoked { .. }]), "{:?}", warnings(&world, 2));
+    let now_ms = world.now_ms;
+    world.machines[2].decide(now_ms, |device, _, _, _| device.set_enabled(true));
+    let state = account(&world, 2).status(|_| None).remotes[0].state.clone();
+    assert_eq!(state, RemoteState::Stopped { reason: StopReason::Revoked }, "nobody switches that on again");
     // What it records from then on is its own.
     world.record(2, "alone");
     world.settle();
