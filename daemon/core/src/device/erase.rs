@@ -83,8 +83,8 @@ impl Account {
     }
 
     /// A cell came that holds nothing but the header of an op: this relay has what takes the op's place.
-    pub(super) fn note_emptied(&mut self, from: RemoteNumber, place: Place) {
-        self.emptied.insert((from, place));
+    pub(super) fn note_emptied(&mut self, from: RemoteNumber, place: Place, cell: CellId) {
+        self.emptied.insert((from, place), cell);
     }
 
     /// One piece of looking, or emptying what was found.
@@ -234,17 +234,20 @@ impl Account {
         let stub = SignedOp { body: None, ..op }.encode();
         gone.extend(&stored.cells);
         let cell = self.seal(class_of(header.kind), &stub, &id, env)?;
+        // To be purged when its author packs its ops.
+        let mut kept = Stored { cells: Vec::new(), op: stub };
         let mut writes = Vec::new();
         // What is on no chain is missed by nobody.
         let lacking: Vec<RemoteNumber> = self.remotes.keys().copied().collect();
         for number in lacking.into_iter().filter(|_| place.0 != Space::Fork) {
-            if !self.emptied.remove(&(number, place.clone()))
-                && let Some(remote) = self.remotes.get_mut(&number)
-            {
+            if let Some(there) = self.emptied.remove(&(number, place.clone())) {
+                kept.add_cell(there);
+            } else if let Some(remote) = self.remotes.get_mut(&number) {
+                kept.add_cell(proof::cell_id(&cell));
                 writes.push(Write::Queue(number, remote.enqueue(), Some(cell.clone())));
             }
         }
-        rows.set(place.0, place.1.clone(), Stored::new(proof::cell_id(&cell), stub).encode());
+        rows.set(place.0, place.1.clone(), kept.encode());
         if place.0 == Space::Part {
             self.note_part_emptied(id, rows);
         }

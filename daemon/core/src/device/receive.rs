@@ -330,7 +330,7 @@ impl Account {
         let is_emptied = Stored::decode(&bytes).and_then(|stored| stored.signed()).is_ok_and(|op| op.body.is_none());
         match (&op.body, is_emptied) {
             (None, false) => {
-                self.note_emptied(batch.from, place);
+                self.note_emptied(batch.from, place, cell);
                 Ok(())
             }
             (Some(body), true) => {
