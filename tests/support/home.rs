@@ -180,8 +180,12 @@ impl Device {
 
     /// A new account at this relay. Gives the phrase.
     pub fn init(&self, relay: &Relay, name: &str) -> String {
-        let printed =
-            self.home.caro_ok(&["sync", "init", "--relay", relay.address(), "--name", name, "--yes", "--json"]);
+        self.init_at(relay.address(), name)
+    }
+
+    /// A new account at a relay with this address. Gives the phrase.
+    pub fn init_at(&self, address: &str, name: &str) -> String {
+        let printed = self.home.caro_ok(&["sync", "init", "--relay", address, "--name", name, "--yes", "--json"]);
         let json: Value = printed.lines().find_map(|line| serde_json::from_str(line).ok()).expect("JSON");
         match &json["phrase"] {
             Value::Array(words) => {

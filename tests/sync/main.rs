@@ -10,5 +10,6 @@ mod network;
 mod offline;
 mod pairing;
 mod sharing;
+mod through_proxies;
 mod two_devices;
 mod two_minutes;
