@@ -155,7 +155,9 @@ fn wipe(request: Request) {
         Request::SyncInvitation(token) => token.into_inner().zeroize(),
         Request::SyncRemoteAdd(request) => {
             request.phrase.into_inner().zeroize();
-            drop(request.token.map(|token| token.into_inner().zeroize()));
+            if let Some(token) = request.token {
+                token.into_inner().zeroize();
+            }
         }
         _ => {}
     }
