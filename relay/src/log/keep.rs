@@ -288,7 +288,7 @@ impl Storage for InServer {
     }
 
     fn reader(&self) -> anyhow::Result<Box<dyn LogReader>> {
-        Ok(Box::new(PostgresReader::open(&self.source)?))
+        Ok(Box::new(PostgresReader::new(&self.source)))
     }
 
     fn writers(&self) -> usize {

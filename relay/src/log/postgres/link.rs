@@ -65,6 +65,9 @@ pub enum LinkError {
     /// It took too long.
     #[error("the database server does not answer")]
     Silent,
+    /// The connection has ended.
+    #[error("the connection to the database server has ended")]
+    Ended,
     /// What it says is durable may not be.
     #[error("the database server has {0}: what it says is stored may be lost")]
     NotDurable(&'static str),
@@ -92,7 +95,7 @@ impl LinkError {
     pub(super) fn meaning(&self) -> LogError {
         match self {
             Self::Postgres(error) => error.code().map_or(LogError::Broken, meaning_of),
-            Self::Silent | Self::NotReplicated | Self::Io(_) => LogError::Broken,
+            Self::Silent | Self::Ended | Self::NotReplicated | Self::Io(_) => LogError::Broken,
             Self::NotDurable(_) | Self::TooOld(_) => LogError::Unavailable,
         }
     }

@@ -32,6 +32,9 @@ pub use source::{SCHEMES, Setting, Source, SourceError, check};
 /// How often a transaction is begun that was undone because of another one, or whose connection was gone before its end.
 const TRIES: u32 = 4;
 
+/// How often a read is asked: a connection that was idle may have gone without a word, and the next one while it is made.
+const READS: usize = 3;
+
 /// The writing handle of one thread. There may be several at once, here and elsewhere.
 pub struct PostgresLog {
     source: Source,
@@ -114,11 +117,8 @@ impl PostgresLog {
     }
 
     /// A reading handle beside this one.
-    ///
-    /// # Errors
-    /// Why it is not opened.
-    pub fn reader(&self) -> Result<PostgresReader, OpenError> {
-        PostgresReader::open(&self.source)
+    pub fn reader(&self) -> PostgresReader {
+        PostgresReader::new(&self.source)
     }
 
     /// Starts a new life of a database, after it was restored from a backup. No relay may be using it.
@@ -261,26 +261,21 @@ impl PostgresLog {
 }
 
 impl PostgresReader {
-    /// Opens a reading handle on a database that [`PostgresLog::open`] has made.
-    ///
-    /// # Errors
-    /// Why it is not opened.
-    pub fn open(source: &Source) -> Result<Self, OpenError> {
-        let (link, _) = open::open(source, Purpose::Look)?;
-        Ok(Self { source: source.clone(), link: Some(link) })
+    /// A reading handle on a database that [`PostgresLog::open`] has made. It connects when it is first asked.
+    pub fn new(source: &Source) -> Self {
+        Self { source: source.clone(), link: None }
     }
 
-    /// As [`PostgresLog::read`].
+    /// A read is asked again over a new connection when the old one, or one that was just being made, is gone: it changes
+    /// nothing.
     fn read<T>(&mut self, ask: impl Fn(&Link) -> Result<T, Trouble>) -> Result<T, LogError> {
-        let mut last = LogError::Broken;
-        for _ in 0..2 {
-            let link = match self.link.take() {
-                Some(link) => link,
-                None => {
-                    open::open(&self.source, Purpose::Look)
-                        .inspect_err(|error| tracing::warn!(%error, "the database was not reached again"))
-                        .map_err(|_| LogError::Unavailable)?
-                        .0
+        let mut last = LogError::Unavailable;
+        for _ in 0..READS {
+            let link = match self.link.take().map_or_else(|| self.connect(), Ok) {
+                Ok(link) => link,
+                Err(error) => {
+                    tracing::warn!(%error, "the database was not reached");
+                    continue;
                 }
             };
             match ask(&link) {
@@ -299,6 +294,10 @@ impl PostgresReader {
             }
         }
         Err(last)
+    }
+
+    fn connect(&self) -> Result<Link, OpenError> {
+        open::open(&self.source, Purpose::Look).map(|(link, _)| link)
     }
 }
 

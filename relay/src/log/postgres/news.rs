@@ -197,7 +197,7 @@ impl<'a> Conversation<'a> {
         loop {
             tokio::select! {
                 word = news.recv() => {
-                    let word = word.ok_or(LinkError::Silent)?;
+                    let word = word.ok_or(LinkError::Ended)?;
                     let mut words = vec![word];
                     while let Ok(word) = news.try_recv() {
                         words.push(word);

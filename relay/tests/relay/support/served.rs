@@ -43,7 +43,7 @@ impl Served {
     }
 
     pub(crate) fn reader(&self) -> PostgresReader {
-        PostgresReader::open(&self.source).unwrap()
+        PostgresReader::new(&self.source)
     }
 
     /// In a thread of its own: a handle waits, and a test may be driving relays meanwhile.
