@@ -226,7 +226,7 @@ fi
 if [[ -o interactive && -f ${__caro_items-} && -O ${__caro_items-} && ! -L ${__caro_items-} ]]; then
   () {
     \builtin emulate -L zsh -o no_aliases
-    { \builtin source "$__caro_items" } 2>/dev/null
+    { \builtin source "$__caro_items"; } 2>/dev/null
     return 0
   }
 fi
