@@ -34,7 +34,7 @@ fn u004_a_daemon_that_cannot_be_had_is_explained() {
 /// A daemon that ends with this status and these words.
 fn ending(code: i32, words: &str) -> Home {
     let mut home = Home::with_daemon("/nowhere");
-    let script = home.write("failing", format!("#!/bin/sh\necho 'caro-daemon: {words}' >&2\nexit {code}\n").as_bytes());
+    let script = home.write("failing", format!("#!/bin/sh\nprintf '%b\n' 'caro-daemon: {words}' >&2\nexit {code}\n").as_bytes());
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("made executable");
     home.set_daemon(&script);
     home
@@ -45,11 +45,14 @@ fn u004_why_a_daemon_does_not_start_is_told() {
     for (code, words, hint) in [
         (65, "the database: damaged", "left as it is"),
         (73, "/x: permission denied", "can be written to"),
-        (77, "the key of the database: locked", "no new key was made"),
+        (77, "the key of the database: locked", "caro doctor"),
     ] {
         check(&ending(code, words), &["search", "x"], code, &[words, hint]);
     }
     check(&ending(1, "odd"), &["search", "x"], 69, &["odd", "caro doctor"]);
+    // Where the daemon knows better what to do, that is said.
+    let words = "the key is locked\nhint: unlock it";
+    check(&ending(77, words), &["search", "x"], 77, &["the key is locked", "unlock it"]);
 }
 
 #[test]

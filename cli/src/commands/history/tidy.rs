@@ -160,8 +160,10 @@ fn about(weight: &Weight) -> String {
     format!("{when}{where_else}")
 }
 
+/// How long somebody has, in words.
 fn span(ms: u64) -> String {
-    time::duration(ms.saturating_mul(1000))
+    let seconds = ms.div_ceil(1000);
+    if seconds.is_multiple_of(60) { counted(seconds / 60, "minute") } else { counted(seconds, "second") }
 }
 
 fn weigh(client: &mut Client, selection: &Selection) -> Outcome<Weight> {
@@ -192,9 +194,9 @@ mod tests {
         let alone = Weight { count: 2, undo_ms: 60_000, ..Weight::default() };
         let joined = Weight { joined: true, elsewhere: 1, others: 1, ..alone.clone() };
         let check = |sure: Sure, weight: &Weight, expected: &str| assert_eq!(sure.question(weight), expected);
-        check(sure(false, false), &alone, "Delete 2 commands from this machine, with 1m to take it back?");
+        check(sure(false, false), &alone, "Delete 2 commands from this machine, with 1 minute to take it back?");
         check(sure(true, false), &joined, "Delete 2 commands on every device, for ever?");
-        check(sure(false, true), &joined, "Delete 2 commands on this device only, with 1m to take it back?");
+        check(sure(false, true), &joined, "Delete 2 commands on this device only, with 1 minute to take it back?");
         let never = Weight { undo_ms: 0, ..joined };
         check(sure(false, false), &never, "Delete 2 commands on every device, for ever?");
         assert!(about(&never).ends_with("; 1 of them are with 1 other device, or on their way there"));
