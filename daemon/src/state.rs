@@ -309,7 +309,7 @@ impl State {
         }
     }
 
-    /// Wipes the texts of what was taken out of shells' files, if something was deleted.
+    /// Wipes the texts of what was taken out of shells' files, and what the database has given up, if something was deleted.
     ///
     /// # Errors
     /// When the places wait to be written.
@@ -318,7 +318,10 @@ impl State {
             return Ok(());
         }
         let writes = self.spool.wipe_taken();
-        self.carry_out(Step { writes, ..Step::default() })
+        self.carry_out(Step { writes, ..Step::default() })?;
+        // Until the log is moved into the file, the file has what was there before.
+        self.applier.checkpoint();
+        Ok(())
     }
 
     /// Looks through the whole spool folder.

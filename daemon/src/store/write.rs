@@ -40,10 +40,17 @@ impl Store {
     }
 }
 
-/// Whether a write deletes something of the history.
+/// Whether a write deletes something of the history, or is the last of those that take what carried it away.
 pub(crate) fn deletes_history(write: &Write) -> bool {
-    matches!(write, Write::Row(Space::Tombstone | Space::Hidden, _, Some(_)))
+    match write {
+        Write::Row(Space::Tombstone | Space::Hidden, _, Some(_)) | Write::Row(Space::Trash, _, None) => true,
+        Write::Row(Space::State, key, None) => key == ERASING,
+        _ => false,
+    }
 }
+
+/// The core's row that is there as long as something is to be looked for.
+const ERASING: &[u8] = b"erase";
 
 fn commit(connection: &mut Connection, sealer: &Sealer, writes: &[Write]) -> Result<(), StoreError> {
     // The lock at once: a transaction that begins by reading could find at its first write that it has none.
