@@ -12,7 +12,7 @@ use caro_schema::{
 use caro_tests::{Device, Home, Relay, eventually};
 use chaos_tests::programs::{
     database::RelayDatabase,
-    opened::{Opened, holds},
+    opened::{Opened, Word},
 };
 use rusqlite::{Connection, params};
 use serde_json::Value;
@@ -186,7 +186,8 @@ fn trap_14_a_thief_with_a_whole_home_gains_nothing_after_the_revocation_whatever
     let (thiefs, owners) = (Opened::home(&honest.home.data()), Opened::home(&desk.home.data()));
     let sealed: Vec<&Vec<u8>> = written.iter().filter(|cell| key_of(cell) != key_log).collect();
     let says = |opened: &Opened, word: &str| {
-        sealed.iter().any(|cell| opened.cell(cell).iter().any(|piece| holds(piece, word)))
+        let word = Word::new(word);
+        sealed.iter().any(|cell| opened.cell(cell).iter().any(|piece| word.is_held_by(piece)))
     };
     for secret in SECRETS {
         assert!(says(&owners, secret), "the owner cannot read {secret}");
