@@ -34,7 +34,8 @@ fn u004_a_daemon_that_cannot_be_had_is_explained() {
 /// A daemon that ends with this status and these words.
 fn ending(code: i32, words: &str) -> Home {
     let mut home = Home::with_daemon("/nowhere");
-    let script = home.write("failing", format!("#!/bin/sh\nprintf '%b\n' 'caro-daemon: {words}' >&2\nexit {code}\n").as_bytes());
+    let script =
+        home.write("failing", format!("#!/bin/sh\nprintf '%b\n' 'caro-daemon: {words}' >&2\nexit {code}\n").as_bytes());
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("made executable");
     home.set_daemon(&script);
     home
