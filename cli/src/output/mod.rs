@@ -22,7 +22,7 @@ pub(crate) fn counted(count: u64, one: &str) -> String {
 pub(crate) fn quoted(typed: &str) -> String {
     let cut = typed.floor_char_boundary(QUOTED_BYTES_MAX);
     let rest = if cut < typed.len() { "…" } else { "" };
-    format!("\"{}{rest}\"", visible::line(typed[..cut].as_bytes()))
+    format!("\"{}{rest}\"", visible::line(&typed.as_bytes()[..cut]))
 }
 
 /// Bytes of a typed text that a sentence shows.

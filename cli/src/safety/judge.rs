@@ -216,7 +216,7 @@ impl<'a> Call<'a> {
         };
         if SHELLS.contains(&name) {
             let reads = |word: &&str| matches!(*word, "/dev/stdin" | "-");
-            return !is_given(&['c']) && (is_given(&['s']) || file.is_none_or(|file| reads(&file)));
+            return !is_given(&['c']) && (is_given(&['s']) || file.is_none_or(reads));
         }
         match name {
             "source" | "." => file == Some(&"/dev/stdin"),
