@@ -8,6 +8,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::{Duration, Instant},
 };
 
 use caro_schema::paths::Places;
@@ -50,8 +51,7 @@ pub fn run(config: bool) -> ExitCode {
 fn run_here(config: bool) -> Result<(), Refusal> {
     let places = paths::places().map_err(StartError::from)?;
     paths::private_folder(&places.data).map_err(StartError::from)?;
-    let path = places.lock();
-    let lock = Lock::take(&path).map_err(|error| StartError::Lock(path, error))?.ok_or(Refusal::Running)?;
+    let lock = take_lock(&places.lock())?;
     match keys::forget(&places.data) {
         // What it opens goes all the same; an entry without a database opens nothing.
         Err(error @ KeyError::Unavailable(_)) => report(&format!("the key's entry stays: {error}")),
@@ -61,6 +61,25 @@ fn run_here(config: bool) -> Result<(), Refusal> {
     drop(lock);
     Ok(())
 }
+
+/// The lock. A daemon that was just told to stop has said so, and holds it for a moment more.
+fn take_lock(path: &Path) -> Result<Lock, Refusal> {
+    let deadline = Instant::now() + ENDS_WITHIN;
+    loop {
+        let taken = Lock::take(path).map_err(|error| StartError::Lock(path.to_owned(), error))?;
+        match taken {
+            Some(lock) => return Ok(lock),
+            None if Instant::now() >= deadline => return Err(Refusal::Running),
+            None => std::thread::sleep(LOOK_AGAIN),
+        }
+    }
+}
+
+/// How long a daemon may take to end after it has said that it does: it flushes its database and closes its connections.
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
+
+/// The pause between two tries.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 type Stays = (PathBuf, io::Error);
 
