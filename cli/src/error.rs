@@ -296,11 +296,9 @@ fn words(fault: Fault) -> (u8, String, String) {
             "the relay makes no account without an invitation, or not with this one",
             "an invitation is given with --token-stdin, or typed when it is asked for; ask whoever runs the relay for one",
         ),
-        Fault::Refused { code } => (
-            exit::REFUSED,
-            format!("the relay refused: {code}"),
-            "ask whoever runs the relay".into(),
-        ),
+        Fault::Refused { code } => {
+            (exit::REFUSED, format!("the relay refused: {code}"), "ask whoever runs the relay".into())
+        }
         Fault::TimedOut => say(
             exit::TRY_LATER,
             "not finished in the time given; it goes on in the background",

@@ -94,8 +94,12 @@ fn lines(figures: &Figures, year: i16, days: (i32, i32), canvas: &Canvas, zone: 
 fn sentences(figures: &Figures, zone: &TimeZone) -> Vec<String> {
     let Figures { total, distinct, ended, failed, time_us, days, hours, longest, .. } = figures;
     let active = days.len();
-    let mut lines =
-        vec![format!("{}, {} of them different, on {}", so_many(*total, "command"), grouped(*distinct), so_many(active as u64, "day"))];
+    let mut lines = vec![format!(
+        "{}, {} of them different, on {}",
+        so_many(*total, "command"),
+        grouped(*distinct),
+        so_many(active as u64, "day")
+    )];
     if let Some(busiest) = days.iter().max_by_key(|day| (day.runs, std::cmp::Reverse(day.day))) {
         lines.push(format!("busiest day: {}, with {}", heat::date(busiest.day), grouped(u64::from(busiest.runs))));
     }
