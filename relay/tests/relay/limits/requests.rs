@@ -19,7 +19,7 @@ use crate::support::{Account, Client, Device, Running, cell, until};
 
 #[tokio::test]
 async fn messages_per_second() {
-    let relay = Running::with_limits(|limits| limits.messages_per_second = 5).await;
+    let relay = Running::with_limits(|limits| limits.messages_per_second = 1).await;
     let (account, device) = (Account::new(), Device::new());
     let mut client = Client::create(&relay.target, &account, &[device]).await;
     let mut answered = 0;
@@ -33,9 +33,9 @@ async fn messages_per_second() {
             other => panic!("{other:?}"),
         }
     };
-    assert!(retry_ms.is_some_and(|ms| (1..=200).contains(&ms)), "{retry_ms:?}");
+    assert!(retry_ms.is_some_and(|ms| (1..=1_000).contains(&ms)), "{retry_ms:?}");
     client.ended().await;
-    // A new connection of the same device does not begin anew.
+    // A new connection of the same device does not begin anew, if it comes within the second that one message takes.
     let mut again = Client::connect(&relay.target, &device).await;
     again.send(&account.hello()).await;
     assert!(again.refused(ErrorCode::RateLimited).await.is_some());
