@@ -289,7 +289,8 @@ fn a_long_history_gives_what_the_reference_gives() {
             (false, Order::Oldest, Filter::default()),
             (true, Order::Newest, session.clone()),
         ] {
-            let query = Query { text: text.to_owned(), mode, filter, order, unique, place: here.clone(), masked: false };
+            let query =
+                Query { text: text.to_owned(), mode, filter, order, unique, place: here.clone(), masked: false };
             let (total, rows) = reference::search(&records, &query, ALL);
             let expected: Vec<RecordId> = rows.iter().map(|(record, _)| record.id).collect();
             for (offset, limit) in [(0, 20), (3000, 3), (0, 0)] {
