@@ -358,11 +358,15 @@ fn standby_takes_over(run: &mut Run) {
         eventually("it has the account", || {
             (standby.sql("SELECT count(*) FROM caro_relay.account") == "1").then_some(())
         });
-        assert!(standby.signal(Signal::STOP) > 0);
+        // Not stopped: what is on its way would still be there for it afterwards.
+        standby.sql("ALTER SYSTEM SET primary_conninfo TO ''");
+        standby.sql("SELECT pg_reload_conf()");
+        eventually("it is told nothing more", || {
+            (first.sql("SELECT count(*) FROM pg_stat_replication") == "0").then_some(())
+        });
     }
     push_some(run, &mut member, &mut clients, &mut acknowledged);
     first.kill();
-    standby.signal(Signal::CONT);
     standby.promote();
     push_some(run, &mut member, &mut clients, &mut acknowledged);
     drop(clients);

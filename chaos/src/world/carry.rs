@@ -206,9 +206,14 @@ impl World {
     /// What a relay says of itself counts more than what was seen of it before.
     fn believe(&mut self, at: usize, number: RemoteNumber, position: &Position) {
         let account = self.machines[at].device.account();
-        let known = account.and_then(|account| account.remote(number)).map(|remote| remote.record.cursor);
-        if known.is_some_and(|cursor| position.cursor < cursor) {
-            self.bend(at, number, |record| (record.cursor, record.head) = (position.cursor, position.head));
+        let record = account.and_then(|account| account.remote(number)).map(|remote| &remote.record);
+        let known = record.map(|record| (record.cursor, record.acknowledged));
+        if known.is_some_and(|(cursor, acknowledged)| position.cursor < cursor.max(acknowledged)) {
+            self.bend(at, number, |record| {
+                (record.cursor, record.head) = (position.cursor, position.head);
+                // What it was told about its own cells would give the relay away as well.
+                record.acknowledged = position.cursor;
+            });
         }
     }
 

@@ -126,9 +126,15 @@ impl Account {
             .filter(|remote| attest.relays.iter().any(|seen| seen.relay == remote.record.relay_key))
             .map(|remote| remote.number)
             .collect();
+        // What a relay was never seen to have is not lost there: it waits to be sent, or somebody brings it.
+        let had = |number: &RemoteNumber, author: &DeviceId, seq: u64| {
+            let has = self.remote(*number).and_then(|remote| remote.record.has.get(author).copied());
+            has.is_some_and(|has| has >= seq)
+        };
         let mut places = Vec::new();
         for part in attest.missing_parts().filter(|part| self.snapshots.has(part)) {
-            places.push((Space::Part, part.0.to_vec(), now_ms + AFTER_AUTHOR_MS));
+            let of = numbers.iter().map(|number| (*number, (Space::Part, part.0.to_vec()), now_ms + AFTER_AUTHOR_MS));
+            places.extend(of);
         }
         let theirs: BTreeMap<DeviceId, u64> = attest.vector.iter().map(|parent| (parent.author, parent.seq)).collect();
         for run in self.log.missing(&theirs) {
@@ -137,14 +143,13 @@ impl Account {
             for seq in run.from..=run.to.min(run.from + OPS_AT_ONCE - 1) {
                 let key = row_key(&run.author, seq);
                 if self.is_older(&key, said, rows) {
-                    places.push((Space::Op, key, due_ms));
+                    let at = numbers.iter().filter(|number| had(number, &run.author, seq));
+                    places.extend(at.map(|number| (*number, (Space::Op, key.clone()), due_ms)));
                 }
             }
         }
-        for (space, key, due_ms) in places {
-            for number in &numbers {
-                self.again.insert((*number, (space, key.clone())), due_ms);
-            }
+        for (number, place, due_ms) in places {
+            self.again.insert((number, place), due_ms);
         }
     }
 

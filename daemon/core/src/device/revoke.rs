@@ -206,7 +206,9 @@ impl Account {
     pub(super) fn owes_relay_keys(&self) -> bool {
         let own = self.vault.device_id();
         let Some(member) = self.members.device(&own) else { return false };
-        let is_said = |remote: &Remote| member.relay_keys.contains_key(&remote.record.relay_key);
+        // A relay that was added gets what there is before it gets this, so that ops stand there in their order.
+        let is_said =
+            |remote: &Remote| remote.record.comparing || member.relay_keys.contains_key(&remote.record.relay_key);
         self.profile.enabled && !self.is_out() && !self.remotes.values().all(is_said)
     }
 

@@ -253,7 +253,8 @@ fn what_the_relay_says_decides_what_happens_next() {
 #[test]
 fn what_a_relay_refused_does_not_hide_that_it_cannot_be_reached_by_now() {
     let mut remote = live(&Log::new(0));
-    remote.handle(ToDevice::Error { code: ErrorCode::QuotaExceeded, retry_ms: None });
+    let reaction = remote.handle(ToDevice::Error { code: ErrorCode::QuotaExceeded, retry_ms: None });
+    assert!(reaction.cells.is_empty());
     remote.disconnected();
     assert_eq!(remote.refusal, Some(ErrorCode::QuotaExceeded), "it explains why the session ended");
     remote.unreachable();
