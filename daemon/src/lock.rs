@@ -6,9 +6,14 @@ use std::{
     io::{self, Seek, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use fs4::FileExt;
+
+/// The pause between two tries of who waits for the lock: the system wakes nobody when it is let go.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// The held lock.
 pub struct Lock {
@@ -39,6 +44,21 @@ impl Lock {
                 tracing::debug!(kind = ?error.kind(), "the lock's file could not be written");
             }
             return Ok(Some(lock));
+        }
+    }
+
+    /// Takes the lock, waiting so long for another daemon to let go of it.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub fn take_within(path: &Path, patience: Duration) -> io::Result<Option<Self>> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let taken = Self::take(path)?;
+            if taken.is_some() || Instant::now() >= deadline {
+                return Ok(taken);
+            }
+            thread::sleep(LOOK_AGAIN);
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use caro_schema::paths::Places;
@@ -64,22 +64,12 @@ fn run_here(config: bool) -> Result<(), Refusal> {
 
 /// The lock. A daemon that was just told to stop has said so, and holds it for a moment more.
 fn take_lock(path: &Path) -> Result<Lock, Refusal> {
-    let deadline = Instant::now() + ENDS_WITHIN;
-    loop {
-        let taken = Lock::take(path).map_err(|error| StartError::Lock(path.to_owned(), error))?;
-        match taken {
-            Some(lock) => return Ok(lock),
-            None if Instant::now() >= deadline => return Err(Refusal::Running),
-            None => std::thread::sleep(LOOK_AGAIN),
-        }
-    }
+    let taken = Lock::take_within(path, ENDS_WITHIN).map_err(|error| StartError::Lock(path.to_owned(), error))?;
+    taken.ok_or(Refusal::Running)
 }
 
 /// How long a daemon may take to end after it has said that it does: it flushes its database and closes its connections.
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
-
-/// The pause between two tries.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 type Stays = (PathBuf, io::Error);
 

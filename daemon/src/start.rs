@@ -168,14 +168,8 @@ fn run_here(detached: bool, unlock: bool) -> Result<(), StartError> {
 /// The lock, none when another daemon runs. Who has a passphrase waits a little: a shell may have started one without it a
 /// moment ago, which holds the lock until it has seen that it cannot have the key.
 pub(crate) fn take_lock(path: &Path, has_passphrase: bool) -> Result<Option<Lock>, StartError> {
-    let deadline = Instant::now() + if has_passphrase { LOCK_WITHIN } else { Duration::ZERO };
-    loop {
-        let taken = Lock::take(path).map_err(|error| StartError::Lock(path.to_owned(), error))?;
-        if taken.is_some() || Instant::now() >= deadline {
-            return Ok(taken);
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let patience = if has_passphrase { LOCK_WITHIN } else { Duration::ZERO };
+    Lock::take_within(path, patience).map_err(|error| StartError::Lock(path.to_owned(), error))
 }
 
 /// How long a daemon without the key may take to see that. A secure store that is silent takes the longest.

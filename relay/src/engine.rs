@@ -25,7 +25,7 @@ use crate::{
     log::postgres::news::{Ears, Elsewhere, Mouth, Seat},
     metrics::Metrics,
     protocol::{Arrival, Output, Policy, Reading, Relay, SessionId},
-    store::{self, Batch, Done, Job, Work},
+    store::{Batch, Done, Job, Work},
 };
 
 /// What a connection is to send.
@@ -392,7 +392,7 @@ impl Inner {
         let sent = match job.work {
             Work::Read { .. } => disk.reader.send(job).is_ok(),
             Work::Look { handle, .. } => disk.write(&handle, job),
-            Work::Change(ref change) => disk.write(&store::handle_of(change), job),
+            Work::Change(ref change) => disk.write(&change.handle(), job),
         };
         if !sent {
             tracing::error!("nobody works for the disk any more");

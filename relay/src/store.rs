@@ -128,7 +128,7 @@ pub fn write(log: &mut dyn Log, notary: &Notary, jobs: Vec<Job>) -> Batch {
     for job in jobs {
         match job.work {
             Work::Change(change) => {
-                tickets.push((job.ticket, handle_of(&change)));
+                tickets.push((job.ticket, change.handle()));
                 changes.push(change);
             }
             Work::Look { .. } | Work::Read { .. } => reads.push(job),
@@ -199,19 +199,6 @@ impl Grown {
         let Self { before, entries, head } = self;
         let position = notary.sign(&handle, before + entries.len() as u64, head);
         Advanced { handle, before, entries, position }
-    }
-}
-
-/// The account that a change is about.
-pub(crate) fn handle_of(change: &Change) -> Handle {
-    match change {
-        Change::Create { account, .. } => proof::handle_of(account),
-        Change::SetList { handle, .. }
-        | Change::Append { handle, .. }
-        | Change::Purge { handle, .. }
-        | Change::Admit { handle, .. }
-        | Change::Delivered { handle, .. }
-        | Change::Close { handle } => *handle,
     }
 }
 

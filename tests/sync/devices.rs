@@ -6,6 +6,8 @@ use std::process::Output;
 use caro_tests::{Device, Relay, Terminal, eventually, program};
 use serde_json::Value;
 
+use crate::said::{said, status, warnings};
+
 /// Two devices in sync, and their phrase.
 fn pair(relay: &Relay) -> (Device, Device, String) {
     let (desk, laptop) = (Device::new(), Device::new());
@@ -25,22 +27,8 @@ fn devices(device: &Device) -> Vec<Value> {
     printed.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
-fn status(device: &Device) -> Value {
-    serde_json::from_str(&device.home.caro_ok(&["sync", "status", "--json"])).expect("JSON")
-}
-
-fn warnings(device: &Device) -> Vec<String> {
-    let status = status(device);
-    let warnings = status["warnings"].as_array().expect("a list");
-    warnings.iter().map(|warning| warning["warning"].as_str().expect("a code").to_owned()).collect()
-}
-
 fn revoke(device: &Device, other: &str, why: &str, phrase: &str) -> Output {
     device.home.caro_with_input(&["sync", "revoke", other, why, "--yes", "--phrase-stdin"], phrase)
-}
-
-fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 fn revoke_ok(device: &Device, other: &str, why: &str, phrase: &str) -> String {

@@ -10,21 +10,9 @@ use std::{
 use caro_tests::{Device, Relay, Terminal, eventually, eventually_within, program};
 use serde_json::Value;
 
+use crate::said::{said, status, warnings};
+
 const LINES: [&str; 3] = ["echo one", "echo two", "echo three"];
-
-fn status(device: &Device) -> Value {
-    serde_json::from_str(&device.home.caro_ok(&["sync", "status", "--json"])).expect("JSON")
-}
-
-fn warnings(device: &Device) -> Vec<String> {
-    let status = status(device);
-    let warnings = status["warnings"].as_array().expect("a list");
-    warnings.iter().map(|warning| warning["warning"].as_str().expect("a code").to_owned()).collect()
-}
-
-fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
 
 fn new_phrase(output: &Output) -> String {
     let printed = String::from_utf8_lossy(&output.stdout);
@@ -37,7 +25,7 @@ const MOVE: [&str; 5] = ["sync", "rotate-identity", "--yes", "--json", "--phrase
 
 fn rotate(device: &Device, phrase: &str) -> String {
     let output = device.home.caro_with_input(&MOVE, phrase);
-    assert!(output.status.success(), "{}", text(&output));
+    assert!(output.status.success(), "{}", said(&output));
     new_phrase(&output)
 }
 
@@ -45,7 +33,7 @@ fn has_no_account(relay: &Relay, phrase: &str) -> bool {
     let nobody = Device::new();
     let arguments = ["sync", "restore", "--relay", relay.address(), "--name", "nobody", "--phrase-stdin"];
     let output = nobody.home.caro_with_input(&arguments, phrase);
-    text(&output).contains("no account for this phrase")
+    said(&output).contains("no account for this phrase")
 }
 
 fn with_history(relay: &Relay) -> (Device, String) {
@@ -85,16 +73,16 @@ fn with_a_wrong_phrase_or_a_relay_that_is_gone_nothing_is_changed() {
     let (relay, mut second) = (Relay::new(), Relay::new());
     let (desk, old) = with_history(&relay);
     let added = desk.home.caro_with_input(&["sync", "remote", "add", second.address(), "--phrase-stdin"], &old);
-    assert!(added.status.success(), "{}", text(&added));
+    assert!(added.status.success(), "{}", said(&added));
     desk.sync();
     let account = status(&desk)["account"].clone();
     let other = Device::new().init(&relay, "elsewhere");
     let refused = desk.home.caro_with_input(&MOVE, &other);
-    assert!(text(&refused).contains("another account"), "{}", text(&refused));
+    assert!(said(&refused).contains("another account"), "{}", said(&refused));
     second.kill();
     eventually("it is seen to be gone", || (status(&desk)["remotes"][1]["state"] == "waiting").then_some(()));
     let refused = desk.home.caro_with_input(&MOVE, &old);
-    assert!(text(&refused).contains("nothing was changed"), "{}", text(&refused));
+    assert!(said(&refused).contains("nothing was changed"), "{}", said(&refused));
     assert_eq!(status(&desk)["account"], account);
     second.start_again();
     desk.home.caro_ok(&["sync", "on"]);

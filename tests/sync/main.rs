@@ -9,6 +9,7 @@ mod joining;
 mod network;
 mod offline;
 mod pairing;
+mod said;
 mod sharing;
 mod through_proxies;
 mod two_devices;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use caro_relay::admin::{ACCOUNTS_MAX, AccountDetails, AccountRow, Answer, Ask};
 use clap::{Args, Subcommand};
 
-use super::{Outcome, Place, bytes, confirm, out_of_turn, parse_bytes, print, print_json, say};
+use super::{Outcome, Place, bytes, confirm, out_of_turn, parse_bytes, print, print_json, print_list, say};
 
 #[derive(Subcommand)]
 pub(crate) enum Account {
@@ -112,17 +112,7 @@ impl List {
             }
         }
         rows.sort_by(|one, other| other.used_bytes.cmp(&one.used_bytes).then_with(|| one.handle.cmp(&other.handle)));
-        for row in &rows {
-            if self.json {
-                print_json(row)?;
-            } else {
-                print(&line(row))?;
-            }
-        }
-        if rows.is_empty() && !self.json {
-            say("there are no accounts");
-        }
-        Ok(ExitCode::SUCCESS)
+        print_list(&rows, self.json, line, "there are no accounts")
     }
 }
 

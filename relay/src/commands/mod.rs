@@ -107,6 +107,26 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&serde_json::to_string(value)?)
 }
 
+/// Prints a list, a line each; when nothing is in it that is said to a person.
+pub(crate) fn print_list<T: serde::Serialize>(
+    rows: &[T],
+    json: bool,
+    line: impl Fn(&T) -> String,
+    nothing: &str,
+) -> anyhow::Result<ExitCode> {
+    for row in rows {
+        if json {
+            print_json(row)?;
+        } else {
+            print(&line(row))?;
+        }
+    }
+    if rows.is_empty() && !json {
+        say(nothing);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 pub(crate) fn say(line: &str) {
     // Without standard error there is nobody to tell.
     drop(writeln!(io::stderr(), "{line}"));

@@ -8,7 +8,7 @@ use caro_relay::{
 };
 use clap::{Args, Subcommand};
 
-use super::{Outcome, Place, out_of_turn, parse_span, print, print_json, say};
+use super::{Outcome, Place, out_of_turn, parse_span, print, print_json, print_list, say};
 
 #[derive(Subcommand)]
 pub(crate) enum Token {
@@ -98,17 +98,7 @@ impl Create {
 impl List {
     fn run(self) -> Outcome {
         let Answer::Invitations(rows) = self.place.ask(Ask::Invitations)? else { return Err(out_of_turn()) };
-        for row in &rows {
-            if self.json {
-                print_json(row)?;
-            } else {
-                print(&line(row))?;
-            }
-        }
-        if rows.is_empty() && !self.json {
-            say("there are no invitations; caro-relay token create makes one");
-        }
-        Ok(ExitCode::SUCCESS)
+        print_list(&rows, self.json, line, "there are no invitations; caro-relay token create makes one")
     }
 }
 

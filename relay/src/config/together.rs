@@ -58,7 +58,7 @@ pub(super) fn check(loaded: &Loaded) -> Vec<ConfigError> {
 }
 
 fn is_no_host(host: &str) -> bool {
-    host.is_empty() || host.contains(['/', '#', '?', '@', ' ', ':']) && host.parse::<Ipv6Addr>().is_err()
+    host.is_empty() || (host.contains(['/', '#', '?', '@', ' ', ':']) && host.parse::<Ipv6Addr>().is_err())
 }
 
 /// Limits that would let nobody in, and parts that are larger than the whole.

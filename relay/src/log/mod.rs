@@ -11,6 +11,7 @@ pub mod memory;
 pub mod postgres;
 pub mod sqlite;
 
+use caro_link::proof;
 use caro_schema::{
     id::{CellId, Generation, Handle, Hash},
     relay::{Accepted, Entry, list::SignedList},
@@ -78,6 +79,21 @@ pub enum Change {
         /// Whose.
         handle: Handle,
     },
+}
+
+impl Change {
+    /// The account that it is about.
+    pub(crate) fn handle(&self) -> Handle {
+        match self {
+            Self::Create { account, .. } => proof::handle_of(account),
+            Self::SetList { handle, .. }
+            | Self::Append { handle, .. }
+            | Self::Purge { handle, .. }
+            | Self::Admit { handle, .. }
+            | Self::Delivered { handle, .. }
+            | Self::Close { handle } => *handle,
+        }
+    }
 }
 
 /// What became of a change.

@@ -10,8 +10,8 @@ use caro_schema::{
 use clap::{Args, Subcommand};
 
 use super::{
-    Listing, all, change, change_some,
-    kv::{Names, Rename},
+    List, change, change_some,
+    kv::{Name, Names, Rename},
     new_value, rename, say_when, take_away, taken, there,
 };
 use crate::{
@@ -64,24 +64,6 @@ struct Set {
     command: Vec<String>,
 }
 
-/// Print the command of an alias
-#[derive(Args)]
-struct Name {
-    /// Its name
-    #[arg(value_name = "NAME")]
-    name: String,
-}
-
-/// List the aliases
-#[derive(Args)]
-struct List {
-    /// Only names that begin so
-    #[arg(value_name = "PREFIX", default_value = "", hide_default_value = true)]
-    prefix: String,
-    #[command(flatten)]
-    listing: Listing,
-}
-
 /// Take in what a shell's own alias command prints
 ///
 /// From standard input, as bash, zsh and fish print it. An alias that is there already stays as it is, unless --replace is
@@ -112,10 +94,7 @@ impl Alias {
                 out.line(&visible::line(&item.value))?;
                 out.finish()
             }
-            Verb::List(List { prefix, listing }) => {
-                let items = all(&mut Client::open()?, Some(Sort::Alias.category()), &prefix)?;
-                listing.print(&items, |item| visible::line(&item.value))
-            }
+            Verb::List(list) => list.run(Sort::Alias, |item| visible::line(&item.value)),
             Verb::Delete(Names { names }) => take_away(&mut Client::open()?, Sort::Alias, &names),
             Verb::Rename(Rename { from, to }) => rename(&mut Client::open()?, Sort::Alias, &from, &to),
             Verb::Import(import) => import.run(),

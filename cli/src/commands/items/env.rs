@@ -5,8 +5,8 @@ use caro_schema::items::Sort;
 use clap::{Args, Subcommand};
 
 use super::{
-    Listing, all, change_some,
-    kv::{Names, Rename, from_stdin, get},
+    List, change_some,
+    kv::{Name, Names, Rename, from_stdin, get},
     new_value, rename, say_when, take_away, there,
 };
 use crate::{client::Client, error::Outcome, output::visible};
@@ -52,33 +52,12 @@ struct Set {
     value: Option<String>,
 }
 
-/// Print the value of a variable, exactly as it was set
-#[derive(Args)]
-struct Name {
-    /// Its name
-    #[arg(value_name = "NAME")]
-    name: String,
-}
-
-/// List the variables
-#[derive(Args)]
-struct List {
-    /// Only names that begin so
-    #[arg(value_name = "PREFIX", default_value = "", hide_default_value = true)]
-    prefix: String,
-    #[command(flatten)]
-    listing: Listing,
-}
-
 impl Env {
     pub(crate) fn run(self) -> Outcome {
         match self.command {
             Verb::Set(set) => set.run(),
             Verb::Get(Name { name }) => get(&there(&mut Client::open()?, Sort::Variable, &name)?.value),
-            Verb::List(List { prefix, listing }) => {
-                let items = all(&mut Client::open()?, Some(Sort::Variable.category()), &prefix)?;
-                listing.print(&items, |item| visible::line(&item.value))
-            }
+            Verb::List(list) => list.run(Sort::Variable, |item| visible::line(&item.value)),
             Verb::Delete(Names { names }) => take_away(&mut Client::open()?, Sort::Variable, &names),
             Verb::Rename(Rename { from, to }) => rename(&mut Client::open()?, Sort::Variable, &from, &to),
         }

@@ -5,7 +5,7 @@ use std::io::Read;
 use caro_schema::items::{Sort, VALUE_BYTES_MAX};
 use clap::{Args, Subcommand};
 
-use super::{Listing, all, change_some, new_value, rename, take_away, there};
+use super::{List, change_some, new_value, rename, take_away, there};
 use crate::{
     client::Client,
     error::{Failure, Outcome},
@@ -63,14 +63,12 @@ struct Get {
     key: String,
 }
 
-/// List the keys with their values
+/// Which one.
 #[derive(Args)]
-struct List {
-    /// Only keys that begin so
-    #[arg(value_name = "PREFIX", default_value = "", hide_default_value = true)]
-    prefix: String,
-    #[command(flatten)]
-    listing: Listing,
+pub(in crate::commands) struct Name {
+    /// Its name
+    #[arg(value_name = "NAME")]
+    pub(in crate::commands) name: String,
 }
 
 /// Which ones.
@@ -103,10 +101,7 @@ impl Kv {
                 change_some(&mut Client::open()?, vec![new_value(Sort::Value, &key, value)]).map(drop)
             }
             Verb::Get(Get { key }) => get(&there(&mut Client::open()?, Sort::Value, &key)?.value),
-            Verb::List(List { prefix, listing }) => {
-                let items = all(&mut Client::open()?, Some(Sort::Value.category()), &prefix)?;
-                listing.print(&items, |item| visible::line(&item.value))
-            }
+            Verb::List(list) => list.run(Sort::Value, |item| visible::line(&item.value)),
             Verb::Delete(Names { names }) => take_away(&mut Client::open()?, Sort::Value, &names),
             Verb::Rename(Rename { from, to }) => rename(&mut Client::open()?, Sort::Value, &from, &to),
         }

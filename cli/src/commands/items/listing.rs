@@ -1,10 +1,12 @@
 //! How items are listed: a line each for people, JSON for scripts.
 
-use caro_schema::ipc::items::Item;
+use caro_schema::{ipc::items::Item, items::Sort};
 use clap::Args;
 use jiff::tz::TimeZone;
 
+use super::all;
 use crate::{
+    client::Client,
     error::{Failure, Outcome},
     exit,
     output::{Out, time, visible},
@@ -12,7 +14,7 @@ use crate::{
 
 /// How items are printed.
 #[derive(Args)]
-pub(crate) struct Listing {
+struct Listing {
     /// One JSON object a line: name, value (and value_hex where it is no text), changed and device
     #[arg(long)]
     json: bool,
@@ -24,9 +26,27 @@ pub(crate) struct Listing {
     names: bool,
 }
 
+/// Which items, and how they are printed.
+#[derive(Args)]
+pub(crate) struct List {
+    /// Only names that begin so
+    #[arg(value_name = "PREFIX", default_value = "", hide_default_value = true)]
+    prefix: String,
+    #[command(flatten)]
+    listing: Listing,
+}
+
+impl List {
+    /// Prints those of one sort, each value as `shown` makes it for people.
+    pub(crate) fn run(&self, sort: Sort, shown: impl Fn(&Item) -> String) -> Outcome {
+        let items = all(&mut Client::open()?, Some(sort.category()), &self.prefix)?;
+        self.listing.print(&items, shown)
+    }
+}
+
 impl Listing {
     /// Prints items, each value as `shown` makes it for people. Without any, the exit code says so.
-    pub(crate) fn print(&self, items: &[Item], shown: impl Fn(&Item) -> String) -> Outcome {
+    fn print(&self, items: &[Item], shown: impl Fn(&Item) -> String) -> Outcome {
         let mut out = Out::new();
         let zone = TimeZone::system();
         let width =

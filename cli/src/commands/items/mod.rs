@@ -18,7 +18,7 @@ use caro_schema::{
     items::Sort,
 };
 
-pub(super) use self::listing::Listing;
+pub(super) use self::listing::List;
 use super::unexpected;
 use crate::{
     client::Client,

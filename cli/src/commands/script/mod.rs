@@ -12,8 +12,8 @@ use caro_schema::{
 use clap::{Args, Subcommand};
 
 use super::items::{
-    Listing, all, change, change_some,
-    kv::{Names, Rename, from_stdin, get},
+    List, change, change_some,
+    kv::{Name, Names, Rename, from_stdin, get},
     new_value, one, rename, take_away, there,
 };
 use crate::{
@@ -78,24 +78,6 @@ struct New {
     stdin: bool,
 }
 
-/// Which one.
-#[derive(Args)]
-struct Name {
-    /// Its name
-    #[arg(value_name = "NAME")]
-    name: String,
-}
-
-/// List the scripts
-#[derive(Args)]
-struct List {
-    /// Only names that begin so
-    #[arg(value_name = "PREFIX", default_value = "", hide_default_value = true)]
-    prefix: String,
-    #[command(flatten)]
-    listing: Listing,
-}
-
 /// Delete scripts, on every machine
 #[derive(Args)]
 struct Delete {
@@ -114,10 +96,7 @@ impl Script {
         match self.command {
             Verb::New(new) => new.run(),
             Verb::Edit(Name { name }) => edit(&name),
-            Verb::List(List { prefix, listing }) => {
-                let items = all(&mut Client::open()?, Some(Sort::Script.category()), &prefix)?;
-                listing.print(&items, |item| visible::line(text::about(&item.value).as_bytes()))
-            }
+            Verb::List(list) => list.run(Sort::Script, |item| visible::line(text::about(&item.value).as_bytes())),
             Verb::Show(Name { name }) => get(&there(&mut Client::open()?, Sort::Script, &name)?.value),
             Verb::Run(run) => run.run(),
             Verb::Delete(delete) => delete.run(),

@@ -65,22 +65,10 @@ pub(super) async fn carry_out(
 }
 
 async fn lock(server: Server<'_>, changes: &[Change]) -> Result<HashMap<Handle, Found>, Trouble> {
-    let handles: HashSet<Handle> = changes.iter().map(handle_of).collect();
+    let handles: HashSet<Handle> = changes.iter().map(Change::handle).collect();
     let wanted: Vec<&[u8]> = handles.iter().map(|handle| &handle.as_bytes()[..]).collect();
     let rows = server.rows(LOCKED, &[&wanted]).await?;
     rows.iter().map(|row| Found::read(row).map(|found| (proof::handle_of(&found.account.public), found))).collect()
-}
-
-fn handle_of(change: &Change) -> Handle {
-    match change {
-        Change::Create { account, .. } => proof::handle_of(account),
-        Change::SetList { handle, .. }
-        | Change::Append { handle, .. }
-        | Change::Purge { handle, .. }
-        | Change::Admit { handle, .. }
-        | Change::Delivered { handle, .. }
-        | Change::Close { handle } => *handle,
-    }
 }
 
 fn decode(list: &SignedList) -> Result<DeviceList, LogError> {
@@ -128,7 +116,7 @@ impl Work<'_> {
     }
 
     async fn apply(&mut self, change: &Change) -> Result<Changed, Trouble> {
-        let handle = handle_of(change);
+        let handle = change.handle();
         if let Change::Create { account, list, accounts_max, invitation } = change {
             return self.create(handle, *account, list, *accounts_max, *invitation).await;
         }
