@@ -13,7 +13,7 @@ use caro_schema::{
     stamp::Stamp,
 };
 
-use super::{Account, DeviceError, Env, carriers::Place, overlay::Overlay};
+use super::{Account, DeviceError, Env, carriers::Place, overlay::Overlay, state};
 use crate::{
     oplog::row_key,
     step::{RemoteNumber, Rows, Space, Step},
@@ -126,10 +126,15 @@ impl Account {
             .filter(|remote| attest.relays.iter().any(|seen| seen.relay == remote.record.relay_key))
             .map(|remote| remote.number)
             .collect();
-        // What a relay was never seen to have is not lost there: it waits to be sent, or somebody brings it.
+        // What a relay was never seen to have is not lost there: it waits to be sent, or somebody brings it. A device does not
+        // read its own ops back, so of those it knows by its queue.
+        let own = self.vault.device_id();
         let had = |number: &RemoteNumber, author: &DeviceId, seq: u64| {
-            let has = self.remote(*number).and_then(|remote| remote.record.has.get(author).copied());
-            has.is_some_and(|has| has >= seq)
+            self.remote(*number).is_some_and(|remote| {
+                let has = remote.record.has.get(author);
+                let is_sent = remote.pending_up() == 0 && !remote.record.comparing;
+                if *author == own { is_sent } else { has.is_some_and(|has| *has >= seq) }
+            })
         };
         let mut places = Vec::new();
         for part in attest.missing_parts().filter(|part| self.snapshots.has(part)) {
@@ -138,7 +143,7 @@ impl Account {
         }
         let theirs: BTreeMap<DeviceId, u64> = attest.vector.iter().map(|parent| (parent.author, parent.seq)).collect();
         for run in self.log.missing(&theirs) {
-            let is_own = run.author == self.vault.device_id();
+            let is_own = run.author == own;
             let due_ms = if is_own { now_ms } else { now_ms + AFTER_AUTHOR_MS };
             for seq in run.from..=run.to.min(run.from + OPS_AT_ONCE - 1) {
                 let key = row_key(&run.author, seq);
@@ -146,6 +151,15 @@ impl Account {
                     let at = numbers.iter().filter(|number| had(number, &run.author, seq));
                     places.extend(at.map(|number| (*number, (Space::Op, key.clone()), due_ms)));
                 }
+            }
+        }
+        if !places.is_empty() {
+            // What lets its author in, or its key, may be what is gone, and then all that this author wrote waits for it.
+            for number in &numbers {
+                let entries = self.remote(*number).into_iter().flat_map(|remote| &remote.record.has_entries);
+                let of =
+                    entries.map(|hash| (*number, (Space::State, state::entry_key(hash)), now_ms + AFTER_AUTHOR_MS));
+                places.extend(of);
             }
         }
         for (number, place, due_ms) in places {

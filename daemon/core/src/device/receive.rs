@@ -447,6 +447,7 @@ impl Account {
     fn take_entry(&mut self, signed: &SignedEntry, batch: &mut Batch<'_>) -> Result<(), DeviceError> {
         let hash: Hash = proof::entry_hash(&signed.entry);
         self.note_entry_at_remote(batch.from, hash);
+        self.note_brought(batch.from, &(Space::State, state::entry_key(&hash)));
         match self.members.accept(&self.vault.account(), &self.vault.dataset(), signed) {
             Accepted::Known => return Ok(()),
             Accepted::Refused => {

@@ -70,8 +70,7 @@ impl Account {
         let has = remote.record.has_entries.clone();
         let mut cells = Vec::new();
         for (_, bytes) in rows.rows(Space::State)?.into_iter().filter(|(key, _)| state::is_entry(key)) {
-            let entry: SignedEntry = codec::decode(&bytes).map_err(|_| DeviceError::State("key log"))?;
-            let hash = proof::entry_hash(&entry.entry);
+            let hash = hash_of_entry(&bytes)?;
             if !has.contains(&hash) {
                 cells.push(self.seal(CellClass::KeyLog, &bytes, &as_op_id(hash), env)?);
                 self.note_entry_at_remote(number, hash);
@@ -180,7 +179,8 @@ impl Account {
         Ok(cells)
     }
 
-    /// Seals what a row holds once more, and remembers the new cell; none when the row is not there any more.
+    /// Seals what a row holds once more, and remembers the new cell if what it carries may be purged one day; none when the
+    /// row is not there any more.
     pub(super) fn seal_again(
         &self,
         space: Space,
@@ -189,6 +189,10 @@ impl Account {
         env: &mut Env<'_>,
     ) -> Result<Option<Vec<u8>>, DeviceError> {
         let Some(bytes) = rows.row(space, &key)? else { return Ok(None) };
+        if space == Space::State {
+            let id = as_op_id(hash_of_entry(&bytes)?);
+            return Ok(Some(self.seal(CellClass::KeyLog, &bytes, &id, env)?));
+        }
         let mut stored = Stored::decode(&bytes).map_err(|_| DeviceError::State("op"))?;
         let (header, id) = stored.header().map_err(|_| DeviceError::State("op"))?;
         let cell = self.seal(class_of(header.kind), &stored.op, &id, env)?;
@@ -211,4 +215,9 @@ impl Account {
         step.writes.extend(self.remote_row(number));
         Ok(step)
     }
+}
+
+fn hash_of_entry(bytes: &[u8]) -> Result<Hash, DeviceError> {
+    let signed: SignedEntry = codec::decode(bytes).map_err(|_| DeviceError::State("key log"))?;
+    Ok(proof::entry_hash(&signed.entry))
 }

@@ -308,6 +308,58 @@ fn c_stor_03_what_rotted_at_the_relay_is_brought_again_by_itself_and_a_newcomer_
 }
 
 #[test]
+fn c_stor_03_whichever_cell_rots_a_newcomer_is_complete() {
+    // What lets a device in and what holds a key is as much needed as what was typed.
+    for rots in 0.. {
+        let mut world = World::joined(2);
+        for n in 0..4 {
+            world.record(n % 2, &format!("command {n}"));
+            world.settle();
+            world.now_ms += 60_000;
+        }
+        let Some(cell) = world.relay.cells.get(rots) else {
+            assert!(rots >= 7, "there were entries and ops among them");
+            return;
+        };
+        world.relay.gone.insert(caro_link::proof::cell_id(cell));
+        let at = late(&mut world);
+        assert_eq!(world.machines[at].commands().len(), 4, "without cell {rots}");
+        world.assert_converged();
+    }
+}
+
+#[test]
+fn c_stor_03_what_waits_to_be_sent_is_not_taken_for_lost() {
+    let mut world = World::joined(2);
+    for n in 0..4 {
+        world.record(n % 2, &format!("command {n}"));
+        world.settle();
+        world.now_ms += 60_000;
+    }
+    world.machines[0].online = false;
+    for n in 0..3 {
+        world.record(0, &format!("apart {n};"));
+        world.now_ms += 60_000;
+    }
+    // Something is gone, so the newcomer says all that it has found.
+    let early = caro_link::proof::cell_id(&world.relay.cells[2]);
+    world.relay.gone.insert(early);
+    late(&mut world);
+    world.now_ms += 30_000;
+    world.settle();
+    world.machines[0].online = true;
+    world.settle();
+    world.now_ms += 60_000;
+    world.settle();
+    for n in 0..3 {
+        let text = format!("apart {n};");
+        let cells = world.relay.cells.iter().filter(|cell| cell_says(&world.machines[1], cell, &text));
+        assert_eq!(cells.count(), 1, "{text}");
+    }
+    world.assert_converged();
+}
+
+#[test]
 fn c_stor_03_a_part_of_a_snapshot_that_rotted_is_brought_again() {
     let mut world = World::joined(2);
     for n in 0..30 {
