@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::{
-    programs,
+    programs::{self, links},
     scenario::{Body, Scenario},
     scenarios::{adversarial, content, cross_platform, encryption as enc, long, multi_relay, sync, transport},
 };
@@ -12,7 +12,10 @@ use crate::{
 pub const ALL: &[&Scenario] = &[
     &transport::T_LAT_01,
     &transport::T_LAT_02,
+    &links::slow::T_LAT_03,
     &transport::T_LAT_04,
+    &links::far::T_LOSS_01,
+    &links::far::T_LOSS_02,
     &transport::T_LOSS_03,
     &transport::T_LOSS_04,
     &transport::T_CONN_01,
@@ -20,6 +23,9 @@ pub const ALL: &[&Scenario] = &[
     &transport::T_CONN_03,
     &programs::connections::T_CONN_04,
     &programs::connections::T_CONN_05,
+    &links::slow::T_BW_01,
+    &links::slow::T_BW_02,
+    &links::slow::T_BW_03,
     &enc::E_HS_01,
     &enc::E_HS_02,
     &enc::E_HS_03,
@@ -63,6 +69,9 @@ pub const ALL: &[&Scenario] = &[
     &adversarial::A_PROTO_03,
     &programs::protocol::A_PROTO_04,
     &programs::protocol::A_PROTO_05,
+    &links::strange::A_RES_01,
+    &links::crowded::A_RES_03,
+    &links::crowded::A_RES_04,
     &adversarial::A_RES_05,
     &cross_platform::X_PLAT_01,
     &cross_platform::X_PLAT_02,
@@ -72,6 +81,7 @@ pub const ALL: &[&Scenario] = &[
     &multi_relay::MR_2,
     &programs::remotes::MR_3,
     &multi_relay::MR_4,
+    &links::slow::MR_5,
     &programs::nodes::MN_1,
     &programs::nodes::MN_2,
     &programs::nodes::MN_3,
@@ -102,6 +112,12 @@ Printed from `chaos/src/catalogue.rs` by `cargo run -p chaos-tests -- --page`; a
 
 `cargo run -p chaos-tests -- --all -n 50` runs them, `--sabotage` runs each without each of its protections, where every one must
 fail. A failure prints the line that repeats it.
+
+PROXY breaks connections between real programs with `chaos-proxy`, which also runs by itself and speaks the Toxiproxy HTTP API. NET
+runs them in network namespaces of their own, with links that `netlab` makes slow, narrow and lossy; it needs `/dev/net/tun`,
+namespaces and `ip`, and two of its bodies need root. Both take real seconds: a few rows are tests (`chaos/tests/links.rs`), the others
+are run by `--all --tier proxy --tier net`. `chaos/compose` has the same topologies for a container engine. Why these are ours
+is in [a decision](decisions/0024-links-that-fail.md).
 
 | id | title | what is broken | what must be true | tier: must fail without |
 |---|---|---|---|---|

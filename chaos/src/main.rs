@@ -32,7 +32,7 @@ struct Arguments {
     /// Only the scenarios whose id begins with this (can be repeated)
     #[arg(long)]
     id: Vec<String>,
-    /// Only on these tiers: sim, pipe, store, proc, disk (can be repeated)
+    /// Only on these tiers: sim, pipe, store, proc, disk, proxy, net (can be repeated)
     #[arg(long)]
     tier: Vec<String>,
     /// Seeds per scenario

@@ -20,12 +20,21 @@ pub enum Tier {
     Proc,
     /// Real programs over a disk that is full or damaged.
     Disk,
+    /// Real programs with a proxy between them that breaks connections.
+    Proxy,
+    /// Real programs in networks of their own, with links that are slow and lose packets.
+    Net,
 }
 
 impl Tier {
     /// Whether all of it happens inside of this process, without time passing.
     pub fn is_virtual(self) -> bool {
         matches!(self, Self::Sim | Self::Pipe)
+    }
+
+    /// Whether it breaks what lies between programs. These runs take real seconds.
+    pub fn is_link(self) -> bool {
+        matches!(self, Self::Proxy | Self::Net)
     }
 }
 
@@ -37,6 +46,8 @@ impl fmt::Display for Tier {
             Self::Store => "STORE",
             Self::Proc => "PROC",
             Self::Disk => "DISK",
+            Self::Proxy => "PROXY",
+            Self::Net => "NET",
         })
     }
 }

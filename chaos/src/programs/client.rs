@@ -1,7 +1,10 @@
 //! A device's end of a connection to the real relay, with nothing in between: it checks the chain of heads and the
 //! relay's signatures as a device does, and believes nothing else. It can also say what no device would.
 
-use std::{net::SocketAddr, net::TcpStream, time::Duration};
+use std::{
+    net::{Shutdown, SocketAddr, TcpStream},
+    time::Duration,
+};
 
 use caro_link::{
     handshake::Initiator,
@@ -321,6 +324,14 @@ impl Client {
         assert!((page.position.cursor, page.position.head) == (self.cursor, self.head), "another past");
         proof::verify_position(&self.signer, &self.handle, &page.position).expect("a signed position");
         page.entries
+    }
+
+    /// Says that nothing more will come, and goes on listening.
+    ///
+    /// # Panics
+    /// When the connection is gone.
+    pub fn fall_silent(&self) {
+        self.socket.get_ref().shutdown(Shutdown::Write).expect("it was open");
     }
 
     /// Whether the relay has ended the connection, waiting for it as long as given.

@@ -22,10 +22,10 @@ use crate::{
 };
 
 /// How soon what belonged to a connection must be free again.
-const FREE_WITHIN: Duration = Duration::from_secs(3);
+pub(super) const FREE_WITHIN: Duration = Duration::from_secs(3);
 
 /// Descriptors of a relay that has come to rest: the same number for a while.
-fn at_rest(relay: &RelayProgram) -> usize {
+pub(super) fn at_rest(relay: &RelayProgram) -> usize {
     let (mut known, mut same) = (0, 0);
     eventually("the relay comes to rest", || {
         let now = relay.descriptors();
@@ -41,7 +41,10 @@ pub const T_CONN_04: Scenario = Scenario {
     title: "Rapid reconnect, 10 in 5 s",
     injection: "Script: connect, push 1, disconnect",
     outcome: "No connection, descriptor or task leak; state intact; rate limiter does not lock the device out",
-    bodies: &[Body { tier: Tier::Proc, broken_by: &[Sabotage::LeakSession], run: reconnect_rapidly }],
+    bodies: &[
+        Body { tier: Tier::Proc, broken_by: &[Sabotage::LeakSession], run: reconnect_rapidly },
+        super::links::silent::T_CONN_04,
+    ],
 };
 
 fn reconnect_rapidly(run: &mut Run) {
@@ -84,11 +87,15 @@ pub const T_CONN_05: Scenario = Scenario {
     injection: "One-way DROP, or SIGSTOP of the relay, or `slow_close`",
     outcome: "Relay ends the stale session within 2 keepalive periods; client notices on next use; clean reconnect; late \
               frames of the old session rejected",
-    bodies: &[Body { tier: Tier::Proc, broken_by: &[Sabotage::NoKeepalive], run: half_open }],
+    bodies: &[
+        Body { tier: Tier::Proc, broken_by: &[Sabotage::NoKeepalive], run: half_open },
+        super::links::silent::T_CONN_05,
+        super::links::strange::T_CONN_05,
+    ],
 };
 
 /// Silence after which the relays of these runs end a session, in milliseconds.
-const IDLE_MS: u64 = 700;
+pub(super) const IDLE_MS: u64 = 700;
 
 fn half_open(run: &mut Run) {
     let idle_ms = if run.lacks(Sabotage::NoKeepalive) { 600_000 } else { IDLE_MS };

@@ -1,8 +1,9 @@
-//! The tiers PROC, DISK and STORE: the real programs, in their own folders, killed, stopped, cut off from their disks and
+//! The tiers PROC, DISK, STORE, PROXY and NET: the real programs, in their own folders, killed, stopped, cut off from their disks and
 //! given what no program would send.
 //!
 //! [`stage`] is a relay and two devices, [`relay`] the relay alone, [`client`] a device that can say anything, [`strace`]
-//! what is done to a program from outside, [`recording`] and [`image`] what a disk may hold after a power cut. The
+//! what is done to a program from outside, [`proxied`] and
+//! [`netted`] what breaks between programs and [`links`] what must be true all the same, [`recording`] and [`image`] what a disk may hold after a power cut. The
 //! scenarios' bodies are in the other files. A protection that a twin leaves out is left out around the programs, never
 //! in them.
 
@@ -14,11 +15,14 @@ pub mod disks;
 pub mod flushes;
 pub mod image;
 pub mod kills;
+pub mod links;
+pub mod netted;
 pub mod nodes;
 pub mod opened;
 pub mod platform;
 pub mod power;
 pub mod protocol;
+pub mod proxied;
 pub mod recording;
 pub mod relay;
 pub mod remotes;

@@ -30,7 +30,7 @@ pub struct RelayProgram {
 const PORTS: std::ops::Range<u16> = 10_000..30_000;
 
 /// A free port that this process has not given to another relay.
-fn free_port() -> SocketAddr {
+pub(super) fn free_port() -> SocketAddr {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let width = u32::from(PORTS.end - PORTS.start);
     loop {
@@ -47,9 +47,14 @@ fn free_port() -> SocketAddr {
 impl RelayProgram {
     /// One that has not been started, with these lines in the `[limits]` of its configuration.
     pub fn prepared(limits: &str) -> Self {
+        Self::prepared_at(free_port(), limits)
+    }
+
+    /// As [`Self::prepared`], to listen at a place of somebody's choice.
+    pub fn prepared_at(place: SocketAddr, limits: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("caro-relay").tempdir().expect("a folder");
         fs::write(folder.path().join("relay.toml"), format!("[limits]\n{limits}\n")).expect("written");
-        Self { folder, place: free_port(), child: None, address: String::new() }
+        Self { folder, place, child: None, address: String::new() }
     }
 
     /// A running one.

@@ -18,14 +18,18 @@ use crate::{
 };
 
 /// Two relays, and two devices that use both.
-struct Two {
-    stage: Stage,
-    second: RelayProgram,
+pub(super) struct Two {
+    pub(super) stage: Stage,
+    pub(super) second: RelayProgram,
 }
 
 impl Two {
     fn new() -> Self {
-        let stage = Stage::running();
+        Self::with(Stage::running())
+    }
+
+    /// A second relay for the devices of a stage.
+    pub(super) fn with(stage: Stage) -> Self {
         let second = RelayProgram::new();
         for device in stage.devices() {
             let arguments = ["sync", "remote", "add", second.address(), "--phrase-stdin"];
@@ -44,7 +48,7 @@ impl Two {
     }
 
     /// The end: both relays run, nothing waits for either, both are whole, and either alone has everything.
-    fn expect_all(mut self, commands: &[String]) {
+    pub(super) fn expect_all(mut self, commands: &[String]) {
         for relay in [&mut self.stage.relay, &mut self.second] {
             if !relay.is_running() {
                 relay.start();

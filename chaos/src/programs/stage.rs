@@ -34,7 +34,7 @@ pub struct Stage {
 }
 
 /// What every stage is copied from. In memory: it lives as long as the process, and a folder would outlive it.
-struct Template {
+pub(super) struct Template {
     folders: [Folder; 3],
     place: SocketAddr,
     phrase: String,
@@ -42,10 +42,16 @@ struct Template {
 
 impl Template {
     fn make() -> Self {
-        let mut relay = RelayProgram::new();
-        let [laptop, desktop] = [Device::new(), Device::new()];
-        let phrase = init(&laptop, relay.address(), "laptop");
-        let arguments = ["sync", "restore", "--relay", relay.address(), "--name", "desktop", "--phrase-stdin"];
+        let relay = RelayProgram::new();
+        let addresses = [relay.address(), relay.address()].map(str::to_owned);
+        Self::of_two(relay, [Device::new(), Device::new()], &addresses)
+    }
+
+    /// Of two devices whose daemons run and who have no account yet, each with the address at which it finds the relay.
+    pub(super) fn of_two(mut relay: RelayProgram, devices: [Device; 2], addresses: &[String; 2]) -> Self {
+        let [laptop, desktop] = devices;
+        let phrase = init(&laptop, &addresses[0], "laptop");
+        let arguments = ["sync", "restore", "--relay", &addresses[1], "--name", "desktop", "--phrase-stdin"];
         expect_well(&desktop.home.caro_with_input(&arguments, &phrase));
         settle(&[&laptop, &desktop]);
         for device in [&laptop, &desktop] {
@@ -55,6 +61,22 @@ impl Template {
         let place = relay.place();
         let folders = [relay.data(), laptop.home.path(), desktop.home.path()].map(|from| Folder::read(&from));
         Self { folders, place, phrase }
+    }
+
+    /// A stage on which nothing runs.
+    pub(super) fn stage(&self) -> Stage {
+        let [relay, laptop, desktop] = &self.folders;
+        let device = |folder: &Folder| {
+            let home = Home::new();
+            folder.write(&home.path());
+            Device { home }
+        };
+        Stage {
+            relay: RelayProgram::of(relay, self.place),
+            laptop: device(laptop),
+            desktop: device(desktop),
+            phrase: self.phrase.clone(),
+        }
     }
 }
 
@@ -100,19 +122,7 @@ impl Stage {
     pub fn unstarted() -> Self {
         static TEMPLATE: Mutex<Option<Template>> = Mutex::new(None);
         let mut made = TEMPLATE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let template = made.get_or_insert_with(Template::make);
-        let [relay, laptop, desktop] = &template.folders;
-        let device = |folder: &Folder| {
-            let home = Home::new();
-            folder.write(&home.path());
-            Device { home }
-        };
-        Self {
-            relay: RelayProgram::of(relay, template.place),
-            laptop: device(laptop),
-            desktop: device(desktop),
-            phrase: template.phrase.clone(),
-        }
+        made.get_or_insert_with(Template::make).stage()
     }
 
     /// Everything runs.

@@ -79,6 +79,11 @@ impl Under {
         Self::default()
     }
 
+    /// Another program, which starts what follows it on its command line.
+    pub fn program(words: &[&str]) -> Self {
+        Self { words: words.iter().map(Into::into).collect() }
+    }
+
     /// Something happens at a call. The calls of these kinds are noted in the file.
     pub fn point(point: &Point, notes: &Path) -> Self {
         Self::new(notes, &["-e", &format!("trace={}", point.calls)]).and(point.words())

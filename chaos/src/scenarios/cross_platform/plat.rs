@@ -77,11 +77,10 @@ pub const X_PLAT_01: Scenario = Scenario {
     title: "Linux and Windows client",
     injection: "Two profiles, 500 ms + 20 % loss",
     outcome: "Both sync; rekey holds; no path or encoding damage",
-    bodies: &[Body {
-        tier: Tier::Sim,
-        broken_by: &[Sabotage::NativePathBytes, Sabotage::NoReconnect],
-        run: two_systems,
-    }],
+    bodies: &[
+        Body { tier: Tier::Sim, broken_by: &[Sabotage::NativePathBytes, Sabotage::NoReconnect], run: two_systems },
+        crate::programs::links::far::X_PLAT_01,
+    ],
 };
 
 fn two_systems(run: &mut Run) {

@@ -30,7 +30,10 @@ pub const E_ENC_01: Scenario = Scenario {
     title: "Corrupted ciphertext",
     injection: "Flip each bit of a session record and of a sealed cell",
     outcome: "Authentication error, no output; the session stays usable for the next valid record",
-    bodies: &[Body { tier: Tier::Pipe, broken_by: &[Sabotage::SkipTagCheck], run: flipped }],
+    bodies: &[
+        Body { tier: Tier::Pipe, broken_by: &[Sabotage::SkipTagCheck], run: flipped },
+        crate::programs::links::flipped::E_ENC_01,
+    ],
 };
 
 fn flipped(run: &mut Run) {

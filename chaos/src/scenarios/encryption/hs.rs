@@ -59,6 +59,7 @@ pub const E_HS_01: Scenario = Scenario {
     bodies: &[
         Body { tier: Tier::Pipe, broken_by: &[Sabotage::KeepHandshakeAfterError], run: every_bit },
         Body { tier: Tier::Sim, broken_by: &[Sabotage::NoHandshakeDeadline], run: |run| silent_after(run, 750) },
+        crate::programs::links::shaken::E_HS_01,
     ],
 };
 
@@ -83,6 +84,7 @@ pub const E_HS_02: Scenario = Scenario {
     bodies: &[
         Body { tier: Tier::Pipe, broken_by: &[Sabotage::SkipLengthCheck], run: every_length },
         Body { tier: Tier::Sim, broken_by: &[Sabotage::SkipRetry], run: |run| silent_after(run, 800) },
+        crate::programs::links::shaken::E_HS_02,
     ],
 };
 
@@ -115,6 +117,7 @@ pub const E_HS_03: Scenario = Scenario {
             broken_by: &[Sabotage::SkipRetry, Sabotage::NoKeepalive],
             run: |run| silent_after(run, 850),
         },
+        crate::programs::links::shaken::E_HS_03,
     ],
 };
 
@@ -154,6 +157,7 @@ pub const E_HS_04: Scenario = Scenario {
             run: replays,
         },
         Body { tier: Tier::Sim, broken_by: &[Sabotage::NoHandshakeDeadline], run: slow_messages },
+        crate::programs::links::shaken::E_HS_04,
     ],
 };
 
@@ -201,11 +205,10 @@ pub const E_HS_05: Scenario = Scenario {
     title: "Oversized handshake payload",
     injection: "Sizes max+1, 65,535, 2^31 in the length header. Also: slicer + latency forcing odd fragments",
     outcome: "Refused on the size header, memory flat (+64 KiB at most). Fragments reassemble correctly or are rejected",
-    bodies: &[Body {
-        tier: Tier::Pipe,
-        broken_by: &[Sabotage::SkipLengthCheck, Sabotage::AllocFromLength],
-        run: oversized,
-    }],
+    bodies: &[
+        Body { tier: Tier::Pipe, broken_by: &[Sabotage::SkipLengthCheck, Sabotage::AllocFromLength], run: oversized },
+        crate::programs::links::shaken::E_HS_05,
+    ],
 };
 
 fn oversized(run: &mut Run) {

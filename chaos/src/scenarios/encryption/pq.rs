@@ -58,6 +58,7 @@ pub const E_PQ_02: Scenario = Scenario {
     bodies: &[
         Body { tier: Tier::Pipe, broken_by: &[Sabotage::SkipLengthCheck], run: wrong_length },
         Body { tier: Tier::Sim, broken_by: &[Sabotage::SkipRetry], run: edge_link },
+        crate::programs::links::far::E_PQ_02,
     ],
 };
 

@@ -28,6 +28,7 @@ pub const S_BLOB_01: Scenario = Scenario {
     bodies: &[
         Body { tier: Tier::Sim, broken_by: &[Sabotage::SkipCellHash, Sabotage::SkipRetry], run: large_set },
         crate::programs::cells::S_BLOB_01,
+        crate::programs::links::far::S_BLOB_01,
     ],
 };
 

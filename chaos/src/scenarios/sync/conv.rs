@@ -20,11 +20,10 @@ pub const S_CONV_01: Scenario = Scenario {
     title: "Partition then reconciliation",
     injection: "Both push while partitioned, then heal",
     outcome: "VV byte-identical; no full re-scan",
-    bodies: &[Body {
-        tier: Tier::Sim,
-        broken_by: &[Sabotage::SkipRetry, Sabotage::DropOutboxOnError],
-        run: reconciliation,
-    }],
+    bodies: &[
+        Body { tier: Tier::Sim, broken_by: &[Sabotage::SkipRetry, Sabotage::DropOutboxOnError], run: reconciliation },
+        crate::programs::links::far::S_CONV_01,
+    ],
 };
 
 fn reconciliation(run: &mut Run) {
@@ -198,11 +197,14 @@ pub const S_CONV_03: Scenario = Scenario {
     injection: "Remove applied rows, drop a parent op, fork a device by copying its data directory. Also: A 200 ms, B 20 % \
                 loss, 5 min active",
     outcome: "Missing ancestors fetched parent-first; fork detected and the copy re-enrolled; VV identical; all ops on both",
-    bodies: &[Body {
-        tier: Tier::Sim,
-        broken_by: &[Sabotage::AdvanceCursorBeforeApply, Sabotage::SkipUndecryptable, Sabotage::IgnoreFork],
-        run: diverged,
-    }],
+    bodies: &[
+        Body {
+            tier: Tier::Sim,
+            broken_by: &[Sabotage::AdvanceCursorBeforeApply, Sabotage::SkipUndecryptable, Sabotage::IgnoreFork],
+            run: diverged,
+        },
+        crate::programs::links::far::S_CONV_03,
+    ],
 };
 
 fn diverged(run: &mut Run) {

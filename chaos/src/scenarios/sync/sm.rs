@@ -18,11 +18,10 @@ pub const S_SM_01: Scenario = Scenario {
     title: "Disconnect during push",
     injection: "Cut at every frame boundary and mid-frame",
     outcome: "Push resumes; the relay holds each cell once, same cursor returned for a repeat",
-    bodies: &[Body {
-        tier: Tier::Pipe,
-        broken_by: &[Sabotage::SkipRetry, Sabotage::DropOutboxOnError],
-        run: cut_pushes,
-    }],
+    bodies: &[
+        Body { tier: Tier::Pipe, broken_by: &[Sabotage::SkipRetry, Sabotage::DropOutboxOnError], run: cut_pushes },
+        crate::programs::links::cut::S_SM_01,
+    ],
 };
 
 fn cut_pushes(run: &mut Run) {
@@ -58,11 +57,14 @@ pub const S_SM_02: Scenario = Scenario {
     title: "Disconnect during pull",
     injection: "Cut mid-response at every op boundary",
     outcome: "Partial discarded; durable cursor = last committed op; re-pull has no gap and no duplicate",
-    bodies: &[Body {
-        tier: Tier::Pipe,
-        broken_by: &[Sabotage::AdvanceCursorBeforeApply, Sabotage::SkipRetry],
-        run: cut_pulls,
-    }],
+    bodies: &[
+        Body {
+            tier: Tier::Pipe,
+            broken_by: &[Sabotage::AdvanceCursorBeforeApply, Sabotage::SkipRetry],
+            run: cut_pulls,
+        },
+        crate::programs::links::cut::S_SM_02,
+    ],
 };
 
 fn cut_pulls(run: &mut Run) {

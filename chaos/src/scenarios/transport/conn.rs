@@ -115,11 +115,14 @@ pub const T_CONN_03: Scenario = Scenario {
     injection: "`timeout` toxic on both paths; both record",
     outcome: "Both detect; both keep working locally; no split-brain; converge on heal; with LAN mode on they converge \
               without the relay",
-    bodies: &[Body {
-        tier: Tier::Sim,
-        broken_by: &[Sabotage::SkipRetry, Sabotage::DropOutboxOnError, Sabotage::NoKeepalive],
-        run: unreachable,
-    }],
+    bodies: &[
+        Body {
+            tier: Tier::Sim,
+            broken_by: &[Sabotage::SkipRetry, Sabotage::DropOutboxOnError, Sabotage::NoKeepalive],
+            run: unreachable,
+        },
+        crate::programs::links::silent::T_CONN_03,
+    ],
 };
 
 /// There is no LAN mode yet; everything else of the row.

@@ -54,7 +54,10 @@ pub const T_LAT_01: Scenario = Scenario {
     title: "Fixed 200 ms latency",
     injection: "200 ms each way on both client links; 100 ops each way",
     outcome: "Sync completes; hashes match; handshake <= 5 round trips, 100 ops <= 12 round trips + 2 s; no reconnect",
-    bodies: &[Body { tier: Tier::Sim, broken_by: BROKEN_BY, run: fixed_latency }],
+    bodies: &[
+        Body { tier: Tier::Sim, broken_by: BROKEN_BY, run: fixed_latency },
+        crate::programs::links::far::T_LAT_01,
+    ],
 };
 
 fn fixed_latency(run: &mut Run) {
@@ -76,7 +79,7 @@ pub const T_LAT_02: Scenario = Scenario {
     title: "High jitter 200 +/- 150 ms",
     injection: "Normal-distributed jitter, packets overtake one another",
     outcome: "Sync completes; no reordering corruption; each author's order kept",
-    bodies: &[Body { tier: Tier::Sim, broken_by: BROKEN_BY, run: high_jitter }],
+    bodies: &[Body { tier: Tier::Sim, broken_by: BROKEN_BY, run: high_jitter }, crate::programs::links::far::T_LAT_02],
 };
 
 fn high_jitter(run: &mut Run) {
@@ -97,7 +100,7 @@ pub const T_LAT_04: Scenario = Scenario {
     title: "Satellite 600 +/- 50 ms",
     injection: "Delay on both links",
     outcome: "Handshake completes; cells transfer; timeouts scale with measured RTT: zero spurious reconnects",
-    bodies: &[Body { tier: Tier::Sim, broken_by: BROKEN_BY, run: satellite }],
+    bodies: &[Body { tier: Tier::Sim, broken_by: BROKEN_BY, run: satellite }, crate::programs::links::far::T_LAT_04],
 };
 
 fn satellite(run: &mut Run) {

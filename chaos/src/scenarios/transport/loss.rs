@@ -16,7 +16,7 @@ pub const T_LOSS_03: Scenario = Scenario {
     title: "Burst loss 10 %, correlation 25 %",
     injection: "Correlated (two-state) loss, bursts up to 2 s",
     outcome: "No corruption; traffic flows again <= 10 s after a burst",
-    bodies: &[Body { tier: Tier::Sim, broken_by: BROKEN_BY, run: bursts }],
+    bodies: &[Body { tier: Tier::Sim, broken_by: BROKEN_BY, run: bursts }, crate::programs::links::far::T_LOSS_03],
 };
 
 fn bursts(run: &mut Run) {
@@ -47,7 +47,11 @@ pub const T_LOSS_04: Scenario = Scenario {
     title: "Partition (100 % loss) for 30 s",
     injection: "`timeout` toxic / link down on both clients; ops recorded meanwhile",
     outcome: "Offline shown <= 20 s; reconnect <= 30 s after heal; resumes from last durable cursor; no duplicate data",
-    bodies: &[Body { tier: Tier::Sim, broken_by: BROKEN_BY, run: partition }],
+    bodies: &[
+        Body { tier: Tier::Sim, broken_by: BROKEN_BY, run: partition },
+        crate::programs::links::silent::T_LOSS_04,
+        crate::programs::links::far::T_LOSS_04,
+    ],
 };
 
 fn partition(run: &mut Run) {
