@@ -223,6 +223,13 @@ impl RelayProgram {
         fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count)
     }
 
+    /// Its sockets: those of connections, and a few that it always has. Files of the store come and go as they are needed.
+    pub fn sockets(&self) -> usize {
+        let Ok(entries) = fs::read_dir(format!("/proc/{}/fd", self.pid())) else { return 0 };
+        let links = entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        links.filter(|link| link.to_string_lossy().starts_with("socket:")).count()
+    }
+
     /// Its threads, for the same.
     pub fn threads(&self) -> usize {
         fs::read_dir(format!("/proc/{}/task", self.pid())).map_or(0, Iterator::count)

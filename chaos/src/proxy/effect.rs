@@ -58,6 +58,11 @@ impl Effect {
         self.swallowed
     }
 
+    /// Whether it lets nothing pass, the end of a connection included.
+    pub fn swallows(&self, kind: &Kind) -> bool {
+        self.holds && matches!(kind, Kind::Timeout { .. } | Kind::ResetPeer { .. })
+    }
+
     /// What it does by itself, and when.
     pub fn ends_at(&self, kind: &Kind) -> Option<(Instant, End)> {
         let (after_ms, end) = match kind {

@@ -149,17 +149,21 @@ impl Way {
     }
 
     async fn write(mut self, mut chunks: mpsc::Receiver<Chunk>, mut writer: OwnedWriteHalf) {
+        let mut reading = true;
         loop {
             self.begin_effects();
+            if !reading && !self.swallows() {
+                break;
+            }
             let by_itself = self.ends_by_itself();
             tokio::select! {
                 biased;
                 end = Over::ended(&mut self.hear) => return leave(writer, end),
                 changed = self.toxics.changed() => self.notice_change(changed.is_ok()),
                 end = at(by_itself) => self.over.end(end),
-                chunk = chunks.recv() => match chunk {
+                chunk = chunks.recv(), if reading => match chunk {
                     Some((come, bytes)) => self.pass(come, &bytes, &mut writer).await,
-                    None => break,
+                    None => reading = false,
                 },
             }
         }
@@ -188,6 +192,13 @@ impl Way {
             self.over.end(End::Close);
         }
         self.effects.retain(|id, _| !gone(id));
+    }
+
+    /// Whether nothing passes at present.
+    fn swallows(&self) -> bool {
+        let toxics = Arc::clone(&self.toxics.borrow());
+        let mut effects = toxics.iter().filter_map(|active| Some((self.effects.get(&active.id)?, &active.toxic.kind)));
+        effects.any(|(effect, kind)| effect.swallows(kind))
     }
 
     fn ends_by_itself(&self) -> Option<(Instant, End)> {

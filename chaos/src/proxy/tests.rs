@@ -31,7 +31,8 @@ fn before_an_echo() -> (Server, SocketAddr) {
 }
 
 fn put(server: &Server, kind: &str, attributes: &Value) {
-    let toxic = json!({ "type": kind, "stream": "upstream", "attributes": attributes });
+    // On the way back: what is cut on the way there takes with it what has not come back yet.
+    let toxic = json!({ "type": kind, "stream": "downstream", "attributes": attributes });
     assert_eq!(server.call("POST", "/proxies/p/toxics", &toxic).status, 200);
 }
 
@@ -73,7 +74,7 @@ fn what_knows_frames_does_what_it_says_to_that_frame() {
     let with = |kind: &str, attributes: Value| {
         put(&server, kind, &attributes);
         let back = through(place, &plain).expect("it comes back");
-        assert_eq!(server.call("DELETE", &format!("/proxies/p/toxics/{kind}_upstream"), &Value::Null).status, 204);
+        assert_eq!(server.call("DELETE", &format!("/proxies/p/toxics/{kind}_downstream"), &Value::Null).status, 204);
         back
     };
     let mut flipped = plain.clone();

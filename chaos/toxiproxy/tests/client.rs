@@ -181,17 +181,13 @@ fn limit_data_ends_after_so_many_bytes() {
 fn slices_are_put_together_again() {
     let server = Server::start();
     let (proxy, place) = server.proxy("slicer", source(64 << 10));
-    proxy.with_slicer("downstream".into(), 1024, 256, 200, 1.0);
+    proxy.with_slicer("downstream".into(), 4096, 512, 5000, 1.0);
     expect_toxics(&proxy, 1);
-    let (mut tcp, mut reads, mut all, mut buffer) = (connect(place), 0, 0, vec![0; 64 << 10]);
-    loop {
-        match tcp.read(&mut buffer).expect("it comes") {
-            0 => break,
-            count => (reads, all) = (reads + 1, all + count),
-        }
-    }
-    assert_eq!(all, 64 << 10);
-    assert!(reads > 8, "{reads} pieces");
+    let (begun, mut all) = (Instant::now(), Vec::new());
+    connect(place).read_to_end(&mut all).expect("everything comes");
+    assert_eq!(all, vec![7; 64 << 10]);
+    // Fourteen pieces or more, with five milliseconds between two.
+    assert!(begun.elapsed() >= Duration::from_millis(60), "{:?}", begun.elapsed());
 }
 
 #[test]

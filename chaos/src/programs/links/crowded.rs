@@ -52,12 +52,13 @@ fn a_byte_at_a_time(run: &mut Run) {
     let mut other = member.found(relay.place());
     other.pull_all().expect("everything comes");
     drop(other);
-    let before = at_rest(&relay);
+    at_rest(&relay);
+    let before = relay.sockets();
     let ends_within = Duration::from_millis(STAGE_MS) + FREE_WITHIN;
     let drip = || doors.put(LAPTOP, Stream::Upstream, "slicer", &json!({ "average_size": 1, "delay": 1_000_000 }));
     let begun = |what: &str, begun: Instant| {
         assert!(begun.elapsed() <= ends_within, "{what}: ended after {:?}", begun.elapsed());
-        eventually_within(FREE_WITHIN, "its descriptor is free", || (relay.descriptors() <= before).then_some(()));
+        eventually_within(FREE_WITHIN, "its descriptor is free", || (relay.sockets() <= before).then_some(()));
         doors.heal();
     };
     // The upgrade.

@@ -36,7 +36,7 @@ struct Shaken {
     relay: RelayProgram,
     doors: Doors,
     member: Member,
-    /// Descriptors of the relay at rest.
+    /// Sockets of the relay at rest.
     rest: usize,
     forgives: bool,
 }
@@ -48,11 +48,11 @@ impl Shaken {
         let doors = Doors::one(&relay, run);
         let mut member = Member::new(run.seed, 1);
         let mut first = member.found(doors.only());
-        // What a relay opens at its first request of each kind is open then.
         first.push(&[member.cell(1024)]).expect("acknowledged");
         first.pull_all().expect("everything comes");
         drop(first);
-        let rest = at_rest(&relay);
+        at_rest(&relay);
+        let rest = relay.sockets();
         Self { relay, doors, member, rest, forgives: run.lacks(forgives) }
     }
 
@@ -76,9 +76,7 @@ impl Shaken {
     /// Nobody gets in over the spoiled link, nothing of the tries stays at the relay, and a retry over a whole one succeeds.
     fn expect_refused(&self, what: &str) {
         assert!(!self.gets_in(), "{what}: there is a session");
-        eventually_within(FREE_WITHIN, "nothing is left of it", || {
-            (self.relay.descriptors() <= self.rest).then_some(())
-        });
+        eventually_within(FREE_WITHIN, "nothing is left of it", || (self.relay.sockets() <= self.rest).then_some(()));
         self.doors.heal();
         assert!(self.gets_in(), "{what}: the retry fails");
         assert!(!self.relay.said().contains("panicked"), "{}", self.relay.said());
@@ -206,9 +204,7 @@ fn repeated_and_late(run: &mut Run) {
 
 impl Shaken {
     fn expect_retry(&self) {
-        eventually_within(FREE_WITHIN, "nothing is left of it", || {
-            (self.relay.descriptors() <= self.rest).then_some(())
-        });
+        eventually_within(FREE_WITHIN, "nothing is left of it", || (self.relay.sockets() <= self.rest).then_some(()));
         assert!(self.gets_in(), "the retry fails");
     }
 }

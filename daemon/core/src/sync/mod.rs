@@ -10,6 +10,7 @@ mod promises;
 mod purge;
 mod queue;
 mod remote;
+mod window;
 
 pub use backoff::Backoff;
 pub use listing::NextList;

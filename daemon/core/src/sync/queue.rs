@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use caro_link::proof;
 use caro_schema::id::CellId;
 
+use super::window::Window;
 use crate::step::{RemoteNumber, RowError, Rows};
 
 /// What was sent and what was queued.
@@ -17,7 +18,16 @@ pub(super) struct Queue {
     len: u64,
     /// The last number sent on this connection.
     sent: u64,
-    in_flight: VecDeque<(u64, CellId)>,
+    in_flight: VecDeque<Sent>,
+    in_flight_bytes: usize,
+    window: Window,
+}
+
+/// A cell that was sent on this connection and not acknowledged.
+struct Sent {
+    number: u64,
+    cell: CellId,
+    bytes: usize,
 }
 
 /// Cells in one push. Fewer costs round trips on a first sync; more makes the acknowledgement of the first wait for the last.
@@ -54,7 +64,7 @@ impl Queue {
     /// Whether every cell up to this number is known to have left. A connection that has sent nothing yet knows only
     /// whether anything is left at all.
     pub(super) fn has_left(&self, number: u64) -> bool {
-        self.len == 0 || self.in_flight.front().is_some_and(|(first, _)| *first > number)
+        self.len == 0 || self.in_flight.front().is_some_and(|first| first.number > number)
     }
 
     /// Gives the next number to a cell that is being queued.
@@ -67,8 +77,10 @@ impl Queue {
 
     /// A new connection: everything is to be sent again, the same bytes.
     pub(super) fn rewind(&mut self) {
+        self.window.broken(self.in_flight_bytes);
         self.sent = 0;
         self.in_flight.clear();
+        self.in_flight_bytes = 0;
     }
 
     /// Takes a cell out that was not sent. False when it is on its way: then its acknowledgement takes it out.
@@ -83,14 +95,16 @@ impl Queue {
     /// The next cells to push, if there are any and there is room.
     pub(super) fn next_push(&mut self, rows: &dyn Rows, remote: RemoteNumber) -> Result<Vec<Vec<u8>>, RowError> {
         let room = IN_FLIGHT_MAX.saturating_sub(self.in_flight.len()).min(PUSH_CELLS_MAX);
-        if room == 0 || self.in_flight.len() as u64 >= self.len {
+        let bytes = self.window.room(self.in_flight_bytes).min(PUSH_BYTES_MAX);
+        if room == 0 || bytes == 0 || self.in_flight.len() as u64 >= self.len {
             return Ok(Vec::new());
         }
-        let mut page = rows.queue(remote, self.sent, PUSH_BYTES_MAX)?;
+        let mut page = rows.queue(remote, self.sent, bytes)?;
         page.truncate(room);
         for (number, cell) in &page {
             self.sent = *number;
-            self.in_flight.push_back((*number, proof::cell_id(cell)));
+            self.in_flight_bytes += cell.len();
+            self.in_flight.push_back(Sent { number: *number, cell: proof::cell_id(cell), bytes: cell.len() });
         }
         Ok(page.into_iter().map(|(_, cell)| cell).collect())
     }
@@ -101,10 +115,12 @@ impl Queue {
         let mut numbers = Vec::new();
         for cell in cells {
             // Nearly always the front one: a relay answers in order.
-            if let Some(at) = self.in_flight.iter().position(|(_, sent)| *sent == cell)
-                && let Some((number, _)) = self.in_flight.remove(at)
+            if let Some(at) = self.in_flight.iter().position(|sent| sent.cell == cell)
+                && let Some(sent) = self.in_flight.remove(at)
             {
-                numbers.push(number);
+                self.in_flight_bytes -= sent.bytes;
+                self.window.acknowledged(sent.bytes);
+                numbers.push(sent.number);
             }
         }
         self.len -= numbers.len() as u64;
