@@ -85,7 +85,7 @@ impl Queue {
 
     /// Takes a cell out that was not sent. False when it is on its way: then its acknowledgement takes it out.
     pub(super) fn forget(&mut self, number: u64) -> bool {
-        let is_on_its_way = self.in_flight.iter().any(|(sent, _)| *sent == number);
+        let is_on_its_way = self.in_flight.iter().any(|sent| sent.number == number);
         if !is_on_its_way {
             self.len = self.len.saturating_sub(1);
         }
