@@ -6,6 +6,7 @@ mod deciding;
 mod devices;
 mod identity;
 mod joining;
+mod mailbox;
 mod network;
 mod offline;
 mod pairing;

@@ -249,6 +249,12 @@ pub enum Warning {
         /// How many.
         count: u64,
     },
+    /// A relay that forgets what is old has forgotten what came while this device was away. The other devices are asked
+    /// for it.
+    Missed {
+        /// The relay.
+        address: String,
+    },
     /// This device's clock is far from the others'.
     ClockAhead {
         /// By how many seconds.

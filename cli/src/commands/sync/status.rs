@@ -244,6 +244,11 @@ pub(super) fn warning(warning: &Warning) -> String {
              caro sync remote add",
             visible::line(name.as_bytes())
         ),
+        Warning::Missed { address } => format!(
+            "note: the relay {} keeps commands for a while only and no longer had all that came while this machine was away; \
+             the other machines bring it when they are online",
+            visible::line(address.as_bytes())
+        ),
         Warning::ClockAhead { seconds } => {
             format!("note: this machine's clock is {seconds} s away from the other devices'; set it")
         }
@@ -321,6 +326,7 @@ fn warning_json(warning: &Warning) -> Value {
         Warning::Cloned => json!({ "warning": "cloned" }),
         Warning::OtherCloned { name } => json!({ "warning": "other_cloned", "name": name }),
         Warning::Withheld { name, count } => json!({ "warning": "withheld", "name": name, "count": count }),
+        Warning::Missed { address } => json!({ "warning": "missed", "address": address }),
         Warning::ClockAhead { seconds } => json!({ "warning": "clock_ahead", "seconds": seconds }),
     }
 }

@@ -62,7 +62,7 @@ pub struct Evidence {
 impl Account {
     /// When to say what was seen, in milliseconds since 1970; none while there is no news.
     pub(super) fn attest_at_ms(&self) -> Option<u64> {
-        if !self.profile.enabled || self.remotes.is_empty() || self.news() == 0 {
+        if !self.profile.enabled || self.remotes.is_empty() || self.ops_since_attest() == 0 {
             return None;
         }
         let own = self.log.vector().seq(&self.vault.device_id());
@@ -73,7 +73,7 @@ impl Account {
     }
 
     /// Ops that became known since this device last said what it knows.
-    fn news(&self) -> u64 {
+    pub(super) fn ops_since_attest(&self) -> u64 {
         self.log.vector().total().saturating_sub(self.attested.total)
     }
 

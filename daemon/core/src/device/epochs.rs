@@ -14,7 +14,7 @@ use caro_schema::{
     id::{Handle, Hash, KeyId},
     ipc::Fault,
     keylog::{Membership, SignedEntry},
-    relay::{Entry, Page, ToDevice, ToRelay},
+    relay::{Entry, ErrorCode, Page, ToDevice, ToRelay},
 };
 
 use crate::vault::{RootKey, key_log_key::KeyLogKey, open::open};
@@ -83,6 +83,8 @@ impl EpochReader {
                 Ok(Reading::Send(ToRelay::Pull { after: self.from }))
             }
             ToDevice::Page(page) => Ok(self.page(&page)),
+            // What is left there has to say it.
+            ToDevice::Error { code: ErrorCode::Missed, .. } => Ok(Reading::Wait),
             ToDevice::Error { code, .. } => Err(Fault::Refused { code: format!("{code:?}") }),
             _ => Ok(Reading::Wait),
         }
@@ -96,7 +98,8 @@ impl EpochReader {
         }
         let last = page.after + page.entries.len() as u64;
         if page.more && !page.entries.is_empty() {
-            return Reading::Send(ToRelay::Delivered { cursor: last });
+            // Not as delivered: nothing of it was kept, and a relay that forgets what every device has would forget it.
+            return Reading::Send(ToRelay::Pull { after: last });
         }
         if self.has_seen || self.from == 0 {
             return Reading::Found(self.newest);
@@ -125,5 +128,38 @@ impl EpochReader {
             Membership::Revoke { epoch, .. } | Membership::Rotate { epoch, .. } => Some(epoch),
             Membership::Admit(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use caro_link::identity::Signer;
+    use caro_schema::id::{Generation, Handle};
+    use serde_bytes::ByteBuf;
+
+    use super::*;
+    use crate::vault::Phrase;
+
+    fn reader() -> EpochReader {
+        let root = RootKey::derive(&Phrase::from_entropy(&[3; 32])).unwrap();
+        EpochReader::new(&root, &Hash([1; 32]))
+    }
+
+    fn page(more: bool) -> ToDevice {
+        let signer = Signer::from_seed(&[6; 32]);
+        let position = proof::sign_position(&signer, &Handle([1; 16]), Generation([1; 16]), 2_000, Hash([0; 32]));
+        let entries = vec![Entry::Cell(ByteBuf::from(vec![0; 8]))];
+        ToDevice::Page(Page { after: 0, entries, position, more })
+    }
+
+    #[test]
+    fn mailbox_what_was_only_looked_at_is_not_said_to_be_delivered() {
+        assert!(matches!(reader().handle(page(true)), Ok(Reading::Send(ToRelay::Pull { after: 1 }))));
+    }
+
+    #[test]
+    fn mailbox_a_relay_that_has_forgotten_some_of_it_can_be_joined() {
+        let forgot = ToDevice::Error { code: ErrorCode::Missed, retry_ms: None };
+        assert!(matches!(reader().handle(forgot), Ok(Reading::Wait)));
     }
 }

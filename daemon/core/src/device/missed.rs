@@ -1,4 +1,5 @@
-//! What a relay lost while it lives on: a cell rotted on its disk, or a thief had it purged. Nobody at the relay can bring
+//! What a relay lost while it lives on: a cell rotted on its disk, a thief had it purged, or the relay is one that forgets
+//! what is old. Nobody at the relay can bring
 //! it back, and whoever has it does not look at what it has. So a device that has read all logs to their ends, and lacks
 //! something, says so in what it attests; who has it brings it again, sealed anew.
 //!
@@ -15,7 +16,7 @@ use caro_schema::{
 
 use super::{Account, DeviceError, Env, carriers::Place, overlay::Overlay, state};
 use crate::{
-    oplog::row_key,
+    oplog::{Run, row_key},
     step::{RemoteNumber, Rows, Space, Step},
     sync::State,
 };
@@ -26,8 +27,9 @@ const MISSING_AFTER_MS: u64 = 3_000;
 /// The longest pause between two times of saying so.
 const SAID_EVERY_MS_MAX: u64 = 3_600_000;
 
-/// Ops of one author that are brought at a time. Mostly one is missing; when there are more, the device says so again.
-const OPS_AT_ONCE: u64 = 8;
+/// Ops of one author that are brought at a time. Mostly one is missing, but a relay that forgets what is old may have
+/// forgotten all; when there are more, the device says so again.
+const OPS_AT_ONCE: usize = 128;
 
 /// Milliseconds that an op's author has before somebody else brings it again.
 const AFTER_AUTHOR_MS: u64 = 10_000;
@@ -35,12 +37,22 @@ const AFTER_AUTHOR_MS: u64 = 10_000;
 /// By so much older than what says that it is missing an op must be: a younger one may be on its way.
 const ON_ITS_WAY_MS: u64 = 5_000;
 
+/// Times of saying that the end of a log may be missing, without an answer.
+const ASKED: u32 = 2;
+
+/// Milliseconds in which an answer comes, if anybody is there who has one.
+const ANSWERED_MS: u64 = AFTER_AUTHOR_MS + MISSING_AFTER_MS;
+
 /// Something seems to be missing.
 #[derive(Clone, Copy)]
 pub(super) struct Missing {
     /// When it is said, in milliseconds since 1970.
     due_ms: u64,
     pause_ms: u64,
+    /// How often it was said since something came.
+    said: u32,
+    /// The end of a log may be what is missing, which nothing that is here shows.
+    unsure: bool,
 }
 
 /// What is to be brought again, and when.
@@ -50,16 +62,22 @@ impl Account {
     /// Looks whether something is missing although everything was read.
     pub(super) fn look_for_missing(&mut self, now_ms: u64) {
         let is_read = self.remotes.values().all(|remote| remote.state() == State::Live && remote.pending_down() == 0);
-        // A log in which something is gone may have lost its end, which nothing that comes later shows.
-        let unsure = self.attested.is_new() && self.remotes.values().any(crate::sync::Remote::has_seen_gone);
-        let lacks = self.waiting.lacking(self.log.vector()).next().is_some() || !self.snapshots.missing().is_empty();
+        let unsure = self.remotes.values().any(|remote| {
+            // Cells that are gone are mostly purged ones. A device that is new cannot tell, and is told nothing.
+            remote.has_missed() || (self.attested.is_new() && remote.has_seen_gone())
+        });
+        let lacks = self.lacks();
         if !is_read || self.remotes.is_empty() || !(lacks || unsure) {
-            if !lacks {
-                self.missing = None;
-            }
+            self.missing = self.missing.filter(|missing| lacks || (missing.unsure && missing.said > 0));
             return;
         }
-        self.missing.get_or_insert(Missing { due_ms: now_ms + MISSING_AFTER_MS, pause_ms: MISSING_AFTER_MS });
+        let due_ms = now_ms + MISSING_AFTER_MS;
+        let new = Missing { due_ms, pause_ms: MISSING_AFTER_MS, said: 0, unsure };
+        self.missing.get_or_insert(new).unsure |= unsure;
+    }
+
+    fn lacks(&self) -> bool {
+        self.waiting.lacking(self.log.vector()).next().is_some() || !self.snapshots.missing().is_empty()
     }
 
     pub(super) fn missing_at_ms(&self) -> Option<u64> {
@@ -83,18 +101,30 @@ impl Account {
 
     /// Says that something is missing, or brings what others miss, if it is time.
     pub(super) fn see_to_missing(&mut self, rows: &dyn Rows, env: &mut Env<'_>) -> Result<Step, DeviceError> {
-        if let Some(Missing { due_ms, pause_ms }) = self.missing
-            && due_ms <= env.now_ms
-        {
-            let pause_ms = (pause_ms * 2).min(SAID_EVERY_MS_MAX);
-            self.missing = Some(Missing { due_ms: env.now_ms + pause_ms, pause_ms });
-            let parts = self.snapshots.missing();
-            let step = self.attest_all_read(&parts, env)?;
-            // What was only unsure is said once.
-            self.look_for_missing(env.now_ms);
-            return Ok(step);
+        let due = self.missing.filter(|missing| missing.due_ms <= env.now_ms);
+        if let Some(missing) = due.filter(|_| !self.is_answered()) {
+            // As long as some of it comes, the rest is not long in coming either.
+            let pause_ms = match missing.unsure && !self.lacks() {
+                true => ANSWERED_MS,
+                false if self.ops_since_attest() > 0 => MISSING_AFTER_MS,
+                false => (missing.pause_ms * 2).min(SAID_EVERY_MS_MAX),
+            };
+            let said = if self.ops_since_attest() > 0 { 1 } else { missing.said + 1 };
+            self.missing = Some(Missing { due_ms: env.now_ms + pause_ms, pause_ms, said, ..missing });
+            self.remotes.values_mut().for_each(crate::sync::Remote::forget_missed);
+            return self.attest_all_read(&self.snapshots.missing(), env);
+        }
+        if due.is_some() {
+            self.missing = None;
         }
         self.bring_again(rows, env)
+    }
+
+    /// Whether it was asked for, nothing came any more, and nothing shows that there is more. Asked twice, because what is
+    /// very young was not taken for missing.
+    fn is_answered(&self) -> bool {
+        let said = self.missing.is_some_and(|missing| missing.said >= ASKED);
+        said && !self.lacks() && self.ops_since_attest() == 0
     }
 
     fn bring_again(&mut self, rows: &dyn Rows, env: &mut Env<'_>) -> Result<Step, DeviceError> {
@@ -145,12 +175,10 @@ impl Account {
         for run in self.log.missing(&theirs) {
             let is_own = run.author == own;
             let due_ms = if is_own { now_ms } else { now_ms + AFTER_AUTHOR_MS };
-            for seq in run.from..=run.to.min(run.from + OPS_AT_ONCE - 1) {
+            for seq in self.to_bring(&run, said, rows) {
                 let key = row_key(&run.author, seq);
-                if self.is_older(&key, said, rows) {
-                    let at = numbers.iter().filter(|number| had(number, &run.author, seq));
-                    places.extend(at.map(|number| (*number, (Space::Op, key.clone()), due_ms)));
-                }
+                let at = numbers.iter().filter(|number| had(number, &run.author, seq));
+                places.extend(at.map(|number| (*number, (Space::Op, key.clone()), due_ms)));
             }
         }
         if !places.is_empty() {
@@ -165,6 +193,21 @@ impl Account {
         for (number, place, due_ms) in places {
             self.again.insert((number, place), due_ms);
         }
+    }
+
+    /// The first of a run that are here and older than what says that they are missing. What a snapshot stands for is not
+    /// here; once its list is there, its parts are named as missing.
+    fn to_bring(&self, run: &Run, said: Stamp, rows: &dyn Rows) -> Vec<u64> {
+        let (mut ops, mut seq) = (Vec::new(), run.from);
+        while seq <= run.to && ops.len() < OPS_AT_ONCE {
+            if let Some(covered) = self.snapshots.covered_to(&run.author, seq) {
+                seq = covered;
+            } else if self.is_older(&row_key(&run.author, seq), said, rows) {
+                ops.push(seq);
+            }
+            seq += 1;
+        }
+        ops
     }
 
     fn is_older(&self, key: &[u8], said: Stamp, rows: &dyn Rows) -> bool {

@@ -384,13 +384,16 @@ impl Account {
         rows: &dyn Rows,
         env: &mut Env<'_>,
     ) -> Result<Step, DeviceError> {
-        let Reaction { cells, acknowledged, purged, save, send, reborn, caught_up, close: _ } = reaction;
+        let Reaction { cells, acknowledged, purged, save, send, reborn, caught_up, missed, close: _ } = reaction;
         let mut step = self.receive(number, cells, history, rows, env)?;
         step.writes.extend(acknowledged.into_iter().map(|queued| Write::Queue(number, queued, None)));
         step.writes.extend(purged.map(|after| Write::Row(Space::State, state::purge_key(number, after), None)));
         if reborn {
             self.restored.insert(number);
             self.begin_offering_again(number);
+        }
+        if missed {
+            step.writes.extend(self.note_missed(number));
         }
         if caught_up && self.reads_again(number) {
             let pull = self.remote_mut(number).map(crate::sync::Remote::read_again);

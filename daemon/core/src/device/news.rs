@@ -1,11 +1,11 @@
-//! Who came into the account and who was taken off since a person last looked. Kept, because a daemon that is restarted
+//! Who came into the account, who was taken off and what relays forgot, since a person last looked. Kept, because a daemon that is restarted
 //! every night would otherwise tell nobody.
 
 use caro_schema::{id::DeviceId, ipc::sync::Warning};
 use serde::{Deserialize, Serialize};
 
-use super::{Account, Members, receive::Batch, state};
-use crate::step::{Rows, Space, Step, Write};
+use super::{Account, receive::Batch, state};
+use crate::step::{RemoteNumber, Rows, Space, Step, Write};
 
 /// One of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,14 +14,19 @@ pub(super) enum News {
     Joined(DeviceId),
     /// A device was taken off.
     Revoked(DeviceId),
+    /// A relay has forgotten what this device had not fetched.
+    Missed(RemoteNumber),
 }
 
 impl News {
-    pub(super) fn warning(self, members: &Members) -> Warning {
-        match self {
-            Self::Joined(device) => Warning::DeviceJoined { name: members.name_of(&device) },
-            Self::Revoked(device) => Warning::DeviceRevoked { name: members.name_of(&device) },
-        }
+    /// None when it is about a relay that the account does not use any more.
+    pub(super) fn warning(self, account: &Account) -> Option<Warning> {
+        let name = |device| account.members.name_of(&device);
+        Some(match self {
+            Self::Joined(device) => Warning::DeviceJoined { name: name(device) },
+            Self::Revoked(device) => Warning::DeviceRevoked { name: name(device) },
+            Self::Missed(number) => Warning::Missed { address: account.remote(number)?.record.address.clone() },
+        })
     }
 }
 
@@ -44,13 +49,25 @@ impl Account {
     }
 
     pub(super) fn note_news(&mut self, news: News, batch: &mut Batch<'_>) {
+        if self.add_news(news) {
+            batch.rows.set(Space::State, state::NEWS.to_vec(), state::encode(&self.news));
+        }
+    }
+
+    /// A relay has forgotten what this device had not fetched.
+    pub(super) fn note_missed(&mut self, number: RemoteNumber) -> Option<Write> {
+        self.add_news(News::Missed(number)).then(|| self.row(state::NEWS, state::encode(&self.news)))
+    }
+
+    /// False when it is known.
+    fn add_news(&mut self, news: News) -> bool {
         if self.news.contains(&news) {
-            return;
+            return false;
         }
         self.news.push(news);
         let excess = self.news.len().saturating_sub(NEWS_MAX);
         self.news.drain(..excess);
-        batch.rows.set(Space::State, state::NEWS.to_vec(), state::encode(&self.news));
+        true
     }
 
     /// The person has seen all of it.

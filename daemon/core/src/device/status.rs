@@ -63,7 +63,7 @@ impl Account {
     fn warnings(&self) -> Vec<Warning> {
         let name = |device: &DeviceId| self.members.name_of(device);
         let mut warnings = self.membership_warnings();
-        warnings.extend(self.news.iter().map(|news| news.warning(&self.members)));
+        warnings.extend(self.news.iter().filter_map(|news| news.warning(self)));
         if self.upgrade_due {
             warnings.push(Warning::UpgradeDue);
         }

@@ -91,6 +91,8 @@ pub struct Remote {
     promises: Promises,
     /// Something in its log is gone, purged or lost.
     seen_gone: bool,
+    /// The relay said that it has forgotten what this device had not fetched.
+    missed: bool,
     /// The next list was offered in this session.
     list_offered: bool,
     /// The list has changed since it was shown.
@@ -133,6 +135,8 @@ pub struct Reaction {
     pub reborn: bool,
     /// The end of the log was reached, for the first time in this session.
     pub caught_up: bool,
+    /// The relay has forgotten what this device had not fetched.
+    pub missed: bool,
     /// Close the connection and try again, not before this many milliseconds when the relay said so.
     pub close: Option<Option<u64>>,
 }
@@ -140,9 +144,9 @@ pub struct Reaction {
 impl Reaction {
     /// Whether the message led to nothing at all.
     fn is_nothing(&self) -> bool {
-        let Self { cells, acknowledged, purged, save, send, reborn, caught_up, close } = self;
+        let Self { cells, acknowledged, purged, save, send, reborn, caught_up, missed, close } = self;
         let took_nothing = cells.is_empty() && acknowledged.is_empty() && purged.is_none();
-        took_nothing && !save && send.is_none() && !reborn && !caught_up && close.is_none()
+        took_nothing && !save && send.is_none() && !reborn && !caught_up && !missed && close.is_none()
     }
 }
 
@@ -169,6 +173,7 @@ impl Remote {
             heads: Heads::default(),
             promises: Promises::default(),
             seen_gone: false,
+            missed: false,
             list_offered: false,
             list_is_old: false,
             end,
@@ -345,6 +350,16 @@ impl Remote {
     /// Whether something in the log, as far as it was read since the start, is gone.
     pub fn has_seen_gone(&self) -> bool {
         self.seen_gone
+    }
+
+    /// Whether the relay said that it has forgotten what this device had not fetched, since [`Self::forget_missed`].
+    pub fn has_missed(&self) -> bool {
+        self.missed
+    }
+
+    /// The other devices were told.
+    pub fn forget_missed(&mut self) {
+        self.missed = false;
     }
 
     /// Where the log stood when the relay last signed it.
@@ -573,7 +588,10 @@ impl Remote {
             }
             ErrorCode::RegistrationRefused => Reaction::default(),
             // What is gone there has to come from another device. The session goes on with what is there.
-            ErrorCode::Missed => Reaction::default(),
+            ErrorCode::Missed => {
+                self.missed = true;
+                Reaction { missed: true, ..Reaction::default() }
+            }
             ErrorCode::QuotaExceeded
             | ErrorCode::RateLimited
             | ErrorCode::TooManyConnections

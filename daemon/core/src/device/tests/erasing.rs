@@ -30,7 +30,7 @@ fn holds(bytes: &[u8], needle: &str) -> bool {
 }
 
 /// Whether a sealed cell says this, for whoever has the keys.
-fn cell_says(machine: &Machine, cell: &[u8], needle: &str) -> bool {
+pub(super) fn cell_says(machine: &Machine, cell: &[u8], needle: &str) -> bool {
     let vault = machine.device.account().unwrap().vault();
     let Ok((_, plain)) = open_any(vault.keys(), &vault.dataset(), cell) else { return false };
     holds(&plain, needle)
@@ -76,7 +76,7 @@ fn found(world: &World, needle: &str) -> Vec<String> {
 }
 
 /// One that comes when everything is done, and has only the relay to learn from.
-fn late(world: &mut World) -> usize {
+pub(super) fn late(world: &mut World) -> usize {
     // Of another seed than the others, or it would be one of them.
     world.machines.push(Machine::new(99));
     let at = world.machines.len() - 1;
@@ -284,98 +284,4 @@ fn ds001_what_is_left_is_everywhere_and_what_was_deleted_is_nowhere() {
         world.assert_converged();
         assert_eq!(world.machines[at].history.len(), 12 - deleted.len(), "seed {seed}");
     }
-}
-
-#[test]
-fn c_stor_03_what_rotted_at_the_relay_is_brought_again_by_itself_and_a_newcomer_is_complete() {
-    let mut world = World::joined(2);
-    for n in 0..5 {
-        world.record(n % 2, &format!("command {n}"));
-        world.settle();
-        world.now_ms += 60_000;
-    }
-    // A relay finds out when it reads what it kept, and sends it as gone: in the middle, and at the end of a chain.
-    let held: Vec<_> = world.relay.cells.iter().map(|cell| caro_link::proof::cell_id(cell)).collect();
-    let last = held.len();
-    world.relay.gone.extend([held[last - 1], held[last - 4], held[last - 5]]);
-    let at = late(&mut world);
-    world.now_ms += 30_000;
-    world.settle();
-    assert_eq!(world.machines[at].commands().len(), 5);
-    world.assert_converged();
-    let warnings = world.machines[at].device.account().unwrap().status(|_| None).warnings;
-    assert!(!warnings.iter().any(|warning| matches!(warning, caro_schema::ipc::sync::Warning::Withheld { .. })));
-}
-
-#[test]
-fn c_stor_03_whichever_cell_rots_a_newcomer_is_complete() {
-    // What lets a device in and what holds a key is as much needed as what was typed.
-    for rots in 0.. {
-        let mut world = World::joined(2);
-        for n in 0..4 {
-            world.record(n % 2, &format!("command {n}"));
-            world.settle();
-            world.now_ms += 60_000;
-        }
-        let Some(cell) = world.relay.cells.get(rots) else {
-            assert!(rots >= 7, "there were entries and ops among them");
-            return;
-        };
-        world.relay.gone.insert(caro_link::proof::cell_id(cell));
-        let at = late(&mut world);
-        assert_eq!(world.machines[at].commands().len(), 4, "without cell {rots}");
-        world.assert_converged();
-    }
-}
-
-#[test]
-fn c_stor_03_what_waits_to_be_sent_is_not_taken_for_lost() {
-    let mut world = World::joined(2);
-    for n in 0..4 {
-        world.record(n % 2, &format!("command {n}"));
-        world.settle();
-        world.now_ms += 60_000;
-    }
-    world.machines[0].online = false;
-    for n in 0..3 {
-        world.record(0, &format!("apart {n};"));
-        world.now_ms += 60_000;
-    }
-    // Something is gone, so the newcomer says all that it has found.
-    let early = caro_link::proof::cell_id(&world.relay.cells[2]);
-    world.relay.gone.insert(early);
-    late(&mut world);
-    world.now_ms += 30_000;
-    world.settle();
-    world.machines[0].online = true;
-    world.settle();
-    world.now_ms += 60_000;
-    world.settle();
-    for n in 0..3 {
-        let text = format!("apart {n};");
-        let cells = world.relay.cells.iter().filter(|cell| cell_says(&world.machines[1], cell, &text));
-        assert_eq!(cells.count(), 1, "{text}");
-    }
-    world.assert_converged();
-}
-
-#[test]
-fn c_stor_03_a_part_of_a_snapshot_that_rotted_is_brought_again() {
-    let mut world = World::joined(2);
-    for n in 0..30 {
-        world.now_ms += 1_000;
-        world.record(0, &format!("command {n}"));
-        world.settle();
-    }
-    let kept = |world: &World| -> Vec<(usize, caro_schema::id::CellId)> {
-        let ids = world.relay.cells.iter().map(|cell| (cell.len(), caro_link::proof::cell_id(cell)));
-        ids.filter(|(_, id)| !world.relay.gone.contains(id)).collect()
-    };
-    let largest = kept(&world).into_iter().max().unwrap().1;
-    world.relay.gone.insert(largest);
-    let at = late(&mut world);
-    world.now_ms += 60_000;
-    world.settle();
-    assert_eq!(world.machines[at].commands().len(), 30);
-    world.assert_converged();
 }

@@ -3,6 +3,7 @@
 mod erasing;
 mod laws;
 mod letting_in;
+mod missed;
 mod moving;
 mod sharing;
 mod snapshots;

@@ -116,6 +116,8 @@ pub(super) struct Relay {
     pub(super) cells: Vec<Vec<u8>>,
     /// Cells that were purged.
     pub(super) gone: BTreeSet<CellId>,
+    /// Of a relay that forgets: up to here there are cells that not every device had.
+    pub(super) forgotten: u64,
     account: Option<Hash>,
     pub(super) list: Option<SignedList>,
     /// It lets everybody in and takes from everybody, whatever the list says.
@@ -254,6 +256,9 @@ impl Relay {
             _ if !self.lists(&session.key) => {}
             ToRelay::Pull { after } => {
                 session.pulled = Some(after);
+                if after < self.forgotten {
+                    session.down.push_back(ToDevice::Error { code: ErrorCode::Missed, retry_ms: None });
+                }
                 self.feed(session, true);
             }
             ToRelay::Push { cells } => {
@@ -314,6 +319,7 @@ impl World {
                 generation: Generation([1; 16]),
                 cells: Vec::new(),
                 gone: BTreeSet::new(),
+                forgotten: 0,
                 account: None,
                 list: None,
                 helps_thieves: false,

@@ -1,0 +1,177 @@
+//! What a relay lost, or forgot as relays do that keep things for a while, comes again from the other devices.
+
+use caro_link::proof;
+use caro_schema::ipc::sync::{RemoteState, StopReason, Warning};
+
+use super::{
+    erasing::{cell_says, late},
+    world::{Machine, World},
+};
+
+#[test]
+fn c_stor_03_what_rotted_at_the_relay_is_brought_again_by_itself_and_a_newcomer_is_complete() {
+    let mut world = World::joined(2);
+    for n in 0..5 {
+        world.record(n % 2, &format!("command {n}"));
+        world.settle();
+        world.now_ms += 60_000;
+    }
+    // A relay finds out when it reads what it kept, and sends it as gone: in the middle, and at the end of a chain.
+    let held: Vec<_> = world.relay.cells.iter().map(|cell| proof::cell_id(cell)).collect();
+    let last = held.len();
+    world.relay.gone.extend([held[last - 1], held[last - 4], held[last - 5]]);
+    let at = late(&mut world);
+    world.now_ms += 30_000;
+    world.settle();
+    assert_eq!(world.machines[at].commands().len(), 5);
+    world.assert_converged();
+    let warnings = world.machines[at].device.account().unwrap().status(|_| None).warnings;
+    assert!(!warnings.iter().any(|warning| matches!(warning, Warning::Withheld { .. })));
+}
+
+#[test]
+fn c_stor_03_whichever_cell_rots_a_newcomer_is_complete() {
+    // What lets a device in and what holds a key is as much needed as what was typed.
+    for rots in 0.. {
+        let mut world = World::joined(2);
+        for n in 0..4 {
+            world.record(n % 2, &format!("command {n}"));
+            world.settle();
+            world.now_ms += 60_000;
+        }
+        let Some(cell) = world.relay.cells.get(rots) else {
+            assert!(rots >= 7, "there were entries and ops among them");
+            return;
+        };
+        world.relay.gone.insert(proof::cell_id(cell));
+        let at = late(&mut world);
+        assert_eq!(world.machines[at].commands().len(), 4, "without cell {rots}");
+        world.assert_converged();
+    }
+}
+
+#[test]
+fn c_stor_03_what_waits_to_be_sent_is_not_taken_for_lost() {
+    let mut world = World::joined(2);
+    for n in 0..4 {
+        world.record(n % 2, &format!("command {n}"));
+        world.settle();
+        world.now_ms += 60_000;
+    }
+    world.machines[0].online = false;
+    for n in 0..3 {
+        world.record(0, &format!("apart {n};"));
+        world.now_ms += 60_000;
+    }
+    // Something is gone, so the newcomer says all that it has found.
+    let early = proof::cell_id(&world.relay.cells[2]);
+    world.relay.gone.insert(early);
+    late(&mut world);
+    world.now_ms += 30_000;
+    world.settle();
+    world.machines[0].online = true;
+    world.settle();
+    world.now_ms += 60_000;
+    world.settle();
+    for n in 0..3 {
+        let text = format!("apart {n};");
+        let cells = world.relay.cells.iter().filter(|cell| cell_says(&world.machines[1], cell, &text));
+        assert_eq!(cells.count(), 1, "{text}");
+    }
+    world.assert_converged();
+}
+
+/// The relay forgets everything that it has.
+fn forget_all(world: &mut World) {
+    world.relay.gone.extend(world.relay.cells.iter().map(|cell| proof::cell_id(cell)));
+    world.relay.forgotten = world.relay.cells.len() as u64;
+}
+
+fn is_told_of_missed(world: &World, at: usize) -> bool {
+    let status = world.machines[at].device.account().unwrap().status(|_| None);
+    status.warnings.iter().any(|warning| matches!(warning, Warning::Missed { .. }))
+}
+
+#[test]
+fn mailbox_a_device_that_was_away_for_longer_is_told_and_gets_it_from_the_others() {
+    let mut world = World::joined(2);
+    world.machines[1].online = false;
+    for n in 0..300 {
+        world.record(0, &format!("missed {n};"));
+        world.now_ms += 60_000;
+        world.settle();
+    }
+    forget_all(&mut world);
+    assert!(!is_told_of_missed(&world, 1));
+    world.machines[1].online = true;
+    world.settle();
+    assert!(is_told_of_missed(&world, 1) && !is_told_of_missed(&world, 0));
+    assert_eq!(world.machines[1].commands().len(), 300);
+    world.assert_converged();
+    // Once it is there nobody goes on about it.
+    let cells = world.relay.cells.len();
+    world.now_ms += 7_200_000;
+    world.settle();
+    assert_eq!(world.relay.cells.len(), cells);
+}
+
+#[test]
+fn mailbox_a_device_that_is_new_gets_all_from_the_others() {
+    let mut world = World::joined(2);
+    for n in 0..200 {
+        world.record(n % 2, &format!("late {n};"));
+        world.now_ms += 60_000;
+        world.settle();
+    }
+    forget_all(&mut world);
+    let at = late(&mut world);
+    assert_eq!(world.machines[at].commands().len(), 200);
+    world.assert_converged();
+}
+
+#[test]
+fn mailbox_a_device_that_joins_when_a_change_of_keys_is_forgotten_is_told_to_and_can_join_again() {
+    let mut world = World::joined(2);
+    world.record(0, "under the first key");
+    world.settle();
+    world.decide_with_phrase(0, &[], false);
+    world.now_ms += 60_000;
+    world.record(1, "under the second key");
+    world.settle();
+    world.now_ms += 60_000;
+    forget_all(&mut world);
+    // The phrase alone does not say how often keys changed.
+    let at = late(&mut world);
+    let status = world.machines[at].device.account().unwrap().status(|_| None);
+    assert_eq!(status.remotes[0].state, RemoteState::Stopped { reason: StopReason::KeysMissing });
+    // By now the others have brought that.
+    world.machines.pop();
+    world.machines.push(Machine::new(98));
+    world.join(at);
+    world.settle();
+    world.now_ms += 60_000;
+    world.settle();
+    assert_eq!(world.machines[at].commands().len(), 2);
+    world.assert_converged();
+}
+
+#[test]
+fn c_stor_03_a_part_of_a_snapshot_that_rotted_is_brought_again() {
+    let mut world = World::joined(2);
+    for n in 0..30 {
+        world.now_ms += 1_000;
+        world.record(0, &format!("command {n}"));
+        world.settle();
+    }
+    let kept = |world: &World| -> Vec<(usize, caro_schema::id::CellId)> {
+        let ids = world.relay.cells.iter().map(|cell| (cell.len(), proof::cell_id(cell)));
+        ids.filter(|(_, id)| !world.relay.gone.contains(id)).collect()
+    };
+    let largest = kept(&world).into_iter().max().unwrap().1;
+    world.relay.gone.insert(largest);
+    let at = late(&mut world);
+    world.now_ms += 60_000;
+    world.settle();
+    assert_eq!(world.machines[at].commands().len(), 30);
+    world.assert_converged();
+}
