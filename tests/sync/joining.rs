@@ -111,3 +111,18 @@ fn trap_40_the_phrase_is_in_no_file_and_no_process_list() {
         assert!(!seen.windows(three.len()).any(|window| window == three.as_bytes()), "{part}");
     }
 }
+
+#[test]
+fn fr_si004_a_newcomer_with_the_phrase_comes_in_at_a_relay_that_has_forgotten_everything() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("relay.toml");
+    std::fs::write(&config, "mode = \"mailbox\"\n").expect("written");
+    let relay = Relay::with(&["--config", config.to_str().expect("text")]);
+    let desk = Device::new();
+    let phrase = desk.init(&relay, "desk");
+    // Its only device has everything, so the relay keeps nothing.
+    desk.sync();
+    let laptop = Device::new();
+    laptop.restore(&relay, "laptop", &phrase);
+    assert!(laptop.home.caro_ok(&["sync", "status"]).contains("this device is \"laptop\""));
+}

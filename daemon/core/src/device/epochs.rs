@@ -37,6 +37,8 @@ pub struct EpochReader {
     /// Whether something was seen that names an epoch.
     has_seen: bool,
     from: u64,
+    /// After which cursor the next page begins.
+    next: u64,
     end: u64,
 }
 
@@ -62,6 +64,7 @@ impl EpochReader {
             newest: 0,
             has_seen: false,
             from: 0,
+            next: 0,
             end: 0,
         }
     }
@@ -80,17 +83,26 @@ impl EpochReader {
             ToDevice::Welcome { position, .. } => {
                 self.end = position.cursor;
                 self.from = self.end.saturating_sub(LOOK_AT);
-                Ok(Reading::Send(ToRelay::Pull { after: self.from }))
+                Ok(self.pull(self.from))
             }
             ToDevice::Page(page) => Ok(self.page(&page)),
-            // What is left there has to say it.
+            // A relay in the mailbox mode has forgotten some of it, and shows the rest.
             ToDevice::Error { code: ErrorCode::Missed, .. } => Ok(Reading::Wait),
             ToDevice::Error { code, .. } => Err(Fault::Refused { code: format!("{code:?}") }),
             _ => Ok(Reading::Wait),
         }
     }
 
+    fn pull(&mut self, after: u64) -> Reading {
+        self.next = after;
+        Reading::Send(ToRelay::Pull { after })
+    }
+
     fn page(&mut self, page: &Page) -> Reading {
+        if page.after != self.next {
+            // It was on its way when the reading went on from another place.
+            return Reading::Wait;
+        }
         for entry in &page.entries {
             if let Entry::Cell(cell) = entry {
                 self.look_at(cell);
@@ -98,15 +110,15 @@ impl EpochReader {
         }
         let last = page.after + page.entries.len() as u64;
         if page.more && !page.entries.is_empty() {
-            // Not as delivered: nothing of it was kept, and a relay that forgets what every device has would forget it.
-            return Reading::Send(ToRelay::Pull { after: last });
+            // Asked for, and not confirmed: this device has nothing of it yet, and a mailbox would forget it.
+            return self.pull(last);
         }
         if self.has_seen || self.from == 0 {
             return Reading::Found(self.newest);
         }
         // Everything there was purged: further back, twice as far each time.
         self.from = self.end.saturating_sub((self.end - self.from) * 2);
-        Reading::Send(ToRelay::Pull { after: self.from })
+        self.pull(self.from)
     }
 
     fn look_at(&mut self, cell: &[u8]) {
