@@ -5,6 +5,7 @@ mod crash;
 mod deciding;
 mod devices;
 mod identity;
+mod inspect;
 mod joining;
 mod mailbox;
 mod network;

@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod emptying;
 pub mod hiding;
 pub mod history;
+pub mod inspecting;
 pub mod items;
 pub mod membership;
 pub mod moving;
@@ -182,5 +183,6 @@ pub(crate) fn handle(state: &mut State, request: Request, reply: Replier) {
         Request::SyncRevoke(request) => membership::revoke(state, request, reply),
         Request::SyncMove(request) => moving::begin(state, request, reply),
         Request::SyncRotate(request) => membership::rotate(state, request, reply),
+        Request::SyncInspect(request) => inspecting::inspect(state, request, reply),
     }
 }

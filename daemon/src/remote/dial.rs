@@ -100,6 +100,8 @@ pub struct Session {
     pub handshake: Hash,
     /// The relay's key.
     pub relay_key: RelayKey,
+    /// The address and port on this machine, as whoever was dialled sees them where nothing stands in between.
+    pub from: String,
 }
 
 /// Learns the key of a relay that is not known yet. Connects with a key that is thrown away, and says nothing.
@@ -126,12 +128,12 @@ impl Dialer {
     }
 
     async fn open_without_deadline(&self) -> Result<Session, DialError> {
-        let stream = self.connect().await?;
+        let (stream, from) = self.connect().await?;
         let socket = self.upgrade(stream).await?;
-        self.handshake(socket).await
+        self.handshake(socket, from).await
     }
 
-    async fn connect(&self) -> Result<Box<dyn Stream>, DialError> {
+    async fn connect(&self) -> Result<(Box<dyn Stream>, String), DialError> {
         let (host, port) = (self.address.host.as_str(), self.address.port);
         let tcp = match proxy::towards(&self.address).map_err(DialError::Unreachable)? {
             Some(proxy) => proxy.connect(host, port).await.map_err(unreachable)?,
@@ -139,15 +141,16 @@ impl Dialer {
         };
         // A command is one small message: waiting to fill a packet would cost more than it saves.
         tcp.set_nodelay(true).map_err(unreachable)?;
+        let from = tcp.local_addr().map_err(unreachable)?.to_string();
         if !self.address.tls {
-            return Ok(Box::new(tcp));
+            return Ok((Box::new(tcp), from));
         }
         let trust = if self.relay_key.is_some() { Trust::KeyInside } else { Trust::Authorities };
         let config = client_config(trust).map_err(|error| DialError::Unreachable(error.to_string()))?;
         let name = ServerName::try_from(self.address.host.clone())
             .map_err(|_| DialError::Unreachable("not a host name".to_owned()))?;
         let tls = TlsConnector::from(config).connect(name, tcp).await.map_err(unreachable)?;
-        Ok(Box::new(tls))
+        Ok((Box::new(tls), from))
     }
 
     async fn upgrade(&self, stream: Box<dyn Stream>) -> Result<WebSocketStream<Box<dyn Stream>>, DialError> {
@@ -164,7 +167,11 @@ impl Dialer {
         Ok(socket)
     }
 
-    async fn handshake(&self, mut socket: WebSocketStream<Box<dyn Stream>>) -> Result<Session, DialError> {
+    async fn handshake(
+        &self,
+        mut socket: WebSocketStream<Box<dyn Stream>>,
+        from: String,
+    ) -> Result<Session, DialError> {
         let (initiator, first) =
             Initiator::start(&self.static_key, self.relay_key, &mut OsEntropy).map_err(handshake)?;
         socket.send(Message::binary(first)).await.map_err(websocket)?;
@@ -172,7 +179,7 @@ impl Dialer {
         let (third, session) = initiator.read(&second).map_err(handshake)?;
         socket.send(Message::binary(third)).await.map_err(websocket)?;
         let relay_key = RelayKey(session.peer_static);
-        Ok(Session { socket, transport: session.transport, handshake: session.handshake_hash, relay_key })
+        Ok(Session { socket, transport: session.transport, handshake: session.handshake_hash, relay_key, from })
     }
 }
 

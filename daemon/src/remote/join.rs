@@ -27,6 +27,9 @@ pub trait Errand {
     /// What it comes to.
     type Done;
 
+    /// From where the session was opened, as far as this machine knows.
+    fn opened_from(&mut self, _from: &str) {}
+
     /// The first message of the session with this handshake.
     fn first(&mut self, handshake: &Hash) -> ToRelay;
 
@@ -170,6 +173,7 @@ pub async fn converse<E: Errand>(
     let dialer = Dialer { address: address.clone(), relay_key: Some(relay_key), static_key };
     let unreachable = |error: DialError| error.into_fault(address);
     let mut session = dialer.open().await.map_err(unreachable)?;
+    errand.opened_from(&session.from);
     let first = errand.first(&session.handshake);
     session.send(&first).await.map_err(unreachable)?;
     for _ in 0..MESSAGES_MAX {

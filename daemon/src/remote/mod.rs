@@ -12,5 +12,5 @@ mod tls;
 pub use address::Address;
 pub use dial::{DialError, Dialer, Session, probe};
 pub use driver::{Command, Driver, Report, ReportSink};
-pub use join::{close_account, converse, empty, join, newest_epoch};
+pub use join::{Errand, close_account, converse, empty, join, newest_epoch};
 pub use proxy::{Proxies, go_by};

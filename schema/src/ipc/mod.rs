@@ -6,6 +6,7 @@
 pub mod deleting;
 pub mod fault;
 pub mod history;
+pub mod inspecting;
 pub mod items;
 pub mod pair;
 pub mod selecting;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use self::{
     deleting::{Aside, Discard, Discarded, Weight},
     history::{Details, Hit, Hits, Import, Imported, Query, Selection, Window},
+    inspecting::{Inspect, Inspected},
     items::{CountOf, Counts, Items, ItemsChange, ItemsChanged, ItemsQuery},
     pair::{JoinRequest, Pairing},
     selecting::Preview,
@@ -234,6 +236,8 @@ pub enum Request {
     SyncMove(MoveRequest),
     /// Seal under a new key from now on. Answered by [`Reply::Sync`], as [`Request::SyncRevoke`].
     SyncRotate(RotateRequest),
+    /// What a relay knows of this account. Answered by [`Reply::Inspected`].
+    SyncInspect(Inspect),
 }
 
 /// What a daemon may answer.
@@ -285,4 +289,6 @@ pub enum Reply {
     Begun(Begun),
     /// The account's devices.
     Devices(Vec<Device>),
+    /// What a relay knows.
+    Inspected(Box<Inspected>),
 }

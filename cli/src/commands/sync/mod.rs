@@ -8,6 +8,7 @@ mod delete_remote;
 mod devices;
 mod identity;
 mod init;
+mod inspect;
 mod invitation;
 mod join;
 mod meeting;
@@ -48,6 +49,8 @@ enum Command {
     Join(pair::Join),
     /// Say how syncing is
     Status(status::Status),
+    /// Say what each relay knows of this account, byte for byte
+    Inspect(inspect::Inspect),
     /// Send and fetch now, and wait until it is done
     Now(switch::Now),
     /// Use no network from now on
@@ -86,6 +89,7 @@ impl Sync {
             Command::Pair(command) => command.run(),
             Command::Join(command) => command.run(),
             Command::Status(command) => command.run(),
+            Command::Inspect(command) => command.run(),
             Command::Now(command) => command.run(),
             Command::Off(command) => command.run(),
             Command::On(command) => command.run(),
