@@ -39,6 +39,8 @@ pub enum Work {
         handle: Handle,
         /// Which device.
         device: Hash,
+        /// Whether it has proved the account's key, which opens the door without the list.
+        proven: bool,
     },
     /// A change.
     Change(Change),
@@ -75,8 +77,8 @@ pub enum Outcome {
 pub struct Looked {
     /// The account.
     pub account: Account,
-    /// Where its log stands, signed.
-    pub position: Position,
+    /// Where its log stands, signed; only for who is let in.
+    pub position: Option<Position>,
     /// Whether the device is on its list.
     pub listed: bool,
     /// Whether it was, and was taken off.
@@ -148,7 +150,7 @@ pub fn write(log: &mut dyn Log, notary: &Notary, jobs: Vec<Job>) -> Batch {
 /// Carries out a request that changes nothing.
 pub fn read(log: &mut (impl LogReader + ?Sized), notary: &Notary, job: Job) -> Done {
     let outcome = match job.work {
-        Work::Look { handle, device } => look(log, notary, &handle, &device).map(Outcome::Looked),
+        Work::Look { handle, device, proven } => look(log, notary, (&handle, &device), proven).map(Outcome::Looked),
         Work::Read { handle, after, bytes } => page(log, notary, &handle, after, bytes).map(Outcome::Read),
         // Only the writing handle changes anything; a change that comes here is not carried out.
         Work::Change(_) => Err(LogError::Unavailable),
@@ -202,19 +204,21 @@ impl Grown {
     }
 }
 
-/// Asks the same of the log whether there is such an account or not, so that the time says nothing.
+/// Asks the same of the log whether there is such an account or not, and signs for nobody who is not let in: a signature takes
+/// longer than all the rest, and how long it took would tell a stranger whether there is such an account.
 fn look(
     log: &mut (impl LogReader + ?Sized),
     notary: &Notary,
-    handle: &Handle,
-    device: &Hash,
+    (handle, device): (&Handle, &Hash),
+    proven: bool,
 ) -> Result<Option<Box<Looked>>, LogError> {
     let account = log.account(handle)?;
     let removed = log.was_removed(handle, device)?;
     let Some(account) = account else { return Ok(None) };
     let devices = members::devices(&account.list).ok_or(LogError::Damaged)?;
-    let position = notary.sign(handle, account.cursor, account.head);
-    Ok(Some(Box::new(Looked { listed: devices.contains(device), removed, position, account })))
+    let listed = devices.contains(device);
+    let position = (listed || proven).then(|| notary.sign(handle, account.cursor, account.head));
+    Ok(Some(Box::new(Looked { listed, removed, position, account })))
 }
 
 fn page(

@@ -134,8 +134,13 @@ impl Relay {
         };
         match (looked, refused) {
             (Some(looked), None) => {
-                let member = Member { handle, account: looked.account.public, door, listed: looked.listed };
-                self.welcome(id, member, &looked.account, looked.position);
+                let Looked { account, position, listed, removed: _ } = *looked;
+                let member = Member { handle, account: account.public, door, listed };
+                // Whoever is let in has one.
+                match position {
+                    Some(position) => self.welcome(id, member, &account, position),
+                    None => self.refuse(id, ErrorCode::NotKnown.into()),
+                }
             }
             (_, code) => self.refuse(id, code.unwrap_or(ErrorCode::NotKnown).into()),
         }

@@ -130,7 +130,7 @@ impl Relay {
 
     fn look_again(&mut self, handle: Handle) {
         self.others.rumours.insert(handle, Rumour::Asked);
-        self.ask(NOBODY, handle, Asked::Rumour, 0, Work::Look { handle, device: NO_DEVICE });
+        self.ask(NOBODY, handle, Asked::Rumour, 0, Work::Look { handle, device: NO_DEVICE, proven: false });
     }
 
     /// The log has no answer.

@@ -45,7 +45,7 @@ impl Relay {
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         session.stage = Stage::Asked;
         let device = session.device;
-        self.ask(id, handle, Asked::Look(door), 0, Work::Look { handle, device });
+        self.ask(id, handle, Asked::Look(door), 0, Work::Look { handle, device, proven: door == Door::Attach });
         Ok(())
     }
 

@@ -12,6 +12,7 @@ mod log;
 mod mailboxes;
 mod members;
 mod operating;
+mod others_ids;
 mod postgres;
 mod program;
 mod proxies;
