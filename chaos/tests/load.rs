@@ -53,6 +53,17 @@ fn each_other_device_receives_each_cell() {
 }
 
 #[test]
+fn what_an_account_and_a_cell_cost_is_told() {
+    let figures = figures(&["accounts", "--accounts", "300", "--devices", "3", "--cells", "2000"]);
+    let account = count(&figures, "an account on the disk", "value");
+    assert!(account > 0.0 && account < 1024.0, "{account}");
+    let cells = count(&figures, "a million cells on the disk", "value");
+    assert!(cells > 1024.0 && cells < 2048.0, "{cells}");
+    // What nobody uses costs no memory, but for what the database keeps at hand.
+    assert!(count(&figures, "relay resident with all of it stored", "value") < 64.0);
+}
+
+#[test]
 fn a_whole_account_is_restored_to_each_device() {
     let figures = figures(&["restore", "--cells", "3000", "--devices", "2"]);
     assert!(count(&figures, "cells served a second", "value") > 0.0);

@@ -1,4 +1,4 @@
-//! What a relay bears: idle sessions, pushes, fan-out, restores, handshakes, half-open connections, everybody back at once,
+//! What a relay bears: idle sessions, pushes, fan-out, restores, handshakes, half-open connections, stored accounts, everybody back,
 //! and all of it mixed.
 //!
 //! `cargo run --release -p chaos-tests --bin load -- push`, with `--help` for each. Starts a relay of its own with limits
@@ -6,6 +6,7 @@
 //! count and stops by itself. Prints a table, then one line of JSON for each figure. It only measures: what is lost or out of
 //! order ends it with an error, what is slow does not.
 
+mod accounts;
 mod crowd;
 mod fan_out;
 mod figures;
@@ -121,6 +122,21 @@ enum Program {
         #[arg(long, default_value_t = 8, value_parser = value_parser!(u64).range(1..=SECONDS_MAX / 2))]
         seconds: u64,
     },
+    /// What accounts and cells cost on the disk, and in memory once nobody is connected
+    Accounts {
+        /// Accounts
+        #[arg(long, default_value_t = 5_000, value_parser = value_parser!(u64).range(1..=1_000_000))]
+        accounts: u64,
+        /// Devices on the list of each
+        #[arg(long, default_value_t = 3, value_parser = value_parser!(u64).range(1..=64))]
+        devices: u64,
+        /// Cells in all, pushed to one more account
+        #[arg(long, default_value_t = 100_000, value_parser = value_parser!(u64).range(1..=5_000_000))]
+        cells: u64,
+        /// Bytes of a cell: a power of two from 1024
+        #[arg(long, default_value_t = 1_024, value_parser = bytes_of_a_cell)]
+        bytes: usize,
+    },
     /// A relay that dies, and everybody back at once
     Storm {
         /// Sessions
@@ -190,6 +206,9 @@ async fn run(arguments: Arguments) -> Result<(), Lost> {
         }
         Program::HalfOpen { connections, sessions, seconds } => {
             half_open::run(&relay, &mut figures, connections as usize, sessions as usize, seconds).await?;
+        }
+        Program::Accounts { accounts, devices, cells, bytes } => {
+            accounts::run(&mut relay, &mut figures, accounts as usize, devices as usize, (cells, bytes)).await?;
         }
         Program::Storm { sessions } => storm::run(&mut relay, &mut figures, sessions as usize).await?,
         Program::Mixed { sessions, seconds } => mixed::run(&relay, &mut figures, sessions as usize, seconds).await?,
