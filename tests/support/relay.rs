@@ -43,6 +43,11 @@ impl Relay {
         self.folder.path().join("data")
     }
 
+    /// The file with everything that it has logged, over all its starts.
+    pub fn log(&self) -> PathBuf {
+        self.folder.path().join("err")
+    }
+
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.id()

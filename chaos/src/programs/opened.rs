@@ -186,16 +186,40 @@ impl Word {
     }
 }
 
-/// Compressed streams that begin somewhere in some bytes, as far as they can be read.
+/// Compressed streams that begin somewhere in some bytes, as far as they can be read: what comes before one breaks off
+/// counts too.
 fn streams(bytes: &[u8]) -> Vec<Vec<u8>> {
+    [zstd_streams(bytes), deflated(bytes)].concat()
+}
+
+fn zstd_streams(bytes: &[u8]) -> Vec<Vec<u8>> {
     const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
     memmem::find_iter(bytes, &ZSTD)
         .filter_map(|at| {
             let mut stream = Vec::new();
             let mut decoder = zstd::stream::read::Decoder::new(&bytes[at..]).ok()?;
-            // What comes before the stream breaks off counts too.
             let _ = std::io::copy(&mut decoder, &mut stream);
             Some(stream)
+        })
+        .collect()
+}
+
+/// What zlib and gzip packed. A stream of deflate alone has no beginning by which it could be found.
+fn deflated(bytes: &[u8]) -> Vec<Vec<u8>> {
+    // How much of one is read: enough for any message, little enough for the memory of a whole program.
+    const PACKED: usize = 16 * 1024;
+    const PLAIN: usize = 256 * 1024;
+    // Method and window, then the levels that there are; of gzip the header without a name.
+    const ZLIB: [[u8; 2]; 4] = [[0x78, 0x01], [0x78, 0x5e], [0x78, 0x9c], [0x78, 0xda]];
+    const GZIP: [u8; 4] = [0x1f, 0x8b, 0x08, 0x00];
+    let starts = ZLIB.iter().flat_map(|head| memmem::find_iter(bytes, head).map(|at| at + head.len()));
+    let starts = starts.chain(memmem::find_iter(bytes, &GZIP).map(|at| at + 10));
+    starts
+        .filter_map(|at| {
+            let packed = bytes.get(at..)?;
+            let packed = &packed[..packed.len().min(PACKED)];
+            let plain = miniz_oxide::inflate::decompress_to_vec_with_limit(packed, PLAIN);
+            Some(plain.unwrap_or_else(|broken| broken.output)).filter(|plain| !plain.is_empty())
         })
         .collect()
 }
