@@ -7,7 +7,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{Receiver, RecvTimeoutError},
+        mpsc::{self, Receiver, RecvTimeoutError},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -73,14 +73,21 @@ impl Disk {
     pub fn start(log: Box<dyn Keep>, setup: Arc<Setup>, engine: &Arc<Engine>, queues: Queues) -> std::io::Result<Self> {
         let jobs = Arc::new(Mutex::new(queues.reader));
         let mut threads = Vec::new();
+        let (reads, readers) = mpsc::channel();
         for number in 0..setup.storage.readers() {
-            let (setup, engine, jobs) = (setup.clone(), engine.clone(), jobs.clone());
+            let (setup, engine, jobs, reads) = (setup.clone(), engine.clone(), jobs.clone(), reads.clone());
             let name = format!("read {number}");
-            threads.push(thread::Builder::new().name(name).spawn(move || read_all(&setup, &engine, &jobs))?);
+            let read = move || {
+                read_all(&setup, &engine, &jobs);
+                drop(reads);
+            };
+            threads.push(thread::Builder::new().name(name).spawn(read)?);
         }
+        drop(reads);
+        let mut readers = Some(readers);
         let mut log = Some(log);
         for (number, jobs) in queues.writers.into_iter().enumerate() {
-            let writer = Writer::new(log.take(), setup.clone(), number == 0);
+            let writer = Writer::new(log.take(), setup.clone(), readers.take());
             let (engine, name) =
                 (engine.clone(), if number == 0 { "write".to_owned() } else { format!("write {number}") });
             threads.push(thread::Builder::new().name(name).spawn(move || writer.run(&engine, &jobs))?);
@@ -102,8 +109,9 @@ struct Writer {
     /// None when it has failed, or was not opened yet.
     log: Option<Box<dyn Keep>>,
     setup: Arc<Setup>,
-    /// Looks after the whole database, for all that write.
-    first: bool,
+    /// Those who read, in the hands of the writer that looks after the whole database for all that write: nothing is ever
+    /// sent on it, and it ends with the last of them.
+    readers: Option<Receiver<()>>,
     free: Free,
     failed_at: Option<Instant>,
     settled_at: Instant,
@@ -112,10 +120,10 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(log: Option<Box<dyn Keep>>, setup: Arc<Setup>, first: bool) -> Self {
+    fn new(log: Option<Box<dyn Keep>>, setup: Arc<Setup>, readers: Option<Receiver<()>>) -> Self {
         let now = Instant::now();
         let free = Free::default();
-        Self { log, setup, first, free, failed_at: None, settled_at: now, expire_at: now, count_at: now }
+        Self { log, setup, readers, free, failed_at: None, settled_at: now, expire_at: now, count_at: now }
     }
 
     fn run(mut self, engine: &Engine, tasks: &Receiver<Task>) {
@@ -135,15 +143,25 @@ impl Writer {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => self.settle(),
-                Err(RecvTimeoutError::Disconnected) => return self.settle(),
+                Err(RecvTimeoutError::Disconnected) => return self.end(),
             }
             self.look_after();
         }
     }
 
+    /// Closes the file as the last one that has it open: only who may write can carry the write-ahead log over, and the
+    /// database alone is then a whole backup.
+    fn end(mut self) {
+        self.settle();
+        if let Some(readers) = self.readers.take() {
+            // What comes is that there are none any more.
+            let _ = readers.recv();
+        }
+    }
+
     /// What is to be done from time to time.
     fn look_after(&mut self) {
-        if !self.first {
+        if self.readers.is_none() {
             return;
         }
         if self.expire_at <= Instant::now() {

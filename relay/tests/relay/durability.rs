@@ -370,3 +370,24 @@ async fn trap_01_a_reader_at_the_tail_misses_nothing_of_sixteen_writers() {
     let read: Vec<_> = (1..).zip(read.iter().map(crate::support::client::entry_id)).collect();
     assert_eq!(read, accepted);
 }
+
+#[tokio::test]
+async fn after_an_end_in_order_the_database_alone_is_a_whole_backup_whichever_thread_ends_last() {
+    let mut relay = Running::start().await;
+    let (account, device) = (Account::new(), Device::new());
+    drop(Client::create(&relay.target, &account, &[device]).await);
+    for _ in 0..20 {
+        // Each reading thread has the file open, and somebody is in.
+        let mut clients = Vec::new();
+        for _ in 0..2 {
+            let mut client = Client::hello(&relay.target, &account, &device).await;
+            client.push(&[cell(1024)]).await;
+            client.pull_all().await;
+            clients.push(client);
+        }
+        let stopped = relay.stop().await;
+        let left = std::fs::metadata(stopped.config.data.join("relay.db-wal")).map_or(0, |log| log.len());
+        assert_eq!(left, 0, "bytes were left in the write-ahead log");
+        relay = stopped.start().await;
+    }
+}
