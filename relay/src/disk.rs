@@ -388,13 +388,13 @@ mod tests {
     #[test]
     fn a_transaction_takes_everything_that_waits_up_to_its_size() {
         for (bytes, expected) in [(1_024, GROUP_CHANGES_MAX), (1 << 20, GROUP_BYTES_MAX >> 20)] {
-            let (sender, jobs) = std::sync::mpsc::channel();
+            let (sender, jobs) = mpsc::channel();
             for _ in 0..2 * GROUP_CHANGES_MAX {
                 sender.send(push(bytes)).unwrap();
             }
             assert_eq!(gather(jobs.recv().unwrap(), &jobs).0.len(), expected);
         }
-        let (sender, jobs) = std::sync::mpsc::channel();
+        let (sender, jobs) = mpsc::channel();
         sender.send(push(1_024)).unwrap();
         let (reply, _answer) = oneshot::channel();
         sender.send(Task::Admin(Ask::Invitations, reply)).unwrap();
