@@ -264,6 +264,25 @@ fn inspect_says_what_this_device_knows_without_a_relay() {
         shown.contains("asked just now").then_some(shown)
     });
     assert!(shown.contains("nothing differs"), "{shown}");
+    // Which cells are shown one by one is a choice; the sums are always of all.
+    let of = |more: &[&str]| {
+        let lines = desk.home.caro_ok(&[&["sync", "inspect", "--json"], more].concat());
+        let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        let (entries, others): (Vec<Value>, Vec<Value>) = lines.partition(|line| line["kind"] == "entry");
+        let cursors: Vec<u64> = entries.iter().map(|entry| entry["cursor"].as_u64().expect("a number")).collect();
+        let lengths: Vec<usize> = entries.iter().map(|entry| entry["bytes"].as_str().map_or(0, str::len)).collect();
+        (others[0]["entries"].as_u64().expect("a number"), cursors, lengths)
+    };
+    let (all, cursors, lengths) = of(&["--cells", "1", "--after", "1"]);
+    assert_eq!((cursors, lengths), (vec![2], vec![2 * 66]), "the first bytes of the second cell");
+    assert_eq!(of(&["--cells", "0"]), (all, vec![], vec![]));
+    let (_, cursors, lengths) = of(&["--cells", "1", "--hex"]);
+    assert_eq!(cursors, [all]);
+    assert!(lengths[0] >= 2 * 1024, "{lengths:?}");
+    let refused = desk.home.caro(&["sync", "inspect", "--cells", "65537"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("65536"));
+    let elsewhere = desk.home.caro(&["sync", "inspect", "wss://relay.example.org"]);
+    assert!(!elsewhere.status.success());
 }
 
 /// The database's files of a relay that has ended.

@@ -151,6 +151,7 @@ impl Inspection {
         }
         if !self.take(page.after, page.entries, &page.position) {
             self.found.differences.push(Difference::Broken { cursor: self.cursor });
+            self.found.more = false;
             return Inspecting::Done(std::mem::take(&mut self.found));
         }
         self.found.more = page.more;
@@ -370,6 +371,34 @@ mod tests {
         let Inspecting::Done(found) = inspection.handle(page(7, 2, false)).unwrap() else { panic!("not done") };
         assert!(!found.more);
         assert_eq!(found.entries.iter().map(|(cursor, ..)| *cursor).collect::<Vec<_>>(), (1..=9).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_log_that_is_too_long_for_one_answer_goes_on_where_the_last_one_ended() {
+        let all = ENTRIES_MAX as u64 + 1_500;
+        let (mut after, mut head, mut seen) = (0, Hash([0; 32]), Vec::new());
+        loop {
+            let mut inspection = Inspection { cursor: after, head, ..inspection(all, (all, heads(all)[all as usize])) };
+            let mut next = inspection.handle(welcome(all)).unwrap();
+            let found = loop {
+                next = match next {
+                    Inspecting::Send(ToRelay::Pull { after } | ToRelay::Delivered { cursor: after }) => {
+                        let count = (all - after).min(PAGE_CELLS_MAX as u64);
+                        inspection.handle(page(after, count, after + count < all)).unwrap()
+                    }
+                    Inspecting::Done(found) => break found,
+                    _ => panic!("nothing is waited for"),
+                };
+            };
+            assert_eq!(found.differences, [Difference::ListUnsigned]);
+            let last = found.entries.last().expect("an entry");
+            (after, head) = (last.0, last.2);
+            seen.push((found.entries.len(), found.more));
+            if !found.more {
+                break;
+            }
+        }
+        assert_eq!(seen, [(ENTRIES_MAX, true), (1_500, false)]);
     }
 
     #[test]

@@ -58,7 +58,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 struct Seen {
     address: String,
     known: Known,
-    /// The last answer of the relay, without its entries.
+    /// The last answer of the relay, without its entries. There may be one and a failure: then it broke off after it.
     shown: Option<Shown>,
     failure: Option<Fault>,
     sums: Sums,
@@ -111,34 +111,51 @@ impl Inspect {
     }
 
     fn look(&self, client: &mut Client, address: String) -> Outcome<Seen> {
-        let (mut after, mut head) = (0, Hash([0; 32]));
-        let (mut sums, mut window, mut differences) = (Sums::default(), VecDeque::new(), Vec::new());
-        loop {
-            let ask = !self.offline;
-            let request = inspecting::Inspect { address: address.clone(), ask, after, head, whole: self.hex };
-            let Inspected { known, mut shown, failure } =
-                match client.ask_within(Request::SyncInspect(request), ANSWER_WITHIN)? {
-                    Reply::Inspected(inspected) => *inspected,
-                    _ => return Err(unexpected()),
-                };
-            let entries = shown.as_mut().map(|shown| std::mem::take(&mut shown.entries)).unwrap_or_default();
-            let end = shown.as_ref().map_or(0, |shown| shown.position.cursor);
-            let last = entries.last().map(|last| (last.cursor, last.head));
-            for entry in entries {
-                sums.add(&entry);
-                self.keep(&mut window, entry);
-            }
-            for difference in shown.iter().flat_map(|shown| &shown.differences) {
-                if !differences.contains(difference) {
-                    differences.push(*difference);
-                }
-            }
-            let goes_on = shown.as_ref().is_some_and(|shown| shown.more) && differences.is_empty();
-            match last {
-                Some(last) if goes_on && last.0 < end => (after, head) = last,
-                _ => return Ok(Seen { address, known, shown, failure, sums, window, differences }),
+        let Inspected { known, shown, failure } = self.ask(client, &address, (0, Hash([0; 32])))?;
+        let mut seen = Seen {
+            address,
+            known,
+            shown: None,
+            failure,
+            sums: Sums::default(),
+            window: VecDeque::new(),
+            differences: Vec::new(),
+        };
+        // What comes while it is looked at is left for the next time: a relay could go on for ever.
+        let end = shown.as_ref().map_or(0, |shown| shown.position.cursor);
+        let mut next = shown.and_then(|shown| self.take(&mut seen, shown));
+        while let Some(from) = next.filter(|(cursor, _)| *cursor < end) {
+            let Inspected { known: _, shown, failure } = self.ask(client, &seen.address, from)?;
+            seen.failure = failure;
+            next = shown.and_then(|shown| self.take(&mut seen, shown));
+        }
+        Ok(seen)
+    }
+
+    fn ask(&self, client: &mut Client, address: &str, (after, head): (u64, Hash)) -> Outcome<Inspected> {
+        let address = address.to_owned();
+        let request = inspecting::Inspect { address, ask: !self.offline, after, head, whole: self.hex };
+        match client.ask_within(Request::SyncInspect(request), ANSWER_WITHIN)? {
+            Reply::Inspected(inspected) => Ok(*inspected),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Adds an answer. Gives from where to read on, when there is more.
+    fn take(&self, seen: &mut Seen, mut shown: Shown) -> Option<(u64, Hash)> {
+        let entries = std::mem::take(&mut shown.entries);
+        let last = entries.last().map(|last| (last.cursor, last.head)).filter(|_| shown.more);
+        for entry in entries {
+            seen.sums.add(&entry);
+            self.keep(&mut seen.window, entry);
+        }
+        for difference in &shown.differences {
+            if !seen.differences.contains(difference) {
+                seen.differences.push(*difference);
             }
         }
+        seen.shown = Some(shown);
+        last
     }
 
     fn keep(&self, window: &mut VecDeque<LogEntry>, entry: LogEntry) {

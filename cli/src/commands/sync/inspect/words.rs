@@ -47,7 +47,13 @@ fn lines(seen: &Seen) -> Vec<String> {
     let Seen { address, known, shown, failure, sums, window: _, differences } = seen;
     let mut lines = vec![format!("relay {}", visible::line(address.as_bytes()))];
     match (shown, failure) {
-        (Some(shown), _) => lines.extend(held(shown, sums)),
+        (Some(shown), failure) => {
+            lines.extend(held(shown, sums));
+            lines.extend(failure.as_ref().map(|fault| {
+                let why = visible::line(fault.to_string().as_bytes());
+                format!("  broke off after {} places ({why}); the sums are of these", sums.entries)
+            }));
+        }
         (None, Some(fault)) => {
             let why = visible::line(fault.to_string().as_bytes());
             lines.push(format!("  not asked ({why}); what follows is what this device remembers"));
@@ -63,7 +69,7 @@ fn lines(seen: &Seen) -> Vec<String> {
         if sums.bytes > shown.used_bytes && !shown.more {
             lines.push(format!("  DIFFERS: it counts {} bytes and shows {}", shown.used_bytes, sums.bytes));
         }
-        if differences.is_empty() {
+        if differences.is_empty() && failure.is_none() {
             lines.push("  nothing differs from what this device remembers".to_owned());
         }
     }
