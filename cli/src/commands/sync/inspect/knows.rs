@@ -135,7 +135,7 @@ pub(super) const KNOWS: &[Knows] = &[
 /// What it cannot see, whoever runs it.
 pub(super) const CANNOT: &[&str] = &[
     "what is in a cell: commands, directories, hosts, users, times, exit codes, settings, aliases, names",
-    "of which kind a change is: a command, a deletion, a setting and what a device has seen look alike",
+    "of which kind a change is: a command, a deletion, a setting and what a device has seen are sealed alike (a purge is seen)",
     "how long a command is, beyond which of seven sizes its cell has",
     "what your devices are called, and what they are",
     "your phrase, and every key that opens something",
