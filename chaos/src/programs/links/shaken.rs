@@ -180,8 +180,13 @@ pub const E_HS_04: Body = Body {
 fn repeated_and_late(run: &mut Run) {
     // 5 s for each of three messages is more than the relay waits, which is as long as two take.
     let late_ms = run.sized(5_000, 500);
-    let deadline_ms = if run.lacks(Sabotage::NoHandshakeDeadline) { 600_000 } else { 2 * late_ms };
-    let shaken = Shaken::new(run, &format!("opening_ms = {deadline_ms}"), Sabotage::NoReplayWindow);
+    let limits = if run.lacks(Sabotage::NoHandshakeDeadline) {
+        // Each part of the opening has a deadline of its own.
+        ["opening", "tls", "upgrade", "handshake", "hello"].map(|part| format!("{part}_ms = 600000")).join("\n")
+    } else {
+        format!("opening_ms = {}", 2 * late_ms)
+    };
+    let shaken = Shaken::new(run, &limits, Sabotage::NoReplayWindow);
     for (stream, frame, _) in MESSAGES {
         shaken.put(stream, "dup", &json!({ "frame": frame }));
         shaken.expect_refused(&format!("frame {frame} twice"));

@@ -79,7 +79,8 @@ const TICK: Duration = Duration::from_millis(10);
 fn flood(run: &mut Run) {
     let lab = lab(run);
     let limits = if run.lacks(Sabotage::NoLimits) {
-        "connections_per_address_max = 100000\nconnections_per_address_per_minute = 100000\nopening_max = 100000"
+        "connections_per_address_max = 100000\nconnections_per_address_per_minute = 100000\nopening_max = 100000\n\
+         opening_per_address_max = 100000"
     } else {
         ""
     };
