@@ -397,7 +397,7 @@ mod tests {
         let (sender, jobs) = mpsc::channel();
         sender.send(push(1_024)).unwrap();
         let (reply, _answer) = oneshot::channel();
-        sender.send(Task::Admin(Ask::Invitations, reply)).unwrap();
+        sender.send(Task::Admin(Ask::Invitations { after: 0 }, reply)).unwrap();
         sender.send(push(1_024)).unwrap();
         let (group, asked) = gather(jobs.recv().unwrap(), &jobs);
         assert_eq!((group.len(), asked.is_some()), (1, true));

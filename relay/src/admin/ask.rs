@@ -47,7 +47,7 @@ pub enum AskingError {
 }
 
 /// Bytes of an answer: five hundred accounts are 80 KB.
-const ANSWER_BYTES_MAX: u64 = 1 << 20;
+pub const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
 /// Asks.
 ///
@@ -71,7 +71,15 @@ fn ask_running(mut stream: UnixStream, question: &Ask) -> Result<Answer, AskingE
     stream.write_all(&bytes).map_err(silent)?;
     let mut line = Vec::new();
     BufReader::new(stream.take(ANSWER_BYTES_MAX)).read_until(b'\n', &mut line).map_err(silent)?;
-    match serde_json::from_slice(&line).map_err(|error| silent(error.into()))? {
+    answer(&line)
+}
+
+/// The answer in the line that a relay has sent.
+///
+/// # Errors
+/// Why there is none.
+pub fn answer(line: &[u8]) -> Result<Answer, AskingError> {
+    match serde_json::from_slice(line).map_err(|error| AskingError::Silent(error.into()))? {
         Reply::Answer(answer) => Ok(answer),
         Reply::Refused(text, hint) => Err(AskingError::Told(text, hint)),
     }

@@ -95,6 +95,35 @@ impl Drop for Control {
     }
 }
 
+/// The question in a line, or what is answered to one that nobody knows.
+///
+/// # Errors
+/// That answer.
+pub fn question(line: &[u8]) -> Result<Ask, Reply> {
+    serde_json::from_slice(line).map_err(|_| {
+        let unknown = "the relay that runs does not know that question; is it of another version?";
+        Reply::Refused(unknown.to_owned(), None)
+    })
+}
+
+impl From<Result<Answer, AskError>> for Reply {
+    fn from(outcome: Result<Answer, AskError>) -> Self {
+        match outcome {
+            Ok(answer) => Self::Answer(answer),
+            Err(error) => Self::Refused(error.to_string(), error.hint()),
+        }
+    }
+}
+
+impl Reply {
+    /// As a line.
+    pub fn line(&self) -> Option<Vec<u8>> {
+        let mut bytes = serde_json::to_vec(self).ok()?;
+        bytes.push(b'\n');
+        Some(bytes)
+    }
+}
+
 async fn answer(mut stream: UnixStream, engine: &Engine, reloads: &mpsc::Sender<Reload>) {
     let ours = rustix::process::geteuid().as_raw();
     if stream.peer_cred().map_or(true, |peer| peer.uid() != ours && peer.uid() != 0) {
@@ -106,18 +135,11 @@ async fn answer(mut stream: UnixStream, engine: &Engine, reloads: &mpsc::Sender<
     if reader.read_until(b'\n', &mut line).await.is_err() {
         return;
     }
-    let reply = match serde_json::from_slice::<Ask>(&line) {
-        Ok(ask) => match carry_out(ask, engine, reloads).await {
-            Ok(answer) => Reply::Answer(answer),
-            Err(error) => Reply::Refused(error.to_string(), error.hint()),
-        },
-        Err(_) => Reply::Refused(
-            "the relay that runs does not know that question; is it of another version?".to_owned(),
-            None,
-        ),
+    let reply = match question(&line) {
+        Ok(ask) => carry_out(ask, engine, reloads).await.into(),
+        Err(refused) => refused,
     };
-    let Ok(mut bytes) = serde_json::to_vec(&reply) else { return };
-    bytes.push(b'\n');
+    let Some(bytes) = reply.line() else { return };
     if writer.write_all(&bytes).await.is_err() {
         tracing::debug!("whoever asked did not wait for the answer");
     }

@@ -39,8 +39,11 @@ pub enum Ask {
         /// How many accounts may be made with it.
         uses: u32,
     },
-    /// All invitations.
-    Invitations,
+    /// Invitations after a number, some at a time.
+    Invitations {
+        /// The number.
+        after: u64,
+    },
     /// Forget an invitation.
     Revoke {
         /// Which.
@@ -92,7 +95,7 @@ pub enum Answer {
         /// What is given to whoever is invited. It is not kept.
         secret: Redacted<String>,
     },
-    /// All of them.
+    /// Some invitations.
     Invitations(Vec<InvitationRow>),
     /// Some accounts.
     Accounts(Vec<AccountRow>),
@@ -174,6 +177,9 @@ pub enum AskError {
     /// What is to be written on an invitation is too long, or not one line.
     #[error("a note is one line of at most {NOTE_BYTES_MAX} bytes")]
     Note,
+    /// More bytes or seconds than there can be.
+    #[error("a number of bytes or seconds is at most {NUMBER_MAX}")]
+    TooLarge,
     /// The relay goes down.
     #[error("the relay is going down")]
     Ending,
@@ -217,6 +223,12 @@ pub const NOTE_BYTES_MAX: usize = 64;
 /// Accounts in one answer.
 pub const ACCOUNTS_MAX: u32 = 500;
 
+/// Invitations in one answer.
+pub const INVITATIONS_MAX: usize = 500;
+
+/// The largest number of bytes, and the last second.
+pub const NUMBER_MAX: u64 = i64::MAX.unsigned_abs();
+
 /// Random bytes in an invitation: nobody guesses 160 bits.
 const SECRET_BYTES: usize = 20;
 
@@ -237,7 +249,12 @@ impl Ask {
 pub fn carry_out(log: &mut dyn Keep, ask: Ask) -> Result<Answer, AskError> {
     match ask {
         Ask::Invite { note, expires, uses } => invite(log, &note, expires, uses),
-        Ask::Invitations => Ok(Answer::Invitations(log.invitations()?.into_iter().map(InvitationRow::from).collect())),
+        Ask::Invitations { after } => {
+            let later = log.invitations()?.into_iter().filter(|invitation| invitation.number > after);
+            Ok(Answer::Invitations(later.take(INVITATIONS_MAX).map(InvitationRow::from).collect()))
+        }
+        // No log has one of a number that it cannot hold.
+        Ask::Revoke { number } if held(Some(number)).is_err() => Err(AskError::NoInvitation),
         Ask::Revoke { number } => done(log.revoke_invitation(number)?, AskError::NoInvitation),
         Ask::Accounts { after } => {
             let after = after.map(|after| whole(&after)).transpose()?;
@@ -246,7 +263,7 @@ pub fn carry_out(log: &mut dyn Keep, ask: Ask) -> Result<Answer, AskError> {
         Ask::Account { handle } => account(log, &handle),
         Ask::Close { handle } => done(log.set_closed(&whole(&handle)?, true)?, AskError::NoAccount),
         Ask::Reopen { handle } => done(log.set_closed(&whole(&handle)?, false)?, AskError::NoAccount),
-        Ask::SetQuota { handle, bytes } => done(log.set_quota(&whole(&handle)?, bytes)?, AskError::NoAccount),
+        Ask::SetQuota { handle, bytes } => done(log.set_quota(&whole(&handle)?, held(bytes)?)?, AskError::NoAccount),
         Ask::Forget { handle } => done(log.forget(&whole(&handle)?)?, AskError::NoAccount),
         Ask::Reload => Err(AskError::NotRunning),
     }
@@ -264,8 +281,16 @@ fn invite(log: &mut dyn Keep, note: &str, expires: Option<u64>, uses: u32) -> Re
     OsEntropy.fill(&mut *random)?;
     let secret = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, *random);
     let hash: Hash = registration::hash(&secret);
-    let number = log.invite(&hash, note, expires, uses)?;
+    let number = log.invite(&hash, note, held(expires)?, uses)?;
     Ok(Answer::Invited { number, secret: Redacted::new(secret) })
+}
+
+/// A number that the databases can hold. They have signed ones, and a larger one would look like damage of theirs.
+fn held(number: Option<u64>) -> Result<Option<u64>, AskError> {
+    match number {
+        Some(number) if number > NUMBER_MAX => Err(AskError::TooLarge),
+        number => Ok(number),
+    }
 }
 
 fn account(log: &mut dyn Keep, digits: &str) -> Result<Answer, AskError> {
@@ -316,5 +341,59 @@ impl fmt::Debug for AccountRow {
             .field("quota_bytes", quota_bytes)
             .field("closed", closed)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use caro_schema::id::Generation;
+
+    use super::{
+        ask::ANSWER_BYTES_MAX,
+        control::{Reply, question},
+        *,
+    };
+    use crate::log::sqlite::SqliteLog;
+
+    fn log(folder: &tempfile::TempDir) -> SqliteLog {
+        SqliteLog::open(&folder.path().join("relay.db"), Generation([1; 16])).unwrap()
+    }
+
+    #[test]
+    fn a_number_that_no_database_holds_is_refused_and_no_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = log(&folder);
+        let handle = Handle([1; 16]).hex();
+        let invite = |expires| Ask::Invite { note: String::new(), expires: Some(expires), uses: 1 };
+        for ask in [invite(u64::MAX), Ask::SetQuota { handle, bytes: Some(NUMBER_MAX + 1) }] {
+            assert!(matches!(carry_out(&mut log, ask), Err(AskError::TooLarge)));
+        }
+        assert!(matches!(carry_out(&mut log, Ask::Revoke { number: u64::MAX }), Err(AskError::NoInvitation)));
+        assert!(carry_out(&mut log, invite(NUMBER_MAX)).is_ok());
+    }
+
+    #[test]
+    fn however_many_invitations_there_are_each_answer_fits_and_together_they_are_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = log(&folder);
+        let note = "\"".repeat(NOTE_BYTES_MAX);
+        let count = 2 * INVITATIONS_MAX as u64 + 7;
+        for number in 0..count {
+            let mut hash = [0; 32];
+            hash[..8].copy_from_slice(&number.to_be_bytes());
+            log.invite(&Hash(hash), &note, Some(NUMBER_MAX), u32::MAX).unwrap();
+        }
+        let (mut numbers, mut after) = (Vec::new(), 0);
+        loop {
+            let asked = serde_json::to_vec(&Ask::Invitations { after }).unwrap();
+            let Ok(ask) = question(&asked) else { panic!("a question") };
+            let reply = Reply::from(carry_out(&mut log, ask));
+            assert!((reply.line().unwrap().len() as u64) < ANSWER_BYTES_MAX);
+            let Reply::Answer(Answer::Invitations(rows)) = reply else { panic!("invitations") };
+            let Some(last) = rows.last() else { break };
+            after = last.number;
+            numbers.extend(rows.iter().map(|row| row.number));
+        }
+        assert_eq!(numbers, (1..=count).collect::<Vec<_>>());
     }
 }

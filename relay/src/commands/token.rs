@@ -97,7 +97,17 @@ impl Create {
 
 impl List {
     fn run(self) -> Outcome {
-        let Answer::Invitations(rows) = self.place.ask(Ask::Invitations)? else { return Err(out_of_turn()) };
+        let mut rows: Vec<InvitationRow> = Vec::new();
+        loop {
+            let after = rows.last().map_or(0, |row| row.number);
+            let Answer::Invitations(some) = self.place.ask(Ask::Invitations { after })? else {
+                return Err(out_of_turn());
+            };
+            if some.is_empty() {
+                break;
+            }
+            rows.extend(some);
+        }
         print_list(&rows, self.json, line, "there are no invitations; caro-relay token create makes one")
     }
 }
