@@ -12,7 +12,9 @@ use clap::{Args, Subcommand};
 use super::{
     List, change, change_some,
     kv::{Name, Names, Rename},
-    new_value, rename, say_when, take_away, taken, there,
+    new_value, rename, say_when, take_away,
+    taken::{self, LeftOut},
+    there,
 };
 use crate::{
     client::Client,
@@ -118,20 +120,17 @@ impl Import {
         }
         let text = String::from_utf8(text)
             .map_err(|_| Failure::new(exit::DATA, "what is on standard input is not text in UTF-8"))?;
-        let mut changes: Vec<ItemChange> = Vec::new();
-        for found in taken::aliases(&text) {
-            match found {
-                Ok((name, command)) => match Sort::Alias.check(&name, command.as_bytes()) {
-                    Ok(()) => {
-                        // As in the shell: of two, the last one holds.
-                        changes.retain(|change| change.key != name);
-                        changes.push(new_value(Sort::Alias, &name, command.into_bytes()));
-                    }
-                    Err(why) => say(&format!("left out {}: {why}", visible::line(name.as_bytes()))),
-                },
-                Err(line) => say(&format!("left out, because it is no alias: {}", visible::line(line.as_bytes()))),
+        let (taken, left_out) = taken::kept(&text);
+        for left in left_out {
+            match left {
+                LeftOut::Unfit(name, why) => say(&format!("left out {}: {why}", visible::line(name.as_bytes()))),
+                LeftOut::NoAlias(line) => {
+                    say(&format!("left out, because it is no alias: {}", visible::line(line.as_bytes())));
+                }
             }
         }
+        let new = |(name, command): (String, String)| new_value(Sort::Alias, &name, command.into_bytes());
+        let changes: Vec<ItemChange> = taken.into_iter().map(new).collect();
         if changes.is_empty() {
             return Err(Failure::new(exit::DATA, "there is no alias on standard input")
                 .hint("in your shell: alias | caro alias import"));

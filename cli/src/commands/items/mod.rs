@@ -8,7 +8,7 @@ pub(super) mod alias;
 pub(super) mod env;
 pub(super) mod kv;
 mod listing;
-mod taken;
+pub(crate) mod taken;
 
 use caro_schema::{
     ipc::{

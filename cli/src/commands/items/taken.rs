@@ -1,11 +1,44 @@
 //! What a shell's `alias` command prints, read back: words as bash, zsh and fish quote them, and nothing else of their
 //! languages. Nothing is run and nothing expanded.
 
+use std::collections::HashSet;
+
+use caro_schema::items::{Sort, Unfit};
+
+/// What is not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum LeftOut {
+    /// A line that is no alias.
+    NoAlias(String),
+    /// An alias that could not be kept, by its name, and why.
+    Unfit(String, Unfit),
+}
+
+/// The aliases of a printed list that can be kept, and what is left out. As in the shell: of two with one name, the last
+/// one holds.
+pub(crate) fn kept(text: &str) -> (Vec<(String, String)>, Vec<LeftOut>) {
+    let (mut kept, mut left_out) = (Vec::new(), Vec::new());
+    for found in aliases(text) {
+        match found.map_err(LeftOut::NoAlias) {
+            Ok((name, command)) => match Sort::Alias.check(&name, command.as_bytes()) {
+                Ok(()) => kept.push((name, command)),
+                Err(why) => left_out.push(LeftOut::Unfit(name, why)),
+            },
+            Err(left) => left_out.push(left),
+        }
+    }
+    let mut names = HashSet::new();
+    let is_last: Vec<bool> = kept.iter().rev().map(|(name, _)| names.insert(name.clone())).collect();
+    let mut is_last = is_last.into_iter().rev();
+    kept.retain(|_| is_last.next().unwrap_or(false));
+    (kept, left_out)
+}
+
 /// An alias with its command, or a line that is none.
-pub(super) type Found = Result<(String, String), String>;
+type Found = Result<(String, String), String>;
 
 /// The aliases of a printed list.
-pub(super) fn aliases(text: &str) -> Vec<Found> {
+fn aliases(text: &str) -> Vec<Found> {
     let mut rest = Letters(text.chars().peekable());
     let mut found = Vec::new();
     while let Some(words) = rest.line() {
@@ -148,6 +181,17 @@ mod tests {
         assert_eq!(found.len(), 3);
         assert_eq!(found[1], Ok(("a".to_owned(), "b".to_owned())));
         assert!(found[0].is_err() && found[2].is_err());
+    }
+
+    #[test]
+    fn of_two_with_one_name_the_last_holds_and_many_take_no_longer_than_few() {
+        let (kept, left_out) = kept("alias a=1\nalias b=2\nalias a=3\nnone here\n");
+        let pair = |name: &str, command: &str| (name.to_owned(), command.to_owned());
+        assert_eq!(kept, [pair("b", "2"), pair("a", "3")]);
+        assert_eq!(left_out, [LeftOut::NoAlias("none here".to_owned())]);
+        // As many as the input may hold. Looking each one up among all before it took minutes.
+        let text: String = (0..300_000).map(|number| format!("a{number}=b\n")).collect();
+        assert_eq!(super::kept(&text).0.len(), 300_000);
     }
 
     #[test]
