@@ -10,13 +10,26 @@ use std::{
 
 use chaos_tests::fuzzing::{self, Target};
 
+mod export;
 mod files;
+pub mod mutate;
+mod programs;
 mod rows;
 mod scratch;
+mod typed;
+mod wires;
 mod words;
 
 /// The groups of this crate.
-const GROUPS: &[&[Target]] = &[files::TARGETS, rows::TARGETS, words::TARGETS];
+const GROUPS: &[&[Target]] = &[
+    files::TARGETS,
+    export::TARGETS,
+    programs::TARGETS,
+    rows::TARGETS,
+    typed::TARGETS,
+    wires::TARGETS,
+    words::TARGETS,
+];
 
 /// Every target.
 pub fn targets() -> impl Iterator<Item = &'static Target> {

@@ -2,8 +2,9 @@
 
 #![allow(clippy::print_stdout)] // printing is what it is for
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 
+use chaos_decoders::mutate;
 use clap::{Parser, Subcommand};
 
 /// The fuzz targets without a fuzzer
@@ -25,6 +26,19 @@ enum Command {
         /// The folder
         folder: PathBuf,
     },
+    /// Run seeds and the corpus changed at random, until one fails
+    Mutate {
+        /// The target
+        target: String,
+        /// Where an input goes that fails
+        file: PathBuf,
+        /// For how long
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// What the changes are drawn from
+        #[arg(long, default_value_t = 1)]
+        number: u64,
+    },
     /// Run one input
     Run {
         /// The target
@@ -45,6 +59,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 for (at, seed) in (target.seeds)().into_iter().enumerate() {
                     fs::write(folder.join(format!("seed-{at}")), seed)?;
                 }
+            }
+        }
+        Command::Mutate { target, file, seconds, number } => {
+            let target = chaos_decoders::target(&target).ok_or("no target has this name")?;
+            let inputs: Vec<Vec<u8>> = chaos_decoders::inputs(target)?.into_iter().map(|(_, input)| input).collect();
+            let tried = mutate::tries(target, &inputs, number, Duration::from_secs(seconds));
+            println!("{}: {} inputs, the slowest {:?}", target.name, tried.inputs, tried.longest);
+            if let Some(input) = tried.failed {
+                fs::write(&file, input)?;
+                return Err(format!("{}: failed; the input is in {}", target.name, file.display()).into());
             }
         }
         Command::Run { target, file } => {

@@ -239,7 +239,7 @@ fn owner() -> Signer {
     Signer::from_seed(&[5; 32])
 }
 
-fn handle() -> Handle {
+pub(crate) fn handle() -> Handle {
     proof::handle_of(&Hash(owner().public()))
 }
 
@@ -247,7 +247,7 @@ fn cells() -> Vec<(CellId, ByteBuf)> {
     (0..12u8).map(|n| vec![n; 1024]).map(|cell| (proof::cell_id(&cell), ByteBuf::from(cell))).collect()
 }
 
-fn whole_relay() -> &'static [u8] {
+pub(crate) fn whole_relay() -> &'static [u8] {
     static WHOLE: OnceLock<Vec<u8>> = OnceLock::new();
     WHOLE.get_or_init(|| {
         let folder = scratch::empty("genuine-relay");

@@ -1,8 +1,14 @@
-//! What people type and paste: phrases and addresses.
+//! What people type and paste: phrases, codes and addresses.
 
-use caro_core::vault::Phrase;
+use caro_core::{
+    pairing::{Code, CodeError},
+    vault::Phrase,
+};
 use caro_daemon::remote::Address;
-use caro_schema::id::{Hash, RecordId};
+use caro_schema::{
+    id::{Hash, RecordId},
+    limits::MAILBOX_NUMBER_MAX,
+};
 
 use chaos_tests::fuzzing::{Target, account::PHRASE};
 
@@ -12,6 +18,12 @@ pub(crate) const TARGETS: &[Target] = &[
         what: "a recovery phrase as it is typed: what is read is the phrase that its own words give",
         run: phrase,
         seeds: phrase_seeds,
+    },
+    Target {
+        name: "code",
+        what: "a pairing code as it is typed: what is read, shown and read again is the same code",
+        run: code,
+        seeds: code_seeds,
     },
     Target {
         name: "address",
@@ -43,6 +55,27 @@ fn phrase_seeds() -> Vec<Vec<u8>> {
         b"abandon ".repeat(12),
         words.into_bytes(),
     ]
+}
+
+fn code(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match Code::parse(text) {
+        Ok(code) => {
+            assert!((1..=MAILBOX_NUMBER_MAX).contains(&code.number()));
+            let again = Code::parse(&code.text()).expect("what is shown is a code");
+            assert_eq!((again.number(), again.text()), (code.number(), code.text()));
+        }
+        Err(CodeError::Word { position, nearest }) => {
+            assert!((1..=2).contains(&position) && Code::parse(&format!("1-{nearest}-{nearest}")).is_ok());
+        }
+        Err(CodeError::Form) => {}
+    }
+}
+
+fn code_seeds() -> Vec<Vec<u8>> {
+    let texts =
+        ["7-abandon-zoo", "  9999 ABAN zoo ", "7-abandn-zoo", "0-abandon-zoo", "7-\u{130}stanbul-zoo", "+7 zoo zoo"];
+    texts.map(|text| text.as_bytes().to_vec()).to_vec()
 }
 
 fn address(data: &[u8]) {

@@ -48,10 +48,12 @@ replays! {
     frame to_relay to_device ipc_call ipc_answer
     handshake_1 handshake_2 handshake_3 record
     cell_view cell_open cell_seal op payload change key_log device_list position
-    device relay
+    device member pairing relay
     spool_grammar spool_file import config_daemon config_caro config_relay key_file
+    export_all made hook assistant_file mcp
     history_block sealed_row vault_row device_rows database relay_database
-    phrase address id
+    query times aliases script keys shown suggest proxy control
+    phrase code address id
 }
 
 #[test]
@@ -75,7 +77,7 @@ fn the_corpora_stay_small() {
             bytes += entry.expect("an entry").metadata().expect("a file").len();
         }
     }
-    assert!(files <= 250 && bytes <= 1 << 20, "{files} files, {bytes} bytes");
+    assert!(files <= 400 && bytes <= 1 << 20, "{files} files, {bytes} bytes");
 }
 
 #[test]

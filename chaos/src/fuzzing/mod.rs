@@ -8,7 +8,9 @@
 pub mod account;
 mod device;
 pub mod input;
+mod member;
 pub mod memory;
+mod pairing;
 mod relay;
 mod sealed;
 mod session;
@@ -27,7 +29,15 @@ pub struct Target {
 }
 
 /// All targets over what is pure, in groups. Those over programs and their files are in `chaos/decoders`.
-pub const GROUPS: &[&[Target]] = &[wire::TARGETS, session::TARGETS, sealed::TARGETS, device::TARGETS, relay::TARGETS];
+pub const GROUPS: &[&[Target]] = &[
+    wire::TARGETS,
+    session::TARGETS,
+    sealed::TARGETS,
+    device::TARGETS,
+    member::TARGETS,
+    pairing::TARGETS,
+    relay::TARGETS,
+];
 
 /// Bytes by which one input may raise what the process holds. The largest that a decoder may make of its input is a
 /// payload of 1 MiB with its changes in memory several times over; a local message of 16 MiB is the largest input.

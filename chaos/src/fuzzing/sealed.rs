@@ -6,12 +6,16 @@ use caro_core::vault::{open::open_any, payload, seal::SEALED_BYTES_MAX};
 use caro_link::{identity::Signer, proof};
 use caro_schema::{
     body::{
-        device::Name,
+        again::Again,
+        attest::{Attest, MISSING_MAX},
+        device::{Farewell, Moved, Name, RelayKeys, Rename},
         history::{Delete, Record},
+        shared::{Count, Set},
+        snapshot::{Origin, PARTS_MAX, Snapshot},
     },
     cell::{CELL_HEAD_BYTES, CellClass, CellView, is_bucket},
     codec,
-    id::{Generation, Handle, Hash, RecordId},
+    id::{DeviceId, Generation, Handle, Hash, RecordId, RelayKey},
     keylog::{Entry, SignedEntry},
     limits::{CHANGES_MAX, DEVICES_MAX, PARENTS_MAX, PAYLOAD_BYTES_MAX},
     op::{Header, Payload, RawChange, SignedOp},
@@ -26,6 +30,7 @@ use super::{
     Target,
     account::{Rogue, plain, record, record_change, shared},
     input::{raw_or_edited, seeds_around},
+    member::changes_of,
     wire::stable,
 };
 
@@ -191,17 +196,28 @@ fn change(data: &[u8]) {
     stable::<Record>(data);
     stable::<Delete>(data);
     stable::<Name>(data);
+    stable::<Set>(data);
+    stable::<Count>(data);
+    stable::<Attest>(data);
+    stable::<RelayKeys>(data);
+    stable::<Farewell>(data);
+    stable::<Rename>(data);
+    stable::<Moved>(data);
+    stable::<Snapshot>(data);
+    stable::<Origin>(data);
+    stable::<Again>(data);
+    if let Some(attest) = codec::decode::<Attest>(data).ok().filter(|attest| attest.check().is_ok()) {
+        assert!(attest.missing_parts().count() <= MISSING_MAX && attest.vector.len() <= 4 * DEVICES_MAX);
+    }
+    if let Some(list) = codec::decode::<Snapshot>(data).ok().filter(|list| list.check().is_ok()) {
+        assert!(list.part_ids().count() <= PARTS_MAX && list.from <= list.to);
+    }
 }
 
 fn change_seeds() -> Vec<Vec<u8>> {
     let running = Record { duration_us: None, exit: None, ..record(2) };
-    let name = Name { name: "laptop".into(), platform: "linux x86_64".into() };
-    vec![
-        codec::encode(&record(1)),
-        codec::encode(&running),
-        codec::encode(&Delete { id: RecordId([3; 16]) }),
-        codec::encode(&name),
-    ]
+    let each = changes_of(DeviceId([1; 32]), DeviceId([2; 32]), RelayKey([3; 32]), RecordId([4; 16]));
+    each.into_iter().map(|(_, change)| change).chain([codec::encode(&running)]).collect()
 }
 
 fn genuine_entry() -> &'static SignedEntry {

@@ -1,6 +1,6 @@
 //! The commands, each in the file of its name. Here is only what `caro --help` shows.
 
-mod assistant;
+pub(crate) mod assistant;
 mod completions;
 pub(crate) mod config;
 mod daemon;
@@ -11,18 +11,18 @@ mod filters;
 mod history;
 mod import;
 mod init;
-mod items;
+pub(crate) mod items;
 mod key;
 mod man;
 mod mcp;
-mod record;
-mod recording;
+pub(crate) mod record;
+pub(crate) mod recording;
 mod relay;
 mod reset;
 mod screen;
-mod script;
+pub(crate) mod script;
 mod search;
-mod stats;
+pub(crate) mod stats;
 mod sync;
 
 use clap::{

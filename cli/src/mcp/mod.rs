@@ -11,4 +11,8 @@ mod scope;
 mod server;
 mod tools;
 
-pub(crate) use self::{scope::Scope, server::serve, tools::Tools};
+pub(crate) use self::{
+    scope::Scope,
+    server::serve,
+    tools::{Ask, Tools},
+};

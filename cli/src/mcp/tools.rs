@@ -21,8 +21,11 @@ use crate::{
 /// What tools need between calls.
 pub(crate) struct Tools {
     config: PathBuf,
-    client: Option<Client>,
+    ask: Ask,
 }
+
+/// How history is asked: for so many of what matches.
+pub(crate) type Ask = Box<dyn FnMut(Query, u32) -> Outcome<Vec<Hit>>>;
 
 /// Bytes of a command that are shown. What is longer is a script, and says that it was cut.
 const COMMAND_BYTES_MAX: usize = 4096;
@@ -36,7 +39,13 @@ const QUERY_BYTES_MAX: usize = 1024;
 impl Tools {
     /// With the configuration in this file, which is read for each call: what is switched off is off at once.
     pub(crate) fn new(config: PathBuf) -> Self {
-        Self { config, client: None }
+        let mut client = None;
+        Self::asking(config, Box::new(move |query, count| ask_daemon(&mut client, query, count)))
+    }
+
+    /// As [`Self::new`], asking something else than the daemon.
+    pub(crate) fn asking(config: PathBuf, ask: Ask) -> Self {
+        Self { config, ask }
     }
 
     /// What there is, as the protocol lists it.
@@ -117,32 +126,32 @@ impl Tools {
         }
         let filter = scope.narrow(parsed.over(chosen), time::now_us())?;
         let query = Query { text: parsed.query_text, mode, filter, order, unique: is_search, place, masked: true };
-        let rows = self.ask(query, limit).map_err(|failure| failure.message)?;
+        // One more than is wanted tells whether there are more.
+        let rows = (self.ask)(query, limit + 1).map_err(|failure| failure.message)?;
         Ok(shown(&rows, limit, &scope))
     }
+}
 
-    fn ask(&mut self, query: Query, limit: u32) -> Outcome<Vec<Hit>> {
-        let asked = |client: &mut Client, query: Query| {
-            client.ask(Request::Flush)?;
-            // One more than is wanted tells whether there are more.
-            let window = Window { offset: 0, limit: limit + 1 };
-            match client.ask(Request::Search { query: Box::new(query), window })? {
-                Reply::Hits(hits) => Ok(hits.rows),
-                _ => Err(Failure::new(crate::exit::PROTOCOL, "the daemon answered something else than was asked")),
-            }
-        };
-        // The daemon may have ended since the last call.
-        if let Some(mut client) = self.client.take()
-            && let Ok(rows) = asked(&mut client, query.clone())
-        {
-            self.client = Some(client);
-            return Ok(rows);
+fn ask_daemon(client: &mut Option<Client>, query: Query, count: u32) -> Outcome<Vec<Hit>> {
+    let asked = |client: &mut Client, query: Query| {
+        client.ask(Request::Flush)?;
+        let window = Window { offset: 0, limit: count };
+        match client.ask(Request::Search { query: Box::new(query), window })? {
+            Reply::Hits(hits) => Ok(hits.rows),
+            _ => Err(Failure::new(crate::exit::PROTOCOL, "the daemon answered something else than was asked")),
         }
-        let mut client = Client::open()?;
-        let rows = asked(&mut client, query)?;
-        self.client = Some(client);
-        Ok(rows)
+    };
+    // The daemon may have ended since the last call.
+    if let Some(mut known) = client.take()
+        && let Ok(rows) = asked(&mut known, query.clone())
+    {
+        *client = Some(known);
+        return Ok(rows);
     }
+    let mut fresh = Client::open()?;
+    let rows = asked(&mut fresh, query)?;
+    *client = Some(fresh);
+    Ok(rows)
 }
 
 /// The arguments of a call, each taken out once.

@@ -43,8 +43,7 @@ impl Writer {
     /// # Errors
     /// When it cannot be written. Nothing, or a beginning that counts for nothing, was written.
     pub(crate) fn write(&self, entry: &Entry) -> io::Result<RecordId> {
-        let id = entry.id().map_err(|_| io::Error::other("the system gives no random bytes"))?;
-        let records = self.records(entry, &id.hex(), now_us());
+        let (id, records) = self.made(entry)?;
         private_folder(&self.folder)?;
         let no_follow = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
         let mut file =
@@ -53,6 +52,15 @@ impl Writer {
         bytes.extend_from_slice(&records);
         file.write_all(&bytes)?;
         Ok(id)
+    }
+
+    /// What is written for a command, and its id.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes for an id.
+    pub(crate) fn made(&self, entry: &Entry) -> io::Result<(RecordId, Vec<u8>)> {
+        let id = entry.id().map_err(|_| io::Error::other("the system gives no random bytes"))?;
+        Ok((id, self.records(entry, &id.hex(), now_us())))
     }
 
     fn header(&self) -> Vec<u8> {

@@ -91,6 +91,21 @@ pub(crate) fn line_from_stdin() -> String {
     String::from_utf8_lossy(line.trim_ascii()).into_owned()
 }
 
+/// What bytes of a terminal are read as: how many keys and the like, and what was pasted. A door for the fuzz targets.
+pub(crate) fn typed(bytes: &[u8]) -> (usize, Vec<String>) {
+    let mut decoder = input::Decoder::default();
+    let mut pastes = Vec::new();
+    let mut others = 0;
+    let mut take = |read: Option<input::Input>| match read {
+        Some(input::Input::Paste(text)) => pastes.push(text),
+        Some(_) => others += 1,
+        None => {}
+    };
+    bytes.iter().for_each(|byte| take(decoder.push(*byte)));
+    take(decoder.give_up());
+    (others, pastes)
+}
+
 #[cfg(test)]
 mod documented {
     use super::{action, condition, keymap};

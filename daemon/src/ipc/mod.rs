@@ -11,6 +11,8 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use caro_schema::ipc::{Fault, Reply, Request};
 
 pub use self::listener::{ListenError, Listener};
+#[doc(hidden)]
+pub use self::suggest::asked;
 
 /// The answer to a request, when it is there.
 pub type Answered = Pin<Box<dyn Future<Output = Result<Reply, Fault>> + Send>>;

@@ -55,6 +55,11 @@ pub(super) async fn serve(
     }
 }
 
+/// The directory and the line of a question: a door for the fuzz targets.
+pub async fn asked(reader: &mut (impl AsyncRead + Unpin)) -> Option<(Vec<u8>, Vec<u8>)> {
+    read(reader).await.ok()
+}
+
 /// Directory and line.
 async fn read(reader: &mut (impl AsyncRead + Unpin)) -> Result<(Vec<u8>, Vec<u8>), Cut> {
     let mut bytes = Vec::new();

@@ -14,3 +14,5 @@ pub use dial::{DialError, Dialer, Session, probe};
 pub use driver::{Command, Driver, Report, ReportSink};
 pub use join::{Errand, close_account, converse, empty, join, newest_epoch};
 pub use proxy::{Proxies, go_by};
+#[doc(hidden)]
+pub use proxy::{excepts, greeted};

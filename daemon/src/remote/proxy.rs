@@ -13,7 +13,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use caro_schema::redacted::Redacted;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 
@@ -56,6 +56,10 @@ struct Login {
     user: Redacted<String>,
     password: Redacted<String>,
 }
+
+/// What a proxy is spoken with over.
+trait Stream: AsyncRead + AsyncWrite + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
 
 /// Sets which way all connections go that begin from now on.
 pub fn go_by(proxies: Proxies) {
@@ -136,19 +140,23 @@ impl Proxy {
     pub(super) async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
         let through = |error: io::Error| io::Error::new(error.kind(), format!("the proxy {}: {error}", self.place()));
         let mut tcp = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(through)?;
-        match self.kind {
-            Kind::Http => self.connect_http(&mut tcp, host, port).await,
-            Kind::Socks5 => self.connect_socks(&mut tcp, host, port).await,
-        }
-        .map_err(through)?;
+        self.greet(&mut tcp, host, port).await.map_err(through)?;
         Ok(tcp)
+    }
+
+    /// Asks for the way to a host. Reads to the end of the proxy's answer and no byte further.
+    async fn greet(&self, tcp: &mut impl Stream, host: &str, port: u16) -> io::Result<()> {
+        match self.kind {
+            Kind::Http => self.connect_http(tcp, host, port).await,
+            Kind::Socks5 => self.connect_socks(tcp, host, port).await,
+        }
     }
 
     fn place(&self) -> String {
         authority(&self.host, self.port)
     }
 
-    async fn connect_http(&self, tcp: &mut TcpStream, host: &str, port: u16) -> io::Result<()> {
+    async fn connect_http(&self, tcp: &mut impl Stream, host: &str, port: u16) -> io::Result<()> {
         let target = authority(host, port);
         let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
         if let Some(Login { user, password }) = &self.login {
@@ -166,7 +174,7 @@ impl Proxy {
         }
     }
 
-    async fn connect_socks(&self, tcp: &mut TcpStream, host: &str, port: u16) -> io::Result<()> {
+    async fn connect_socks(&self, tcp: &mut impl Stream, host: &str, port: u16) -> io::Result<()> {
         let offered: &[u8] = if self.login.is_some() { &[5, 2, 0, LOGIN] } else { &[5, 1, 0] };
         tcp.write_all(offered).await?;
         let mut chosen = [0; 2];
@@ -201,7 +209,7 @@ impl Proxy {
 /// SOCKS: a user name and a password (RFC 1929).
 const LOGIN: u8 = 2;
 
-async fn socks_login(tcp: &mut TcpStream, Login { user, password }: &Login) -> io::Result<()> {
+async fn socks_login(tcp: &mut impl Stream, Login { user, password }: &Login) -> io::Result<()> {
     let mut bytes = zeroize::Zeroizing::new(vec![1]);
     for part in [user, password] {
         let part = part.reveal().as_bytes();
@@ -252,7 +260,7 @@ fn socks_reason(code: u8) -> &'static str {
 const HEAD_BYTES_MAX: usize = 8_192;
 
 /// The head of an answer, read byte by byte: what comes after it is the relay's.
-async fn head(tcp: &mut TcpStream) -> io::Result<Vec<u8>> {
+async fn head(tcp: &mut impl Stream) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         if head.len() == HEAD_BYTES_MAX {
@@ -367,6 +375,27 @@ impl fmt::Debug for Proxies {
         let Self { setting: _, https: _, http: _, all: _, except } = self;
         f.debug_struct("Proxies").field("except", except).finish_non_exhaustive()
     }
+}
+
+/// What comes of a proxy's answers, byte for byte: a door for the fuzz targets.
+///
+/// # Errors
+/// What is wrong with the proxy's name or with its answers, for a person.
+#[doc(hidden)]
+pub async fn greeted(
+    proxy: &str,
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    host: &str,
+    port: u16,
+) -> Result<(), String> {
+    let proxy = Proxy::parse(proxy).map_err(str::to_owned)?;
+    proxy.greet(stream, host, port).await.map_err(|error| error.to_string())
+}
+
+/// Whether a list as in `NO_PROXY` names a host: a door for the fuzz targets.
+#[doc(hidden)]
+pub fn excepts(list: &str, address: &Address) -> bool {
+    is_excepted(list, address)
 }
 
 #[cfg(test)]

@@ -123,6 +123,19 @@ fn odd(file: &Path) -> Failure {
         .hint("add the hook by hand: caro assistant show NAME prints it")
 }
 
+/// An assistant's configuration with the hook put in, put in once more, and taken out again; none for what is left alone. A
+/// door for the fuzz targets.
+pub(super) fn put_in_and_out(agent: Agent, file: &[u8]) -> Option<[Vec<u8>; 3]> {
+    let mut json: Json = serde_json::from_slice(file).ok()?;
+    let snippet = agent.snippet(Path::new("/bin/caro"));
+    merge(&mut json, &snippet, agent)?;
+    let once = json.pretty();
+    merge(&mut json, &snippet, agent)?;
+    let twice = json.pretty();
+    take_out(&mut json, agent);
+    Some([once, twice, json.pretty()])
+}
+
 /// Puts a snippet in, in the place of what of ours is there. None when the file is of another form.
 fn merge(json: &mut Json, snippet: &Json, agent: Agent) -> Option<()> {
     let Json::Object(parts) = snippet else { return None };

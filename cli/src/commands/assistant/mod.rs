@@ -20,7 +20,7 @@ use crate::{
     error::{Failure, Outcome},
     exit,
     output::{Out, say},
-    record::Writer,
+    record::{Entry, Writer},
 };
 
 /// Record what coding assistants run
@@ -165,11 +165,27 @@ impl Hook {
     }
 }
 
-fn write(heard: Heard) -> Outcome {
-    let Heard::Command(entry) = heard else { return Ok(()) };
+/// The command as it is recorded, none when it is about something else.
+fn recorded(heard: Heard) -> Option<Entry> {
+    let Heard::Command(entry) = heard else { return None };
     let mut entry = *entry;
     entry.cut();
     entry.judge();
+    Some(entry)
+}
+
+/// What the hook of an assistant says, made into what is recorded: a door for the fuzz targets.
+pub(crate) fn heard_of(which: usize, bytes: &[u8]) -> Result<Option<Entry>, String> {
+    heard::hear(Agent::ALL[which % Agent::ALL.len()], bytes).map(recorded)
+}
+
+/// What becomes of an assistant's configuration: a door for the fuzz targets.
+pub(crate) fn put_in_and_out(which: usize, file: &[u8]) -> Option<[Vec<u8>; 3]> {
+    install::put_in_and_out(Agent::ALL[which % Agent::ALL.len()], file)
+}
+
+fn write(heard: Heard) -> Outcome {
+    let Some(entry) = recorded(heard) else { return Ok(()) };
     let spool = places()?.spool;
     let writer = Writer::new(&spool).map_err(|_| Failure::new(exit::INTERNAL, "the system gives no random bytes"))?;
     writer.write(&entry).map(drop).map_err(|error| Failure::at(&spool, &error))

@@ -92,35 +92,22 @@ impl Record {
         out.finish()
     }
 
-    fn many(&self, mut input: impl BufRead, writer: &Writer) -> Outcome {
+    fn many(&self, input: impl BufRead, writer: &Writer) -> Outcome {
         let mut out = Out::new();
-        loop {
-            let told = match line(&mut input).map_err(|error| Failure::at("standard input".as_ref(), &error))? {
-                Line::End => return out.finish(),
-                Line::Blank => continue,
-                Line::TooLong => json!({ "ok": false, "error": too_long() }),
-                Line::Read(bytes) => self.take(&bytes, writer).unwrap_or_else(|failure| {
-                    json!({ "ok": false, "error": failure.message, "later": failure.code == exit::CANNOT_CREATE })
-                }),
-            };
-            out.json(&told)?;
-            out.flush()?;
-        }
+        each_line(
+            input,
+            |bytes| self.take(bytes, writer),
+            |told| {
+                out.json(told)?;
+                out.flush()
+            },
+        )?;
+        out.finish()
     }
 
     /// Takes one command, and says what became of it.
     fn take(&self, bytes: &[u8], writer: &Writer) -> Outcome<Value> {
-        let fields::Given { mut entry, ignored } =
-            fields::read(bytes).map_err(|why| Failure::new(exit::DATA, why).hint("see: caro record --help"))?;
-        if entry.assistant.author.is_empty() {
-            entry.assistant.author.clone_from(&self.author);
-        }
-        if entry.directory.is_empty() {
-            let here = folders::here().unwrap_or_default();
-            entry.directory = here.to_string_lossy().into_owned();
-        }
-        let cut = entry.cut();
-        entry.judge();
+        let Understood { entry, cut, ignored } = understood(bytes, &self.author)?;
         let id = writer.write(&entry).map_err(|error| {
             let failure = Failure::at("the spool".as_ref(), &error);
             Failure { code: exit::CANNOT_CREATE, ..failure }
@@ -137,6 +124,50 @@ impl Record {
             told["recorded"] = json!(is_recorded(id)?);
         }
         Ok(told)
+    }
+}
+
+/// A command as it is recorded.
+pub(crate) struct Understood {
+    pub(crate) entry: Entry,
+    /// What of it was cut.
+    cut: Vec<&'static str>,
+    /// Names of fields that mean nothing here.
+    ignored: Vec<String>,
+}
+
+/// Reads one object. `author` is who made it when it does not say so.
+pub(crate) fn understood(bytes: &[u8], author: &str) -> Outcome<Understood> {
+    let fields::Given { mut entry, ignored } =
+        fields::read(bytes).map_err(|why| Failure::new(exit::DATA, why).hint("see: caro record --help"))?;
+    if entry.assistant.author.is_empty() {
+        author.clone_into(&mut entry.assistant.author);
+    }
+    if entry.directory.is_empty() {
+        let here = folders::here().unwrap_or_default();
+        entry.directory = here.to_string_lossy().into_owned();
+    }
+    let cut = entry.cut();
+    entry.judge();
+    Ok(Understood { entry, cut, ignored })
+}
+
+/// Answers every line that is not blank, whatever is in it, until the input ends.
+pub(crate) fn each_line(
+    mut input: impl BufRead,
+    mut take: impl FnMut(&[u8]) -> Outcome<Value>,
+    mut tell: impl FnMut(&Value) -> Outcome,
+) -> Outcome {
+    loop {
+        let told = match line(&mut input).map_err(|error| Failure::at("standard input".as_ref(), &error))? {
+            Line::End => return Ok(()),
+            Line::Blank => continue,
+            Line::TooLong => json!({ "ok": false, "error": too_long() }),
+            Line::Read(bytes) => take(&bytes).unwrap_or_else(|failure| {
+                json!({ "ok": false, "error": failure.message, "later": failure.code == exit::CANNOT_CREATE })
+            }),
+        };
+        tell(&told)?;
     }
 }
 

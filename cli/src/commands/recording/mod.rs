@@ -65,7 +65,7 @@ struct Whose {
     json: bool,
 }
 
-fn period(text: &str) -> Result<SignedDuration, String> {
+pub(crate) fn period(text: &str) -> Result<SignedDuration, String> {
     let period: SignedDuration = text.parse().map_err(|_| "a time such as 90s, 30m, 1h or 2 days".to_owned())?;
     if period.is_positive() { Ok(period) } else { Err("longer than nothing".to_owned()) }
 }

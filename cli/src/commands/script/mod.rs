@@ -1,7 +1,7 @@
 //! `caro script`: scripts with a name, on every machine. Made and changed in the person's editor, shown before they run.
 
 mod run;
-mod text;
+pub(crate) mod text;
 
 use std::{fs, path::PathBuf};
 

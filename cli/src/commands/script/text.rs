@@ -14,22 +14,22 @@ use caro_schema::items::Sort;
 
 /// A variable that a script takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Variable {
+pub(crate) struct Variable {
     /// Its name, as in the environment.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// What it is when nobody says otherwise; none when somebody must.
-    pub(super) default: Option<String>,
+    pub(crate) default: Option<String>,
     /// What it is for.
-    pub(super) about: String,
+    pub(crate) about: String,
 }
 
 /// A program, and the argument that stands in front of the script's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Interpreter {
+pub(crate) struct Interpreter {
     /// Its path.
-    pub(super) program: String,
+    pub(crate) program: String,
     /// One argument, as the system passes it.
-    pub(super) argument: Option<String>,
+    pub(crate) argument: Option<String>,
 }
 
 /// Lines in which variables are looked for.
@@ -42,7 +42,7 @@ const MARK: &str = "caro: var ";
 const USUAL: &str = "/bin/sh";
 
 /// The program that runs a script, as the system reads it from the first line.
-pub(super) fn interpreter(script: &[u8]) -> Interpreter {
+pub(crate) fn interpreter(script: &[u8]) -> Interpreter {
     let first = script.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let named = first.strip_prefix(b"#!").and_then(|rest| std::str::from_utf8(rest).ok()).map(str::trim);
     let Some(named) = named.filter(|named| !named.is_empty()) else {
@@ -57,7 +57,7 @@ pub(super) fn interpreter(script: &[u8]) -> Interpreter {
 }
 
 /// The variables that a script declares, in order, or the line that is wrong.
-pub(super) fn variables(script: &[u8]) -> Result<Vec<Variable>, String> {
+pub(crate) fn variables(script: &[u8]) -> Result<Vec<Variable>, String> {
     let text = String::from_utf8_lossy(script);
     let mut found: Vec<Variable> = Vec::new();
     for (number, line) in text.lines().take(HEAD_LINES).enumerate() {
@@ -109,7 +109,7 @@ fn declaration(text: &str) -> Option<Variable> {
 }
 
 /// What a script is for: the first comment that is no declaration and not the line that names its program.
-pub(super) fn about(script: &[u8]) -> String {
+pub(crate) fn about(script: &[u8]) -> String {
     let text = String::from_utf8_lossy(script);
     let comments = text.lines().take(HEAD_LINES).filter(|line| !line.starts_with("#!")).map(comment);
     let mut said = comments.take_while(Option::is_some).flatten().filter(|text| !text.starts_with(MARK));

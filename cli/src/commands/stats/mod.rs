@@ -17,7 +17,8 @@ use caro_schema::ipc::{
 use clap::Args;
 use jiff::{Zoned, tz::TimeZone};
 
-use self::{draw::Canvas, period::Period};
+use self::draw::Canvas;
+pub(crate) use self::period::Period;
 use super::{filters::Filters, history::settle, unexpected};
 use crate::{
     client::Client,

@@ -7,7 +7,7 @@ use jiff::{Timestamp, ToSpan, Zoned, civil::Date};
 
 /// A period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Period {
+pub(crate) enum Period {
     All,
     Today,
     Yesterday,
@@ -49,7 +49,7 @@ const EXPECTED: &str = "today, yesterday, week, month, year, all, a year such as
 
 impl Period {
     /// When it begins and ends, in microseconds since 1970.
-    pub(super) fn bounds(self, now: &Zoned) -> (Option<i64>, Option<i64>) {
+    pub(crate) fn bounds(self, now: &Zoned) -> (Option<i64>, Option<i64>) {
         let today = now.date();
         let start =
             |date: Date| date.to_zoned(now.time_zone().clone()).ok().map(|moment| moment.timestamp().as_microsecond());
