@@ -12,6 +12,10 @@ pub const CELL_BYTES_MAX: usize = 65_536;
 /// this unless as many devices wrote without seeing each other.
 pub const PARENTS_MAX: usize = 16;
 
+/// The greatest number of an op: a million a day for three thousand years. Sums over all authors of an account stay far
+/// below what a number holds, whatever a member that lies says it has written.
+pub const SEQ_MAX: u64 = 1 << 40;
+
 /// Bytes of one command that is synced. A longer one stays on its device and is marked; a script belongs in a file.
 pub const COMMAND_SYNC_BYTES_MAX: usize = 32 * 1024;
 

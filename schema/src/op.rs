@@ -15,7 +15,7 @@ use serde_bytes::ByteBuf;
 use crate::{
     codec::{self, DecodeError, within},
     id::{Dataset, DeviceId, Hash, OpId, Signature},
-    limits::{CELL_BYTES_MAX, CHANGES_MAX, PARENTS_MAX},
+    limits::{CELL_BYTES_MAX, CHANGES_MAX, PARENTS_MAX, SEQ_MAX},
     stamp::Stamp,
     version,
 };
@@ -75,14 +75,15 @@ impl Header {
     /// From the bytes that [`Self::encode`] gives, and no others.
     ///
     /// # Errors
-    /// When the bytes are not canonical, or a rule that holds for every header is broken: a sequence number from 1,
-    /// parents ascending, of others, and at most [`PARENTS_MAX`], a stamp before the year 2200.
+    /// When the bytes are not canonical, or a rule that holds for every header is broken: sequence numbers from 1 to
+    /// [`SEQ_MAX`], parents ascending, of others, and at most [`PARENTS_MAX`], a stamp before the year 2200.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let header: Self = codec::decode_canonical(bytes)?;
         within("parents", header.parents.len(), PARENTS_MAX)?;
         let ascending = header.parents.windows(2).all(|pair| pair[0].author < pair[1].author);
-        let own = header.parents.iter().any(|parent| parent.author == header.author || parent.seq == 0);
-        if header.seq == 0 || !ascending || own || !header.stamp.is_plausible() {
+        let is_number = |seq: u64| (1..=SEQ_MAX).contains(&seq);
+        let odd = header.parents.iter().any(|parent| parent.author == header.author || !is_number(parent.seq));
+        if !is_number(header.seq) || !ascending || odd || !header.stamp.is_plausible() {
             return Err(DecodeError::Malformed);
         }
         Ok(header)
@@ -248,6 +249,18 @@ mod tests {
         let mut swapped = header();
         swapped.parents.reverse();
         assert_eq!(Header::decode(&swapped.encode()), Err(DecodeError::Malformed));
+    }
+
+    #[test]
+    fn a_number_that_no_author_reaches_is_refused() {
+        for seq in [0, SEQ_MAX + 1, u64::MAX] {
+            assert_eq!(Header::decode(&Header { seq, ..header() }.encode()), Err(DecodeError::Malformed));
+            let mut named = header();
+            named.parents[0].seq = seq;
+            assert_eq!(Header::decode(&named.encode()), Err(DecodeError::Malformed));
+        }
+        let last = Header { seq: SEQ_MAX, ..header() };
+        assert_eq!(Header::decode(&last.encode()), Ok(last));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use caro_schema::{
     cell::CellClass,
     codec,
     id::{DeviceId, Generation, Hash, OpId, RecordId, RelayKey},
-    limits::ORPHANS_PER_AUTHOR_MAX,
+    limits::{ORPHANS_PER_AUTHOR_MAX, SEQ_MAX},
     op::{Body, Header, Parent, RawChange, SignedOp, kind},
     relay::{Entry, Page, ToDevice, list::DeviceList},
     stamp::Stamp,
@@ -101,6 +101,7 @@ fn member(data: &[u8]) {
     for id in &start.recorded {
         assert!(known(&machine).contains(id) || said.deleted.contains(id), "a command is gone that nobody deleted");
     }
+    look(&machine);
     assert!(machine.disk.count(Space::Quarantine) <= 2 * ORPHANS_PER_AUTHOR_MAX);
     let kept: usize = machine.disk.space(Space::State).map(|(key, value)| key.len() + value.len()).sum();
     let kept_before: usize = start.disk.space(Space::State).map(|(key, value)| key.len() + value.len()).sum();
@@ -112,9 +113,20 @@ fn member(data: &[u8]) {
     );
     let (before, devices) = (known(&machine), machine.device.account().expect("joined").devices().len());
     machine.crash();
+    look(&machine);
     assert!(known(&machine) == before, "another history after a start");
     assert_eq!(machine.device.account().expect("joined").devices().len(), devices);
     machine.decide(NOW_MS + 1, |device, history, disk, env| device.handle_timer(history, disk, env));
+}
+
+/// Everything that a person is shown.
+fn look(machine: &Machine) {
+    let account = machine.device.account().expect("joined");
+    let status = account.status(|_| None);
+    assert!(status.joined && account.devices().len() == 2);
+    let shared = account.shared();
+    let bytes: usize = shared.entries_after(None).map(|entry| entry.key.len() + entry.value.len()).sum();
+    assert!(bytes <= shared.size().1 && shared.total("runs") >= shared.own_total("runs", account.device_id()));
 }
 
 /// The device after it heard all, and what it heard.
@@ -161,7 +173,12 @@ impl Said {
 /// An op of the other device: its next one, or one out of its place.
 fn op_cell(input: &mut Input<'_>, start: &Start, place: &mut (u64, OpId), said: &mut Said) -> Vec<u8> {
     let kind = [kind::CHANGES, kind::CHANGES, kind::SNAPSHOT, kind::ATTEST, kind::PART][input.below(5)];
-    let is_next = input.below(8) != 7;
+    let seq = match input.below(8) {
+        7 => place.0 + 1 + u64::from(input.byte()),
+        6 => [u64::MAX, SEQ_MAX][input.below(2)] - u64::from(input.byte()),
+        _ => place.0 + 1,
+    };
+    let is_next = seq == place.0 + 1;
     let mut changes = Vec::new();
     for _ in 0..=input.below(4) {
         let (number, bytes) = change(input, start);
@@ -170,14 +187,13 @@ fn op_cell(input: &mut Input<'_>, start: &Start, place: &mut (u64, OpId), said: 
     }
     let payload = plain(&changes);
     let salt = [7; 32];
-    let seq = if is_next { place.0 + 1 } else { place.0 + 1 + u64::from(input.byte()) };
     let header = Header {
         dataset: start.vault.dataset(),
         author: start.vault.device_id(),
         seq,
         prev: place.1,
         parents: Vec::new(),
-        stamp: Stamp::from_ms(NOW_MS + seq),
+        stamp: Stamp::from_ms(NOW_MS),
         kind,
         payload_commit: proof::payload_commit(&salt, &payload),
     };
@@ -206,9 +222,16 @@ fn change(input: &mut Input<'_>, start: &Start) -> (u16, Vec<u8>) {
     }
 }
 
-/// One of each kind.
+/// One of each kind, and lists of very many ops without a part.
 fn changes(start: &Start) -> Vec<(u16, Vec<u8>)> {
-    changes_of(start.own, start.vault.device_id(), start.relay, *start.recorded.first().expect("one"))
+    let author = start.vault.device_id();
+    let mut changes = changes_of(start.own, author, start.relay, *start.recorded.first().expect("one"));
+    for to in [u64::MAX - 256, SEQ_MAX - 256] {
+        let parts = ByteBuf::new();
+        let list = Snapshot { author, from: 1, to, to_op: OpId([4; 32]), named: Vec::new(), parts };
+        changes.push((change_kind::SNAPSHOT, codec::encode(&list)));
+    }
+    changes
 }
 
 /// A change of each kind: of one device, about another.
@@ -308,6 +331,10 @@ fn seeds() -> Vec<Vec<u8>> {
     seeds.push(vec![2, 0, 0, 8, 0, 4, 0, 2, 9, 0, 3, 0, 0, 0]);
     seeds.push(vec![3, 0, 0, 10, 0]);
     seeds.push((0..kinds).flat_map(|which| [0, 0, 0, which, 0]).collect());
+    // A list of very many ops, with a number to match, and one more from the same.
+    for (base, list) in [(0, kinds - 2), (1, kinds - 1)] {
+        seeds.push(vec![2, 6, base, 0, 0, list, 0, 2, 6, base, 0, 0, list, 0, 0, 0, 0, 0, 0]);
+    }
     // One out of its place, and one with an edit.
     seeds.push(vec![0, 7, 0, 0, 0, 3, 0, 0, 0, 0, 0]);
     seeds.push(vec![0, 0, 0, 3, 1, 0, 0, 0, 4, 1]);
