@@ -343,7 +343,8 @@ fn mcp_seeds() -> Vec<Vec<u8>> {
         ask(json!(2), "ping", json!({})),
     ];
     let lines = |said: &[Value]| {
-        let lines = [std::slice::from_ref(&hello), said].concat().iter().map(|line| format!("{line}\n")).collect::<String>();
+        let lines =
+            [std::slice::from_ref(&hello), said].concat().iter().map(|line| format!("{line}\n")).collect::<String>();
         lines.into_bytes()
     };
     let mut seeds: Vec<Vec<u8>> = calls.iter().map(|call| lines(std::slice::from_ref(call))).collect();
