@@ -78,10 +78,14 @@ fn pc003_after_a_reset_nothing_is_left_and_an_export_has_it_all() {
     device.home.caro_ok(&["config", "set", "screen.mouse", "false"]);
     assert!(!device.home.caro(&["reset"]).status.success(), "nobody was there to ask");
     assert_eq!(device.home.commands(), ["echo canary-of-a-reset"]);
-    let kept = device.home.path().join("kept.jsonl");
+    device.home.caro_ok(&["kv", "set", "colour", "canary-of-an-item"]);
+    let kept = device.home.path().join("kept");
     device.home.caro_ok(&["reset", "--yes", "--export", kept.to_str().expect("a path")]);
-    assert!(fs::read_to_string(&kept).expect("the export").contains("canary-of-a-reset"));
-    fs::remove_file(&kept).expect("removed");
+    let again = caro_tests::Device::new();
+    again.home.caro_ok(&["import", "--all", kept.to_str().expect("a path")]);
+    again.expect_commands(&["echo canary-of-a-reset"]);
+    assert_eq!(again.home.caro_ok(&["kv", "get", "colour"]).trim(), "canary-of-an-item");
+    fs::remove_dir_all(&kept).expect("removed");
     let mut left = Vec::new();
     let mut folders = vec![device.home.path()];
     while let Some(folder) = folders.pop() {

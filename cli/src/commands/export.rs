@@ -56,12 +56,6 @@ pub(crate) struct Export {
     filters: Filters,
 }
 
-/// Writes the whole history to a new file, for keeping.
-pub(crate) fn everything(file: PathBuf) -> Outcome {
-    let filters = Filters::default();
-    Export { format: Some(Format::Jsonl), all: None, output: Some(file), force: false, unique: false, filters }.run()
-}
-
 impl Export {
     pub(crate) fn run(self) -> Outcome {
         if let Some(folder) = &self.all {

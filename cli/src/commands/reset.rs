@@ -18,11 +18,11 @@ use crate::{
 ///
 /// The history, the keys, what was synced and what shells have written and was not taken in yet; with --config the
 /// configuration too. Other devices and the relays keep what they have: caro sync delete-remote empties those, and needs
-/// this device in the account, so use it before. It offers to write the history to a file first, and asks.
+/// this device in the account, so use it before. It offers to write everything to a folder first, and asks.
 #[derive(Args)]
 pub(crate) struct Reset {
-    /// Write the history to this file first, as caro export jsonl does
-    #[arg(long, value_name = "FILE")]
+    /// Write everything to this new folder first, as caro export --all does
+    #[arg(long, value_name = "FOLDER")]
     export: Option<PathBuf>,
     /// Delete the configuration too
     #[arg(long)]
@@ -45,8 +45,8 @@ impl Reset {
                 Err(failure) => say(&format!("what is here cannot be said: {}", failure.message)),
             }
         }
-        if let Some(file) = self.file(known.is_ok())? {
-            super::export::everything(file)?;
+        if let Some(folder) = self.folder(known.is_ok())? {
+            super::export_all::export(&folder)?;
         }
         if !self.yes {
             let typed = ask::line(&format!("Type \"{WORD}\" to go on:"), "--yes does it without asking")?;
@@ -66,12 +66,13 @@ impl Reset {
         Ok(())
     }
 
-    /// Where the history is written to first, if it is.
-    fn file(&self, can_be_read: bool) -> Outcome<Option<PathBuf>> {
+    /// Where everything is written to first, if it is.
+    fn folder(&self, can_be_read: bool) -> Outcome<Option<PathBuf>> {
         if self.export.is_some() || self.yes || !can_be_read {
             return Ok(self.export.clone());
         }
-        let answer = ask::line("Write the history to a file first? Its name, or nothing:", "--export FILE, or --yes")?;
+        let answer =
+            ask::line("Write everything to a folder first? Its name, or nothing:", "--export FOLDER, or --yes")?;
         let name = answer.trim();
         Ok((!name.is_empty()).then(|| PathBuf::from(name)))
     }
