@@ -47,6 +47,9 @@ pub const PAGE_CELLS_MAX: usize = 1024;
 /// Bytes that a relay accepts from a connection before it has authenticated.
 pub const PREAUTH_BYTES_MAX: usize = 4096;
 
+/// Bytes of a device's name, and of its platform. A name that a person gives has 64 letters at most.
+pub const NAME_BYTES_MAX: usize = 256;
+
 /// Devices in one account's list.
 pub const DEVICES_MAX: usize = 64;
 

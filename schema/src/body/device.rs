@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     codec::{DecodeError, within},
     id::{DeviceId, Hash, RelayKey},
+    limits::NAME_BYTES_MAX,
 };
 
 /// A device's name and kind, the newest by stamp being the one shown.
@@ -16,6 +17,16 @@ pub struct Name {
     /// Operating system and processor, such as `linux x86_64`.
     #[serde(rename = "p", default)]
     pub platform: String,
+}
+
+impl Name {
+    /// Checks what must hold for every one.
+    ///
+    /// # Errors
+    /// When the name or the platform is too long.
+    pub fn check(&self) -> Result<(), DecodeError> {
+        within("bytes of a name", self.name.len().max(self.platform.len()), NAME_BYTES_MAX)
+    }
 }
 
 impl std::fmt::Debug for Name {
@@ -97,6 +108,16 @@ pub struct Rename {
     /// What it is to be called.
     #[serde(rename = "n")]
     pub name: String,
+}
+
+impl Rename {
+    /// Checks what must hold for every one.
+    ///
+    /// # Errors
+    /// When the name is too long.
+    pub fn check(&self) -> Result<(), DecodeError> {
+        within("bytes of a name", self.name.len(), NAME_BYTES_MAX)
+    }
 }
 
 impl std::fmt::Debug for Rename {

@@ -385,11 +385,13 @@ impl Account {
             body::kind::RECORD => codec::decode::<Record>(bytes).map(|record| batch.records.push(record)).is_ok(),
             body::kind::DELETE => codec::decode::<Delete>(bytes).map(|delete| batch.deletes.push(delete.id)).is_ok(),
             body::kind::DEVICE_NAME => codec::decode::<Name>(bytes)
+                .ok()
+                .filter(|name| name.check().is_ok())
                 .map(|name| {
                     self.members.note_name(&origin.author, origin.stamp, name);
                     batch.members_changed = true;
                 })
-                .is_ok(),
+                .is_some(),
             body::kind::SET => codec::decode::<Set>(bytes)
                 .ok()
                 .filter(|set| set.check().is_ok())
@@ -433,11 +435,13 @@ impl Account {
                 true
             }
             body::kind::RENAME => codec::decode::<Rename>(bytes)
+                .ok()
+                .filter(|rename| rename.check().is_ok())
                 .map(|rename| {
                     self.members.note_renamed(origin.stamp, rename);
                     batch.members_changed = true;
                 })
-                .is_ok(),
+                .is_some(),
             // Lists are taken where they are placed.
             body::kind::SNAPSHOT => true,
             _ => false,

@@ -6,12 +6,17 @@ use caro_schema::{
     body::device::{Farewell, RelayKeys, Rename},
     id::{DeviceId, Hash, RelayKey},
     ipc::sync::{Device as DeviceLine, DeviceName, RevokedDevice},
+    limits::DEVICES_MAX,
     op::Parent,
     stamp::Stamp,
 };
 
 use super::{Account, DeviceError, Env, Member, Members, state, status::short};
 use crate::step::{Notice, Step};
+
+/// Devices of which something is remembered because others named them. A device may be named before its entry in the key
+/// log is here, so all names count; a member that makes names up fills this and no more.
+const NAMED_MAX: usize = 4 * DEVICES_MAX;
 
 impl Members {
     /// What a device is called: what it or another one said last. Empty where nobody has.
@@ -29,6 +34,9 @@ impl Members {
     /// A device was called something by another one. The newest stamp wins.
     pub(super) fn note_renamed(&mut self, stamp: Stamp, rename: Rename) {
         let known = self.renamed.get(&rename.device);
+        if known.is_none() && self.renamed.len() >= NAMED_MAX {
+            return;
+        }
         if known.is_none_or(|(known, _)| *known < stamp) {
             self.renamed.insert(rename.device, (stamp, rename.name));
         }
@@ -43,6 +51,9 @@ impl Members {
 
     /// Somebody says why a device was revoked. Of several the first one, by stamp, is shown.
     pub(super) fn note_farewell(&mut self, by: DeviceId, stamp: Stamp, farewell: Farewell) {
+        if !self.farewells.contains_key(&farewell.device) && self.farewells.len() >= NAMED_MAX {
+            return;
+        }
         let said = (stamp, by, farewell.why);
         let known = self.farewells.entry(farewell.device).or_insert(said);
         if (said.0, said.1) < (known.0, known.1) {
@@ -59,6 +70,9 @@ impl Members {
             };
             let Some(member) = self.member_mut(device) else { return };
             for (author, seq) in through.into_iter().chain([(parent.author, parent.seq)]) {
+                if !member.has.contains_key(&author) && member.has.len() >= NAMED_MAX {
+                    continue;
+                }
                 let has = member.has.entry(author).or_default();
                 *has = seq.max(*has);
             }
@@ -147,5 +161,31 @@ impl Account {
     /// The key with which this device comes to a relay, as the relay's list has it.
     pub(super) fn own_relay_key(&self, relay: &RelayKey) -> Hash {
         caro_link::proof::device_key_hash(&self.vault.device().relay_static(relay).public())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use caro_schema::body::device::Reason;
+
+    use super::*;
+
+    fn made_up(number: usize) -> DeviceId {
+        DeviceId(*blake3::hash(&number.to_be_bytes()).as_bytes())
+    }
+
+    #[test]
+    fn trap_48_a_member_that_makes_devices_up_is_remembered_so_far_and_no_further() {
+        let mut members = Members::default();
+        let at = |number| Stamp::new(number as u64, 0);
+        for number in 0..4 * NAMED_MAX {
+            members.note_renamed(at(number), Rename { device: made_up(number), name: "a name".to_owned() });
+            let farewell = Farewell { device: made_up(number), why: Reason::Lost };
+            members.note_farewell(made_up(0), at(number), farewell);
+        }
+        assert_eq!((members.renamed.len(), members.farewells.len()), (NAMED_MAX, NAMED_MAX));
+        // Those that are known can be called something else all the same.
+        members.note_renamed(at(9_999_999), Rename { device: made_up(3), name: "another".to_owned() });
+        assert_eq!(members.name_of(&made_up(3)), "another");
     }
 }
