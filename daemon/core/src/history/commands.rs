@@ -5,13 +5,22 @@
 
 use std::hint::black_box;
 
-use super::{arena::Arena, fold, fold::Standing, grow, pool::Pool, revision::Revision, rows::NO_ROW};
+use super::{
+    arena::Arena,
+    fold,
+    fold::{Marks, Standing},
+    grow,
+    pool::Pool,
+    revision::Revision,
+    rows::{NO_ROW, bits_of},
+};
 
 /// Distinct commands by number.
 pub(crate) struct Commands {
     pool: Pool,
     folded: Arena,
     letters: Vec<u64>,
+    pairs: Vec<u128>,
     standing: Vec<Standing>,
     newest: Vec<u32>,
     newest_start_us: Vec<i64>,
@@ -24,6 +33,7 @@ impl Commands {
             pool: Pool::default(),
             folded: Arena::default(),
             letters: Vec::new(),
+            pairs: Vec::new(),
             standing: Vec::new(),
             newest: Vec::new(),
             newest_start_us: Vec::new(),
@@ -38,16 +48,18 @@ impl Commands {
             self.revision.advance();
             let at = self.folded.add(text.len(), |bytes| fold::fold_into(bytes, text));
             debug_assert_eq!(at, place);
-            let letters = fold::letters(self.folded.text(place));
+            let Marks { letters, pairs } = Marks::of(self.folded.text(place));
             let standing = fold::standing(text);
             match self.letters.get_mut(number as usize) {
                 Some(known) => {
                     *known = letters;
+                    self.pairs[number as usize] = pairs;
                     self.standing[number as usize] = standing;
                     self.newest[number as usize] = NO_ROW;
                 }
                 None => {
                     grow::push(&mut self.letters, letters);
+                    grow::push(&mut self.pairs, pairs);
                     grow::push(&mut self.standing, standing);
                     grow::push(&mut self.newest, NO_ROW);
                     grow::push(&mut self.newest_start_us, 0);
@@ -71,6 +83,7 @@ impl Commands {
         self.revision.advance();
         self.folded.wipe(place);
         self.letters[number as usize] = 0;
+        self.pairs[number as usize] = 0;
         self.standing[number as usize] = Standing::default();
         self.newest[number as usize] = NO_ROW;
         if self.pool.pack() {
@@ -132,6 +145,24 @@ impl Commands {
         self.letters[number as usize]
     }
 
+    /// A bit for each of 64 commands, from 64 times `word` on, whose folded text has at least these letters. Where any are
+    /// asked for, no free number has them.
+    pub(crate) fn bits_by_letters(&self, word: usize, letters: u64) -> u64 {
+        let those = &self.letters[word * 64..self.letters.len().min(word * 64 + 64)];
+        bits_of(those, |its| its & letters == letters)
+    }
+
+    /// A bit for each of 64 numbers, from 64 times `word` on, that is not free.
+    pub(crate) fn bits_alive(&self, word: usize) -> u64 {
+        let numbers = word * 64..self.slots().min(word * 64 + 64);
+        numbers.rev().fold(0, |bits, number| bits << 1 | u64::from(self.runs(number as u32) > 0))
+    }
+
+    /// What the folded text has.
+    pub(crate) fn marks(&self, number: u32) -> Marks {
+        Marks { letters: self.letters[number as usize], pairs: self.pairs[number as usize] }
+    }
+
     /// Where its letters stand.
     pub(crate) fn standing(&self, number: u32) -> Standing {
         self.standing[number as usize]
@@ -156,7 +187,9 @@ impl Commands {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        let wide = self.letters.capacity() + self.newest_start_us.capacity() + self.standing.capacity() * 2;
+        let wide = self.letters.capacity()
+            + self.newest_start_us.capacity()
+            + (self.standing.capacity() + self.pairs.capacity()) * 2;
         let columns = wide * size_of::<u64>() + self.newest.capacity() * size_of::<u32>();
         self.pool.memory_bytes() + self.folded.memory_bytes() + columns
     }

@@ -38,6 +38,57 @@ pub(crate) fn letters(folded: &[u8]) -> u64 {
     folded.iter().fold(0, |letters, byte| letters | LETTER[*byte as usize])
 }
 
+/// What a text must have to have another in it, told without reading it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks {
+    /// As [`letters`] gives them.
+    pub(crate) letters: u64,
+    /// As [`pairs`] gives them.
+    pub(crate) pairs: u128,
+}
+
+impl Marks {
+    /// Of a folded text.
+    pub(crate) fn of(folded: &[u8]) -> Self {
+        Self { letters: letters(folded), pairs: pairs(folded) }
+    }
+
+    /// Whether a text with these may have one in it that needs those.
+    pub(crate) fn may_have(self, needed: Self) -> bool {
+        self.letters & needed.letters == needed.letters && self.pairs & needed.pairs == needed.pairs
+    }
+
+    /// Whether the text is of ASCII alone for sure.
+    pub(crate) fn is_ascii(self) -> bool {
+        self.pairs != u128::MAX
+    }
+
+    /// What both have.
+    pub(crate) fn both(self, other: Self) -> Self {
+        Self { letters: self.letters & other.letters, pairs: self.pairs & other.pairs }
+    }
+
+    /// What any of both has.
+    pub(crate) fn any(self, other: Self) -> Self {
+        Self { letters: self.letters | other.letters, pairs: self.pairs | other.pairs }
+    }
+}
+
+/// Which letters stand side by side in a folded text: a bit for each two, which some others have as well. Beyond ASCII any
+/// may: there a letter that was typed is not always the byte that stands there.
+pub(crate) fn pairs(folded: &[u8]) -> u128 {
+    if !folded.is_ascii() {
+        return u128::MAX;
+    }
+    folded.windows(2).fold(0, |pairs, two| pairs | pair(two[0], two[1]))
+}
+
+/// The bit of two letters side by side, both folded.
+pub(crate) fn pair(one: u8, other: u8) -> u128 {
+    // The highest bits of a product hang on all bits of its factor.
+    1 << (u16::from_be_bytes([one, other]).wrapping_mul(0x9e37) >> 9)
+}
+
 /// Where the letters of a text stand, as bits like those of [`letters`]: what a good match is made of.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Standing {
@@ -67,6 +118,18 @@ pub(crate) fn standing(text: &[u8]) -> Standing {
     }
     standing
 }
+
+/// The bits of signs among [`letters`]: of what is ASCII and neither a letter nor a digit.
+pub(crate) const SIGNS: u64 = {
+    let (mut signs, mut byte) = (0, 0u8);
+    while byte < 128 {
+        if !byte.is_ascii_alphanumeric() {
+            signs |= LETTER[byte as usize];
+        }
+        byte += 1;
+    }
+    signs
+};
 
 const OTHER_ASCII: u64 = 1 << 62;
 const BEYOND_ASCII: u64 = 1 << 63;
@@ -132,6 +195,7 @@ mod tests {
             let (from, to) = (from % (text.len() + 1), to % (text.len() + 1));
             let part = letters(&folded[from.min(to)..from.max(to)]);
             prop_assert_eq!(part & !letters(&folded), 0);
+            prop_assert!(Marks::of(&folded).may_have(Marks::of(&folded[from.min(to)..from.max(to)])) || !folded.is_ascii());
         }
     }
 }

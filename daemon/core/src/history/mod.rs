@@ -39,7 +39,7 @@ pub(crate) use commands::Commands;
 pub(crate) use contexts::{Contexts, Words};
 #[cfg(test)]
 pub(crate) use fold::standing;
-pub(crate) use fold::{Standing, fold_char, fold_into, letters};
+pub(crate) use fold::{Marks, SIGNS, Standing, fold_char, fold_into, letters, pair};
 pub(crate) use pool::Pool;
 pub(crate) use revision::Revision;
 use rows::Row;

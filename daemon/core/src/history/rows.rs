@@ -39,12 +39,14 @@ pub(crate) struct Rows {
     free: Vec<u32>,
 }
 
-/// Between when and when some rows started. It may be wider than they are, never narrower: records lie about as they came,
-/// so whoever looks for a time passes over most rows without a look at them.
+/// Between when and when some rows started, and between which contexts. It may be wider than they are, never narrower: records
+/// lie about as they came, so whoever looks for a time or a session passes over most rows without a look at them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) earliest: i64,
     pub(crate) latest: i64,
+    /// The least and the greatest number of a context.
+    pub(crate) contexts: (u32, u32),
 }
 
 /// One record, by the numbers of its texts.
@@ -62,10 +64,8 @@ pub(super) struct Row {
 
 /// The numbers of one row, for who looks through all of them.
 pub(crate) struct Numbers {
-    /// The row.
-    pub(crate) row: u32,
-    /// Of its command; none when the row is free, and then the others mean nothing.
-    pub(crate) command: Option<u32>,
+    /// Of its command; one that no command has when the row is free, and then the others mean nothing.
+    pub(crate) command: u32,
     /// Of its directory.
     pub(crate) directory: u32,
     /// Of its context.
@@ -103,7 +103,7 @@ impl Rows {
         let flag = |has: bool, flag: u8| if has { flag } else { 0 };
         self.ids[at] = row.id;
         self.starts[at] = row.start_us;
-        self.widen(at / 64, row.start_us);
+        self.widen(at / 64, row.start_us, row.context);
         self.commands[at] = row.command;
         self.directories[at] = row.directory;
         self.contexts[at] = row.context;
@@ -119,13 +119,18 @@ impl Rows {
         }
     }
 
-    fn widen(&mut self, word: usize, start_us: i64) {
+    fn widen(&mut self, word: usize, start_us: i64, context: u32) {
         match self.spans.get_mut(word) {
-            Some(Span { earliest, latest }) => {
+            Some(Span { earliest, latest, contexts: (least, greatest) }) => {
                 *earliest = start_us.min(*earliest);
                 *latest = start_us.max(*latest);
+                *least = context.min(*least);
+                *greatest = context.max(*greatest);
             }
-            None => grow::push(&mut self.spans, Span { earliest: start_us, latest: start_us }),
+            None => {
+                let span = Span { earliest: start_us, latest: start_us, contexts: (context, context) };
+                grow::push(&mut self.spans, span);
+            }
         }
     }
 
@@ -179,13 +184,17 @@ impl Rows {
     /// The numbers of some rows, in order.
     pub(crate) fn numbers(&self, part: Range<usize>) -> impl Iterator<Item = Numbers> {
         let Self { commands, directories, contexts, .. } = self;
-        let columns = commands[part.clone()].iter().zip(&directories[part.clone()]).zip(&contexts[part.clone()]);
-        (part.start as u32..).zip(columns).map(|(row, ((command, directory), context))| Numbers {
-            row,
-            command: (*command != NO_COMMAND).then_some(*command),
+        let columns = commands[part.clone()].iter().zip(&directories[part.clone()]).zip(&contexts[part]);
+        columns.map(|((command, directory), context)| Numbers {
+            command: *command,
             directory: *directory,
             context: *context,
         })
+    }
+
+    /// A bit for each of 64 rows, from 64 times `word` on, in a context for which `is` holds. Free rows are among them.
+    pub(crate) fn bits_by_context(&self, word: usize, is: impl Fn(u32) -> bool) -> u64 {
+        bits(&self.contexts, word, is)
     }
 
     /// A bit for each of 64 rows, from 64 times `word` on, that has a command for which `is` holds. `is` is also asked for
@@ -286,6 +295,16 @@ impl Rows {
 }
 
 fn bits<T: Copy>(column: &[T], word: usize, is: impl Fn(T) -> bool) -> u64 {
-    let values = &column[word * 64..column.len().min(word * 64 + 64)];
-    values.iter().enumerate().fold(0, |bits, (at, value)| bits | u64::from(is(*value)) << at)
+    bits_of(&column[word * 64..column.len().min(word * 64 + 64)], is)
+}
+
+/// A bit for each of at most 64 values for which `is` holds. First a byte for each, because processors compare many values
+/// at once but cannot put bits together so.
+pub(super) fn bits_of<T: Copy>(values: &[T], is: impl Fn(T) -> bool) -> u64 {
+    let mut each = [0u8; 64];
+    each.iter_mut().zip(values).for_each(|(each, value)| *each = u8::from(is(*value)));
+    let (eights, _) = each.as_chunks::<8>();
+    // Brings the lowest bits of eight bytes together in one.
+    let packed = eights.iter().map(|eight| u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56);
+    packed.rev().fold(0, |bits, eight| bits << 8 | eight)
 }

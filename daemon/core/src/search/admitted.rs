@@ -8,6 +8,7 @@ use std::ops::Range;
 use caro_schema::ipc::history::{Except, ExitFilter, Filter};
 
 use super::{
+    bits::Bits,
     made::was_made,
     parallel::{in_columns, in_parts},
 };
@@ -42,6 +43,14 @@ impl Runs<'_> {
         }
     }
 
+    /// Whether any run counts of each of 64 commands that ran, from the one with 64 times this number.
+    pub(super) fn ran(self, word: usize) -> u64 {
+        match self {
+            Self::All(_) => u64::MAX,
+            Self::Some(admitted) => admitted.ran.word(word),
+        }
+    }
+
     /// Whether a run counts.
     pub(super) fn admit(self, row: u32) -> bool {
         match self {
@@ -67,6 +76,8 @@ pub(super) struct Admitted {
     bits: Vec<u64>,
     /// What they make of each command. Nothing until somebody asks for [`Admitted::counted`].
     commands: Vec<Counted>,
+    /// Those of which any run is admitted, as soon as they are counted.
+    ran: Bits,
 }
 
 #[derive(Clone, Copy)]
@@ -95,13 +106,21 @@ impl Admitted {
             }
             None => in_parts(history.rows().slots(), |part| sieve.sift(part)).concat(),
         };
-        Self { revision: history.revision().clone(), filter: filter.clone(), bits, commands: Vec::new() }
+        Self {
+            revision: history.revision().clone(),
+            filter: filter.clone(),
+            bits,
+            commands: Vec::new(),
+            ran: Bits::default(),
+        }
     }
 
     /// The same, with what they make of each command. Who lists runs by time needs none of it.
     pub(super) fn counted(mut self, history: &History) -> Self {
         if self.commands.is_empty() {
             self.commands = count(history, &self.bits);
+            let ran = (0u32..).zip(&self.commands).filter(|(_, counted)| counted.runs > 0);
+            self.ran = Bits::of(self.commands.len(), ran.map(|(command, _)| command));
         }
         self
     }
@@ -194,7 +213,7 @@ impl<'a> Sieve<'a> {
     }
 
     fn sift_word(&self, part: Range<usize>) -> u64 {
-        let Span { earliest, latest } = self.rows.span(part.start / 64);
+        let Span { earliest, latest, .. } = self.rows.span(part.start / 64);
         let Filter { since_us, until_us, .. } = self.filter;
         if since_us.is_some_and(|since| latest < since) || until_us.is_some_and(|until| earliest >= until) {
             return 0;

@@ -2,14 +2,20 @@
 
 use caro_schema::ipc::Fault;
 use regex::bytes::{Regex, RegexBuilder};
+use regex_syntax::ParserBuilder;
 
-use super::required;
-use crate::history::fold_char;
+use super::{
+    ascii::{Ascii, TOGETHER},
+    required,
+};
+use crate::history::{Marks, fold_char};
 
 /// An expression.
 pub(super) struct Expression {
     regex: Regex,
-    letters: u64,
+    /// The same for texts of ASCII alone, where that is small.
+    ascii: Option<Ascii>,
+    needs: Marks,
 }
 
 /// Bytes of a compiled regular expression, and of what it remembers while it runs. More would let one keystroke take
@@ -29,12 +35,15 @@ impl Expression {
             .dfa_size_limit(REGEX_BYTES_MAX)
             .build()
             .map_err(|error| Fault::BadPattern { reason: error.to_string() })?;
-        Ok(Self { regex, letters: required::letters_of(text, case_insensitive) })
+        // As the expression itself is read: over bytes.
+        let parsed = ParserBuilder::new().case_insensitive(case_insensitive).utf8(false).build().parse(text).ok();
+        let needs = parsed.as_ref().map_or(Marks::default(), required::marks_of);
+        Ok(Self { regex, ascii: parsed.as_ref().and_then(Ascii::new), needs })
     }
 
-    /// The letters that a text must have.
-    pub(super) fn letters(&self) -> u64 {
-        self.letters
+    /// What a text must have.
+    pub(super) fn needs(&self) -> Marks {
+        self.needs
     }
 
     /// One for a part of the work: it remembers what it has seen, and sharing that costs.
@@ -42,9 +51,31 @@ impl Expression {
         self.regex.clone()
     }
 
-    /// Whether it matches.
-    pub(super) fn is_in(&self, text: &[u8]) -> bool {
-        self.regex.is_match(text)
+    /// Which of some texts it matches, a bit for each of at most 32. With each comes whether it is known to be of ASCII alone.
+    /// `own` is from [`Self::own`].
+    pub(super) fn are_in<'a>(&self, texts: impl Iterator<Item = (&'a [u8], bool)>, own: Option<&Regex>) -> u32 {
+        let regex = own.unwrap_or(&self.regex);
+        let Some(ascii) = &self.ascii else {
+            return texts.zip(0..).fold(0, |bits, ((text, _), at)| bits | u32::from(regex.is_match(text)) << at);
+        };
+        let (mut bits, mut waiting, mut places, mut count) = (0, [&[][..]; TOGETHER], [0; TOGETHER], 0);
+        let told = |waiting, places: &[u32]| {
+            let told = places.iter().zip(ascii.are_in(waiting));
+            told.fold(0, |bits, (at, is_in)| bits | u32::from(is_in) << at)
+        };
+        for ((text, is_ascii), at) in texts.zip(0u32..) {
+            if !is_ascii {
+                bits |= u32::from(regex.is_match(text)) << at;
+                continue;
+            }
+            (waiting[count], places[count]) = (text, at);
+            count += 1;
+            if count == TOGETHER {
+                bits |= told(waiting, &places);
+                count = 0;
+            }
+        }
+        if count == 0 { bits } else { bits | told(waiting, &places[..count]) }
     }
 
     /// Where it matches first, if that is anything.

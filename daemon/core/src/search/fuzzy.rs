@@ -6,8 +6,8 @@
 
 use memchr::memmem;
 
-use super::sit::{Sitting, Stands};
-use crate::history::{Standing, fold_char, letters};
+use super::sit::{Beside, Sitting, Stands};
+use crate::history::{SIGNS, Standing, fold_char, letters, pair};
 
 /// A word.
 pub(super) struct Word {
@@ -22,6 +22,8 @@ pub(super) struct Word {
     mask: u64,
     /// Of each letter.
     bits: Vec<u64>,
+    /// Of each letter but the first: what a text has where it stands next to the one before, and what it is worth there.
+    beside: Vec<(u128, Beside)>,
 }
 
 /// What scoring needs again and again. Made for one part of one search: it holds letters of commands.
@@ -41,7 +43,10 @@ impl Word {
         distinct.sort_unstable();
         distinct.dedup();
         let slots = letters.iter().filter_map(|letter| distinct.binary_search(letter).ok()).map(|slot| slot as u8);
+        let beside = |two: &[char]| (beside(two[0], two[1]), Beside::of(two[0], two[1]));
+        let beside: Vec<(u128, Beside)> = letters.windows(2).map(beside).collect();
         Self {
+            beside,
             slots: slots.collect(),
             distinct_ascii: distinct.iter().map(|letter| u8::try_from(*letter).ok().filter(u8::is_ascii)).collect(),
             ascii: typed.is_ascii().then(|| typed.as_bytes().to_vec()),
@@ -62,17 +67,19 @@ impl Word {
         super::sit::score_max(self.letters.len())
     }
 
-    /// How much less than [`Self::score_max`] a text with this word is worth at least, when its letters stand so.
-    pub(super) fn loss(&self, standing: Standing) -> u32 {
-        if self.mask & !standing.first == 0 {
-            return 0;
-        }
+    /// How much less than [`Self::score_max`] a text with this word is worth at least, when its letters stand so, and side
+    /// by side so.
+    pub(super) fn loss(&self, standing: Standing, pairs: u128) -> u32 {
         let stands = |bits: &u64| match (bits & standing.first != 0, bits & standing.turn != 0) {
+            _ if bits & SIGNS == *bits => Stands::Sign,
             (true, _) => Stands::First,
             (false, true) => Stands::Turn,
             (false, false) => Stands::Within,
         };
-        self.score_max() - super::sit::score_bound(self.bits.iter().map(stands))
+        let Some((first, rest)) = self.bits.split_first() else { return 0 };
+        let beside = |(pair, beside): &(u128, Beside)| (pair & pairs != 0).then_some(*beside);
+        let rest = rest.iter().zip(&self.beside).map(|(bits, pair)| (stands(bits), beside(pair)));
+        self.score_max() - super::sit::score_bound(stands(first), rest)
     }
 
     /// Whether a text that has [`Self::mask`] has the word for sure.
@@ -148,6 +155,14 @@ impl Scorer {
 /// The bits of one letter among [`letters`], folded.
 fn bits_of(letter: char) -> u64 {
     letters(fold_char(letter).encode_utf8(&mut [0; 4]).as_bytes())
+}
+
+/// What a folded text has in which these two letters stand side by side.
+fn beside(one: char, other: char) -> u128 {
+    let (mut before, mut behind) = ([0; 4], [0; 4]);
+    let before = fold_char(one).encode_utf8(&mut before).as_bytes();
+    let behind = fold_char(other).encode_utf8(&mut behind).as_bytes();
+    pair(before[before.len() - 1], behind[0])
 }
 
 /// Whether a letter has a bit of its own among [`letters`]: the bits of k and s also stand for letters beyond ASCII, and

@@ -8,27 +8,27 @@ use caro_schema::{
     ipc::history::{Hits, Order, Window},
 };
 
-use super::{bits::Bits, parallel::in_parts, results::Search};
+use super::{bits::numbers_of, parallel::in_parts, results::Search};
 
 impl Search<'_> {
     /// The rows of a window, and how many there are in all, where every run counts and none is ranked.
     pub(super) fn listing(&self, window: Window) -> Hits {
-        let (rows, slots) = (self.history.rows(), self.history.commands().slots());
+        let rows = self.history.rows();
         let offset = usize::try_from(window.offset).unwrap_or(usize::MAX);
         let wanted = offset.saturating_add(window.limit as usize);
-        let chosen = (!self.pattern.is_everything()).then(|| Bits::of(slots, self.matches.iter().copied()));
+        let chosen = (!self.pattern.is_everything()).then_some(self.matches);
         let (mut top, mut total) = (self.top(wanted), 0);
         for (part, count) in in_parts(rows.slots(), |part| {
             let (mut top, mut count) = (self.top(wanted), 0u64);
             for word in self.words(&part) {
-                let runs = match &chosen {
+                let runs = match chosen {
                     Some(chosen) => self.runs_in(word, |command| chosen.has(command)),
                     None => self.runs_in(word, |_| true),
                 };
                 count += u64::from(runs.count_ones());
                 let Some(floor) = top.floor_time(rows.span(word)).filter(|_| runs != 0) else { continue };
                 let good = rows.bits_by_start(word, |start_us| top.time(start_us) >= floor);
-                for row in rows_of(word, runs & good) {
+                for row in numbers_of(word, runs & good) {
                     top.push(top.key(0, rows.start_us(row), row));
                 }
             }
@@ -44,15 +44,15 @@ impl Search<'_> {
     /// Every run that counts, the newest first. For whoever wants all of them: one pass, where windows one after the other
     /// would each begin from the first row.
     pub(super) fn every_run(&self) -> Vec<RecordId> {
-        let (rows, slots) = (self.history.rows(), self.history.commands().slots());
-        let chosen = (!self.pattern.is_everything()).then(|| Bits::of(slots, self.matches.iter().copied()));
+        let rows = self.history.rows();
+        let chosen = (!self.pattern.is_everything()).then_some(self.matches);
         let mut found: Vec<u32> = in_parts(rows.slots(), |part| {
             let of_word = |word: usize| {
-                let runs = match &chosen {
+                let runs = match chosen {
                     Some(chosen) => self.runs_in(word, |command| chosen.has(command)),
                     None => self.runs_in(word, |_| true),
                 };
-                rows_of(word, runs)
+                numbers_of(word, runs)
             };
             self.words(&part).flat_map(of_word).collect::<Vec<u32>>()
         })
@@ -83,16 +83,6 @@ impl Search<'_> {
         let grows = rows.start_us(part.start as u32) < rows.start_us(last as u32);
         grows != matches!(self.query.order, Order::Oldest)
     }
-}
-
-/// The rows of a word whose bits are set.
-pub(super) fn rows_of(word: usize, bits: u64) -> impl Iterator<Item = u32> {
-    let mut left = bits;
-    std::iter::from_fn(move || {
-        let at = left.trailing_zeros();
-        left &= left.checked_sub(1)?;
-        Some(word as u32 * 64 + at)
-    })
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@
 //! earlier ones are kept, so that taking a letter back costs nothing. What was found for commands that are not there any
 //! more is thrown away.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use super::{
-    parallel::{FETCHED, in_parts},
-    pattern::{Asked, Pattern},
+    bits::{Bits, numbers_of},
+    parallel::{FETCHED, in_parts_of},
+    pattern::{Asked, Candidate, Pattern},
 };
 use crate::history::{Commands, Revision};
 
@@ -22,24 +23,26 @@ pub(super) struct Matches {
 
 struct Found {
     asked: Asked,
-    /// Ascending.
-    numbers: Arc<[u32]>,
+    numbers: Arc<Bits>,
 }
 
-/// Queries that are kept. Each has four bytes for each command that it finds: more would take the memory of a history,
+/// Queries that are kept. Each has a bit for each command: more would be searched for what helps longer than they save,
 /// fewer would forget the line before somebody has taken back a word.
 const KEPT_MAX: usize = 12;
 
+/// Commands of 64 up to which each is looked at by itself: above, all 64 at once take less.
+const FEW: u32 = 12;
+
 impl Matches {
     /// Those that match, starting from what is known.
-    pub(super) fn find(&mut self, commands: &Commands, asked: Asked, pattern: &Pattern) -> Arc<[u32]> {
+    pub(super) fn find(&mut self, commands: &Commands, asked: Asked, pattern: &Pattern) -> Arc<Bits> {
         if self.revision.as_ref() != Some(commands.revision()) {
             self.kept.clear();
             self.revision = Some(commands.revision().clone());
         }
         let numbers = match self.kept.iter().position(|found| found.asked == asked) {
             Some(known) => self.kept.remove(known).numbers,
-            None => self.pick(commands, &asked, pattern),
+            None => Arc::new(self.pick(commands, &asked, pattern)),
         };
         if self.kept.len() == KEPT_MAX {
             self.kept.remove(0);
@@ -49,45 +52,58 @@ impl Matches {
     }
 
     /// Looks at those commands that could match: what the narrowest of the wider queries found, or all there are.
-    fn pick(&self, commands: &Commands, asked: &Asked, pattern: &Pattern) -> Arc<[u32]> {
+    fn pick(&self, commands: &Commands, asked: &Asked, pattern: &Pattern) -> Bits {
         let wider = self.kept.iter().filter(|found| asked.is_narrower(&found.asked));
-        match wider.min_by_key(|found| found.numbers.len()) {
-            Some(found) => pick(commands, pattern, found.numbers.len(), |n| found.numbers[n]),
-            None => pick(commands, pattern, commands.slots(), |n| n as u32),
-        }
+        let among = wider.min_by_key(|found| found.numbers.count()).map(|found| &*found.numbers);
+        let needs = pattern.needs();
+        let by_letters = |word: usize| match (among.map(|among| among.word(word)), needs.letters) {
+            (Some(0), _) => 0,
+            (Some(among), 0) => among,
+            // Letters tell free numbers apart as well: those have none.
+            (Some(among), letters) if among.count_ones() > FEW => among & commands.bits_by_letters(word, letters),
+            (Some(among), letters) => {
+                let those = numbers_of(word, among).filter(|number| commands.letters(*number) & letters == letters);
+                those.fold(0, |bits, number| bits | 1 << (number % 64))
+            }
+            (None, 0) => commands.bits_alive(word),
+            (None, letters) => commands.bits_by_letters(word, letters),
+        };
+        let items = among.map_or(commands.slots(), Bits::count);
+        let parts = in_parts_of(items, commands.slots(), |part| {
+            let words = part.start / 64..part.end.div_ceil(64);
+            if pattern.is_decided_by_marks() {
+                return words.map(by_letters).collect();
+            }
+            let mut numbers = Vec::new();
+            for word in words.clone() {
+                let could_be = |number: &u32| needs.pairs == 0 || commands.marks(*number).may_have(needs);
+                numbers.extend(numbers_of(word, by_letters(word)).filter(could_be));
+            }
+            matching(commands, pattern, &numbers, words)
+        });
+        Bits::from_words(parts.concat())
     }
 }
 
-fn pick(commands: &Commands, pattern: &Pattern, count: usize, candidate: impl Fn(usize) -> u32 + Sync) -> Arc<[u32]> {
-    let (letters, is_decided) = (pattern.letters(), pattern.is_decided_by_letters());
-    let parts = in_parts(count, |part| {
-        let could_be = |number: &u32| commands.letters(*number) & letters == letters && commands.runs(*number) > 0;
-        let mut numbers: Vec<u32> = part.map(&candidate).filter(could_be).collect();
-        if !is_decided {
-            keep_matching(commands, pattern, &mut numbers);
-        }
-        numbers
-    });
-    parts.concat().into()
-}
-
-/// Looks at the texts themselves.
-fn keep_matching(commands: &Commands, pattern: &Pattern, numbers: &mut Vec<u32>) {
+/// Those that match, of these words. Looks at the texts themselves.
+fn matching(commands: &Commands, pattern: &Pattern, numbers: &[u32], words: Range<usize>) -> Vec<u64> {
     let regex = pattern.own_regex();
-    let (mut looked, mut kept) = (0, 0);
-    while looked < numbers.len() {
-        let end = numbers.len().min(looked + FETCHED);
-        for number in &numbers[looked..end] {
+    let mut matching = vec![0; words.len()];
+    let mut candidates = Vec::with_capacity(FETCHED);
+    for batch in numbers.chunks(FETCHED) {
+        for number in batch {
             if regex.is_some() { commands.fetch_text(*number) } else { commands.fetch_folded(*number) }
         }
-        for at in looked..end {
-            let number = numbers[at];
-            if pattern.is_in(commands.text(number), commands.folded(number), regex.as_ref()) {
-                numbers[kept] = number;
-                kept += 1;
-            }
+        candidates.clear();
+        candidates.extend(batch.iter().map(|number| Candidate {
+            marks: commands.marks(*number),
+            text: commands.text(*number),
+            folded: commands.folded(*number),
+        }));
+        for at in numbers_of(0, pattern.are_in(&candidates, regex.as_ref()).into()) {
+            let number = batch[at as usize];
+            matching[number as usize / 64 - words.start] |= 1 << (number % 64);
         }
-        looked = end;
     }
-    numbers.truncate(kept);
+    matching
 }

@@ -5,6 +5,7 @@
 //! total and the same for the same history, query and window: rank, then time, then id.
 
 mod admitted;
+mod ascii;
 mod bits;
 mod details;
 mod expression;
@@ -18,6 +19,7 @@ mod neighbours;
 mod parallel;
 mod part;
 mod pattern;
+mod promises;
 mod rank;
 #[cfg(test)]
 mod reference;

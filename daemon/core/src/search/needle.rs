@@ -5,7 +5,7 @@
 use memchr::memmem::Finder;
 
 use super::fuzzy::is_told_by_mask;
-use crate::history::{Standing, fold_char, letters};
+use crate::history::{Marks, Standing, fold_char, letters};
 
 /// Text to be found.
 pub(super) struct Needle {
@@ -13,7 +13,7 @@ pub(super) struct Needle {
     finder: Box<Finder<'static>>,
     /// Bytes of upper-case letters, and where they are.
     exact: Vec<(usize, u8)>,
-    letters: u64,
+    needs: Marks,
 }
 
 /// How a place in a command fits a word that is looked for.
@@ -41,15 +41,15 @@ impl Needle {
             }
             folded.extend_from_slice(lower.encode_utf8(&mut utf8).as_bytes());
         }
-        Self { letters: letters(&folded), finder: Box::new(Finder::new(&folded).into_owned()), exact }
+        Self { needs: Marks::of(&folded), finder: Box::new(Finder::new(&folded).into_owned()), exact }
     }
 
-    /// The letters that a text must have.
-    pub(super) fn letters(&self) -> u64 {
-        self.letters
+    /// What a text must have.
+    pub(super) fn needs(&self) -> Marks {
+        self.needs
     }
 
-    /// Whether a text that has [`Self::letters`] has it for sure.
+    /// Whether a text that has [`Self::needs`] has it for sure.
     pub(super) fn is_decided_by_letters(&self) -> bool {
         matches!(self.finder.needle(), [letter] if self.exact.is_empty() && is_told_by_mask(*letter))
     }

@@ -3,10 +3,13 @@
 //! A session is a run of a shell on a host. Foreign records have none: those of one host stand together as if they were
 //! one, in the order of their times, but nothing is learnt from what follows what there. Knows rows by their numbers only.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
-use super::{bits::Bits, parallel::in_columns};
-use crate::history::{History, NO_ROW, Rows};
+use super::{
+    bits::{Bits, numbers_of},
+    parallel::in_columns,
+};
+use crate::history::{History, NO_ROW, Rows, Span};
 
 /// The rows around one in its session: so many before it, itself, so many after it, the oldest first.
 pub(super) fn around(history: &History, row: u32, before: usize, after: usize) -> Vec<u32> {
@@ -72,13 +75,40 @@ impl Followers {
     }
 }
 
+/// Some contexts. The rows of a session lie together mostly, so most rows are passed over without a look at them.
+pub(super) struct Chosen {
+    /// Ascending.
+    numbers: Vec<u32>,
+    bits: Bits,
+}
+
+impl Chosen {
+    /// These of so many, ascending.
+    pub(super) fn of(slots: usize, numbers: impl Iterator<Item = u32>) -> Self {
+        let numbers: Vec<u32> = numbers.collect();
+        Self { bits: Bits::of(slots, numbers.iter().copied()), numbers }
+    }
+
+    /// Their rows, in a part of all that begins at a multiple of 64.
+    pub(super) fn rows(&self, rows: &Rows, part: Range<usize>) -> impl Iterator<Item = u32> {
+        let words = (part.start / 64..part.end.div_ceil(64)).filter(|word| self.may_be_in(rows.span(*word)));
+        let in_word = |word: usize| numbers_of(word, rows.bits_by_context(word, |context| self.bits.has(context)));
+        words.flat_map(in_word).filter(|row| rows.command(*row).is_some())
+    }
+
+    fn may_be_in(&self, Span { contexts: (least, greatest), .. }: Span) -> bool {
+        let at = self.numbers.partition_point(|number| *number < least);
+        self.numbers.get(at).is_some_and(|number| *number <= greatest)
+    }
+}
+
 /// Some runs of a command, by context and then by time.
 struct Runs {
     rows: Vec<u32>,
     /// For each context that has any, where its runs begin and end.
     ranges: BTreeMap<u32, (u32, u32)>,
-    /// Those contexts: a look at this is all that most rows cost.
-    has_runs: Bits,
+    /// Those contexts.
+    has_runs: Chosen,
 }
 
 impl Runs {
@@ -89,7 +119,8 @@ impl Runs {
             contexts.host_and_session(rows.context(*row)).is_some_and(|(_, session)| Some(session) != no_session)
         };
         let mut runs: Vec<u32> = in_columns(rows.slots(), |part| {
-            let runs = rows.numbers(part).filter(|run| run.command == Some(command)).map(|run| run.row);
+            let words = part.start / 64..part.end.div_ceil(64);
+            let runs = words.flat_map(|word| numbers_of(word, rows.bits_by_command(word, |other| other == command)));
             runs.filter(is_recorded).collect::<Vec<_>>()
         })
         .concat();
@@ -101,7 +132,7 @@ impl Runs {
         for (at, row) in (0u32..).zip(&runs) {
             ranges.entry(rows.context(*row)).or_insert((at, at)).1 = at + 1;
         }
-        let has_runs = Bits::of(contexts.slots(), ranges.keys().copied());
+        let has_runs = Chosen::of(contexts.slots(), ranges.keys().copied());
         Self { rows: runs, ranges, has_runs }
     }
 
@@ -109,8 +140,7 @@ impl Runs {
     fn next(&self, rows: &Rows) -> impl Iterator<Item = u32> {
         let parts = in_columns(rows.slots(), |part| {
             let mut next = vec![NO_ROW; self.rows.len()];
-            let those = rows.numbers(part).filter(|other| self.has_runs.has(other.context) && other.command.is_some());
-            for row in those.map(|other| other.row) {
+            for row in self.has_runs.rows(rows, part) {
                 if let Some(run) = self.run_before(rows, row) {
                     keep_earlier(rows, &mut next[run], row);
                 }

@@ -22,6 +22,11 @@ pub(super) fn in_parts<R: Send>(count: usize, work: impl Fn(Range<usize>) -> R +
     if count < SHARED_FROM { vec![work(0..count)] } else { shared(count, work) }
 }
 
+/// The same where no more than so many of all items have to be looked at.
+pub(super) fn in_parts_of<R: Send>(items: usize, count: usize, work: impl Fn(Range<usize>) -> R + Sync) -> Vec<R> {
+    if items < SHARED_FROM { vec![work(0..count)] } else { shared(count, work) }
+}
+
 /// The same, whatever the count: for work that takes long for each item.
 pub(super) fn shared<R: Send>(count: usize, work: impl Fn(Range<usize>) -> R + Sync) -> Vec<R> {
     split(count, (rayon::current_num_threads() * 2).min(PARTS_MAX), work)

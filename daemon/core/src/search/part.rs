@@ -6,7 +6,7 @@ use super::{
     fuzzy::{Scorer, Word},
     needle::{Fit, Needle},
 };
-use crate::history::Standing;
+use crate::history::{Marks, Standing};
 
 /// A word.
 pub(super) struct Part {
@@ -34,6 +34,23 @@ const WORD: u32 = 16;
 /// What a letter that stands as it was typed is worth: about what a loose one in its place is. It counts only
 /// where a word as it stands and one with loose letters are alternatives to each other.
 const LETTER: u32 = 20;
+
+impl What {
+    fn needs(&self) -> Marks {
+        match self {
+            Self::Loose(word) => Marks { letters: word.mask(), pairs: 0 },
+            Self::Exact(needle) | Self::Start(needle) | Self::End(needle) | Self::Whole(needle) => needle.needs(),
+        }
+    }
+
+    fn is_decided_by_marks(&self) -> bool {
+        match self {
+            Self::Loose(word) => word.is_decided_by_letters(),
+            Self::Exact(needle) => needle.is_decided_by_letters(),
+            Self::Start(_) | Self::End(_) | Self::Whole(_) => false,
+        }
+    }
+}
 
 impl Part {
     /// From a term.
@@ -64,23 +81,14 @@ impl Part {
         }
     }
 
-    /// The letters that a text must have for it to hold.
-    pub(super) fn letters(&self) -> u64 {
-        match &self.what {
-            _ if self.negated => 0,
-            What::Loose(word) => word.mask(),
-            What::Exact(needle) | What::Start(needle) | What::End(needle) | What::Whole(needle) => needle.letters(),
-        }
+    /// What a text must have for it to hold.
+    pub(super) fn needs(&self) -> Marks {
+        if self.negated { Marks::default() } else { self.what.needs() }
     }
 
-    /// Whether a text that has [`Self::letters`] has it for sure.
-    pub(super) fn is_decided_by_letters(&self) -> bool {
-        match &self.what {
-            _ if self.negated => false,
-            What::Loose(word) => word.is_decided_by_letters(),
-            What::Exact(needle) => needle.is_decided_by_letters(),
-            What::Start(_) | What::End(_) | What::Whole(_) => false,
-        }
+    /// Whether a text that has [`Self::needs`] has it for sure.
+    pub(super) fn is_decided_by_marks(&self) -> bool {
+        !self.negated && self.what.is_decided_by_marks()
     }
 
     /// How much work it is to look, at a guess: what is quick and seldom holds comes first.
@@ -93,14 +101,16 @@ impl Part {
     }
 
     /// Whether it holds.
-    pub(super) fn is_in(&self, text: &[u8], folded: &[u8]) -> bool {
-        let is_there = match &self.what {
-            What::Loose(word) => word.is_in(text, folded),
-            What::Exact(needle) => needle.is_in(text, folded),
-            What::Start(needle) => needle.begins(text, folded),
-            What::End(needle) => needle.ends(text, folded),
-            What::Whole(needle) => needle.len() == folded.len() && needle.begins(text, folded),
-        };
+    pub(super) fn is_in(&self, marks: Marks, text: &[u8], folded: &[u8]) -> bool {
+        let is_there = marks.may_have(self.what.needs())
+            && (self.what.is_decided_by_marks()
+                || match &self.what {
+                    What::Loose(word) => word.is_in(text, folded),
+                    What::Exact(needle) => needle.is_in(text, folded),
+                    What::Start(needle) => needle.begins(text, folded),
+                    What::End(needle) => needle.ends(text, folded),
+                    What::Whole(needle) => needle.len() == folded.len() && needle.begins(text, folded),
+                });
         is_there != self.negated
     }
 
@@ -113,11 +123,11 @@ impl Part {
         }
     }
 
-    /// How much less than [`Self::quality_max`] it is worth at least in a text whose letters stand so.
-    pub(super) fn loss(&self, standing: Standing) -> u32 {
+    /// How much less than [`Self::quality_max`] it is worth at least in a text whose letters stand so, and side by side so.
+    pub(super) fn loss(&self, standing: Standing, pairs: u128) -> u32 {
         match &self.what {
             _ if self.negated => 0,
-            What::Loose(word) => word.loss(standing),
+            What::Loose(word) => word.loss(standing, pairs),
             // In the middle of a word, wherever it is.
             What::Exact(needle) | What::End(needle) if !needle.may_begin_a_word(standing) => START,
             What::Exact(_) | What::End(_) | What::Start(_) | What::Whole(_) => 0,

@@ -1,7 +1,7 @@
 //! What was typed, ready to be compared with commands: does one match, how well, and where.
 //!
 //! Words that must all hold, some of them alternatives to each other; or a regular expression. Knows single commands
-//! only. Whoever has many to compare first asks for [`Pattern::letters`], which rules most out, and for
+//! only. Whoever has many to compare first asks for [`Pattern::needs`], which rules most out, and for
 //! [`Asked::is_narrower`], which may rule out all that an earlier query did not find.
 
 use std::collections::BTreeSet;
@@ -19,15 +19,24 @@ use super::{
     narrow::{self, Group},
     part::{LOOSE_LETTERS_MAX, Part},
 };
-use crate::history::{Standing, fold_into};
+use crate::history::{Marks, Standing, fold_into};
 
 /// What was typed.
 pub(super) struct Pattern {
     kind: Kind,
-    letters: u64,
-    is_decided_by_letters: bool,
+    needs: Marks,
+    is_decided_by_marks: bool,
     /// All of it, folded: a command that is just this is the best there can be.
     whole: Vec<u8>,
+}
+
+/// A command that could match.
+#[derive(Clone, Copy)]
+pub(super) struct Candidate<'a> {
+    /// Of the folded text.
+    pub(super) marks: Marks,
+    pub(super) text: &'a [u8],
+    pub(super) folded: &'a [u8],
 }
 
 enum Kind {
@@ -131,9 +140,9 @@ impl Pattern {
                 Kind::Words(words)
             }
         };
-        let letters = match &kind {
-            Kind::Words(words) => words.iter().fold(0, |letters, word| letters | word.letters()),
-            Kind::Regex(expression) => expression.letters(),
+        let needs = match &kind {
+            Kind::Words(words) => words.iter().fold(Marks::default(), |needs, word| needs.any(word.needs())),
+            Kind::Regex(expression) => expression.needs(),
         };
         let mut whole = Vec::new();
         match asked {
@@ -143,21 +152,21 @@ impl Pattern {
             }
             _ => fold_into(&mut whole, query.text.trim().as_bytes()),
         }
-        let is_decided_by_letters = match &kind {
-            Kind::Words(words) => words.iter().all(Alternatives::is_decided_by_letters),
+        let is_decided_by_marks = match &kind {
+            Kind::Words(words) => words.iter().all(Alternatives::is_decided_by_marks),
             Kind::Regex(_) => false,
         };
-        Ok(Self { kind, letters, is_decided_by_letters, whole })
+        Ok(Self { kind, needs, is_decided_by_marks, whole })
     }
 
-    /// The letters that a command must have.
-    pub(super) fn letters(&self) -> u64 {
-        self.letters
+    /// What a command must have.
+    pub(super) fn needs(&self) -> Marks {
+        self.needs
     }
 
-    /// Whether a command that has these letters matches for sure.
-    pub(super) fn is_decided_by_letters(&self) -> bool {
-        self.is_decided_by_letters
+    /// Whether a command that has all that matches for sure.
+    pub(super) fn is_decided_by_marks(&self) -> bool {
+        self.is_decided_by_marks
     }
 
     /// Whether nothing was asked for, so that everything matches.
@@ -173,12 +182,18 @@ impl Pattern {
         }
     }
 
-    /// Whether a command matches. `regex` is from [`Self::own_regex`].
-    pub(super) fn is_in(&self, text: &[u8], folded: &[u8], regex: Option<&Regex>) -> bool {
-        match (&self.kind, regex) {
-            (Kind::Words(words), _) => words.iter().all(|word| word.is_in(text, folded)),
-            (Kind::Regex(_), Some(own)) => own.is_match(text),
-            (Kind::Regex(shared), None) => shared.is_in(text),
+    /// Which of some commands match, a bit for each of at most 32. `regex` is from [`Self::own_regex`].
+    pub(super) fn are_in(&self, commands: &[Candidate<'_>], regex: Option<&Regex>) -> u32 {
+        match &self.kind {
+            Kind::Words(words) => {
+                let is_in = |Candidate { marks, text, folded }: &Candidate<'_>| {
+                    words.iter().all(|word| word.is_in(*marks, text, folded))
+                };
+                commands.iter().rev().fold(0, |bits, command| bits << 1 | u32::from(is_in(command)))
+            }
+            Kind::Regex(expression) => {
+                expression.are_in(commands.iter().map(|command| (command.text, command.marks.is_ascii())), regex)
+            }
         }
     }
 
@@ -190,11 +205,12 @@ impl Pattern {
         }
     }
 
-    /// How much less than [`Self::quality_max`] a command is worth at least, by where its letters stand and its length.
-    pub(super) fn loss(&self, standing: Standing, len: usize) -> u32 {
+    /// How much less than [`Self::quality_max`] a command is worth at least, by where its letters stand, which of them side
+    /// by side, and its length.
+    pub(super) fn loss(&self, standing: Standing, pairs: u128, len: usize) -> u32 {
         match &self.kind {
             Kind::Words(words) if !words.is_empty() => {
-                let loss: u32 = words.iter().map(|word| word.loss(standing)).sum();
+                let loss: u32 = words.iter().map(|word| word.loss(standing, pairs)).sum();
                 loss + if len == self.whole.len() { 0 } else { WHOLE }
             }
             _ => 0,
@@ -231,32 +247,32 @@ impl Alternatives {
         Self(group.iter().map(part).collect())
     }
 
-    fn is_decided_by_letters(&self) -> bool {
-        matches!(&self.0[..], [only] if only.is_decided_by_letters())
+    fn is_decided_by_marks(&self) -> bool {
+        matches!(&self.0[..], [only] if only.is_decided_by_marks())
     }
 
     fn effort(&self) -> usize {
         self.0.iter().map(Part::effort).sum()
     }
 
-    /// The letters that all of them need.
-    fn letters(&self) -> u64 {
-        self.0.iter().map(Part::letters).reduce(|all, part| all & part).unwrap_or(0)
+    /// What all of them need.
+    fn needs(&self) -> Marks {
+        self.0.iter().map(Part::needs).reduce(Marks::both).unwrap_or_default()
     }
 
-    fn is_in(&self, text: &[u8], folded: &[u8]) -> bool {
-        self.0.iter().any(|part| part.is_in(text, folded))
+    fn is_in(&self, marks: Marks, text: &[u8], folded: &[u8]) -> bool {
+        self.0.iter().any(|part| part.is_in(marks, text, folded))
     }
 
     fn quality_max(&self) -> u32 {
         self.0.iter().map(Part::quality_max).max().unwrap_or(0)
     }
 
-    fn loss(&self, standing: Standing) -> u32 {
+    fn loss(&self, standing: Standing, pairs: u128) -> u32 {
         match &self.0[..] {
-            [only] => only.loss(standing),
+            [only] => only.loss(standing, pairs),
             parts => {
-                let most = parts.iter().map(|part| part.quality_max() - part.loss(standing)).max();
+                let most = parts.iter().map(|part| part.quality_max() - part.loss(standing, pairs)).max();
                 self.quality_max() - most.unwrap_or(0)
             }
         }
@@ -266,14 +282,16 @@ impl Alternatives {
         match &self.0[..] {
             [only] => only.quality(text, folded, scorer),
             parts => {
-                let those = parts.iter().filter(|part| part.is_in(text, folded));
+                let marks = Marks::of(folded);
+                let those = parts.iter().filter(|part| part.is_in(marks, text, folded));
                 those.map(|part| part.quality(text, folded, scorer)).max().unwrap_or(0)
             }
         }
     }
 
     fn ranges(&self, text: &[u8], folded: &[u8], scorer: &mut Scorer) -> Vec<(u32, u32)> {
-        let those = self.0.iter().filter(|part| part.is_in(text, folded));
+        let marks = Marks::of(folded);
+        let those = self.0.iter().filter(|part| part.is_in(marks, text, folded));
         those.flat_map(|part| part.ranges(text, folded, scorer)).collect()
     }
 }
@@ -312,9 +330,10 @@ mod tests {
             let pattern = Pattern::new(&query, &asked(&query).expect("short")).expect("no expression");
             let mut folded = Vec::new();
             fold_into(&mut folded, text.as_bytes());
-            if pattern.is_in(text.as_bytes(), &folded, None) {
+            let marks = Marks::of(&folded);
+            if pattern.are_in(&[Candidate { marks, text: text.as_bytes(), folded: &folded }], None) == 1 {
                 let quality = pattern.quality(text.as_bytes(), &folded, &mut Scorer::new());
-                let loss = pattern.loss(standing(text.as_bytes()), text.len());
+                let loss = pattern.loss(standing(text.as_bytes()), marks.pairs, text.len());
                 prop_assert!(quality + loss <= pattern.quality_max());
             }
         }

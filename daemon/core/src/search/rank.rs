@@ -7,7 +7,10 @@
 
 use caro_schema::ipc::history::Place;
 
-use super::{neighbours::Followers, parallel::in_columns};
+use super::{
+    neighbours::{Chosen, Followers},
+    parallel::in_columns,
+};
 use crate::history::{History, NO_ROW, Numbers, Revision, Rows};
 
 /// Points for a command that started this very minute; one less for each doubling of the minutes since. After thirty
@@ -123,28 +126,27 @@ fn points(history: &History, place: &Place) -> Vec<u8> {
 
 /// Where each command ran, in flags, and the newest row of the session.
 fn here(history: &History, place: &Place) -> (Vec<u8>, u32) {
-    let rows = history.rows();
+    let (rows, slots) = (history.rows(), history.commands().slots());
     let contexts = flags_of_contexts(history, place);
     let here = (!place.directory.is_empty()).then(|| history.directories().find(&place.directory)).flatten();
     let parts = in_columns(rows.slots(), |part| {
-        let mut flags = vec![0u8; history.commands().slots()];
-        let mut newest = NO_ROW;
-        for Numbers { row, command, directory, context } in rows.numbers(part) {
-            let context = contexts[context as usize];
-            let flag = context | if here == Some(directory) { IN_DIRECTORY } else { 0 };
-            let Some(command) = command else { continue };
-            flags[command as usize] |= flag;
-            if context & IN_SESSION != 0 {
-                newest = newer(rows, newest, row);
-            }
+        // One more: that of rows that are free, which have a number that no command has.
+        let mut flags = vec![0u8; slots + 1];
+        for Numbers { command, directory, context } in rows.numbers(part) {
+            let in_directory = if here == Some(directory) { IN_DIRECTORY } else { 0 };
+            flags[(command as usize).min(slots)] |= contexts[context as usize] | in_directory;
         }
-        (flags, newest)
+        flags.truncate(slots);
+        flags
     });
-    let both = |(mut all, newest): (Vec<u8>, u32), (part, other): (Vec<u8>, u32)| {
+    let both = |mut all: Vec<u8>, part: Vec<u8>| {
         all.iter_mut().zip(part).for_each(|(all, part)| *all |= part);
-        (all, newer(rows, newest, other))
+        all
     };
-    parts.into_iter().reduce(both).unwrap_or((Vec::new(), NO_ROW))
+    let of_session = (0u32..).zip(&contexts).filter(|(_, flags)| **flags & IN_SESSION != 0);
+    let of_session = Chosen::of(contexts.len(), of_session.map(|(context, _)| context));
+    let newest = of_session.rows(rows, 0..rows.slots()).fold(NO_ROW, |newest, row| newer(rows, newest, row));
+    (parts.into_iter().reduce(both).unwrap_or_default(), newest)
 }
 
 fn newer(rows: &Rows, one: u32, other: u32) -> u32 {

@@ -9,11 +9,11 @@ use caro_schema::ipc::history::{Hit, Hits, Order, Query, Window};
 
 use super::{
     admitted::Runs,
-    bits::Few,
+    bits::{Bits, Few, numbers_of},
     fuzzy::Scorer,
-    listing::rows_of,
-    parallel::{FETCHED, SHARED_FROM, in_parts, shared},
+    parallel::{FETCHED, SHARED_FROM, in_parts, in_parts_of, shared},
     pattern::Pattern,
+    promises::{Promise, Promises},
     rank::{Near, POINTS_MAX, lately, often},
     top::{Key, Top},
 };
@@ -27,13 +27,9 @@ pub(super) struct Search<'a> {
     pub(super) runs: Runs<'a>,
     /// When matches are ranked.
     pub(super) near: Option<&'a Near>,
-    /// The numbers of the commands that match, ascending.
-    pub(super) matches: &'a [u32],
+    /// The numbers of the commands that match.
+    pub(super) matches: &'a Bits,
 }
-
-/// Commands that are scored before it is looked whether more have to be; the next time twice as many. More would score
-/// too many in vain, fewer would share the work badly.
-const ROUND: usize = 2048;
 
 impl Search<'_> {
     /// The rows of a window, and how many there are in all, where commands are compared first.
@@ -57,15 +53,21 @@ impl Search<'_> {
     }
 
     fn total(&self) -> u64 {
-        // Whatever matches has run.
-        if self.query.unique && matches!(self.runs, Runs::All(_)) {
-            return self.matches.len() as u64;
+        let matching = (0..self.history.commands().slots().div_ceil(64)).map(|word| (word, self.matching(word)));
+        match (self.query.unique, self.runs) {
+            // Whatever matches has run.
+            (true, Runs::All(_)) => self.matches.count() as u64,
+            (true, Runs::Some(_)) => matching.map(|(_, bits)| u64::from(bits.count_ones())).sum(),
+            (false, runs) => {
+                let numbers = matching.flat_map(|(word, bits)| numbers_of(word, bits));
+                numbers.map(|number| u64::from(runs.count(number))).sum()
+            }
         }
-        let each = |number: &u32| {
-            let runs = self.runs.count(*number);
-            u64::from(if self.query.unique { runs.min(1) } else { runs })
-        };
-        self.matches.iter().map(each).sum()
+    }
+
+    /// A bit for each of 64 commands that matches and of which a run counts.
+    fn matching(&self, word: usize) -> u64 {
+        self.matches.word(word) & self.runs.ran(word)
     }
 
     fn hit(&self, key: &Key, scorer: &mut Scorer) -> Hit {
@@ -107,10 +109,11 @@ impl Search<'_> {
             Some(near) => self.best_ranked(wanted, near),
             None => {
                 let mut top = self.top(wanted);
-                for part in in_parts(self.matches.len(), |part| {
+                for part in in_parts_of(self.matches.count(), self.history.commands().slots(), |part| {
                     let mut top = self.top(wanted);
-                    for number in self.matches[part].iter().filter(|number| self.runs.count(**number) > 0) {
-                        let (row, start_us) = self.runs.newest(*number);
+                    let words = part.start / 64..part.end.div_ceil(64);
+                    for number in words.flat_map(|word| numbers_of(word, self.matching(word))) {
+                        let (row, start_us) = self.runs.newest(number);
                         top.push(top.key(0, start_us, row));
                     }
                     top
@@ -125,10 +128,9 @@ impl Search<'_> {
     /// Scores commands from those that promise most on, until no other can come before what was found.
     fn best_ranked(&self, wanted: usize, near: &Near) -> Top<'_> {
         let mut top = self.top(wanted);
-        let promises = self.promises(near);
-        let mut levels = Levels::of(&promises);
-        while let Some(level) = levels.next(|promise| top.could_take(self.rank_max(promise))) {
-            for (number, rank) in self.score(&promises, &level, top.floor(), near) {
+        let mut promises = self.promises(near);
+        while let Some(chosen) = promises.next(|promise| top.could_take(self.rank_max(promise))) {
+            for (number, rank) in self.score(&chosen, near) {
                 let (row, start_us) = self.runs.newest(number);
                 top.push(top.key(rank, start_us, row));
             }
@@ -143,30 +145,25 @@ impl Search<'_> {
         lately(self.query.place.now_us, start_us) + often(runs) + near.points(number)
     }
 
-    /// What each match could be worth: its points, and how little it must lose by where its letters stand. [`NEVER_RAN`]
-    /// for those of which no run counts.
-    fn promises(&self, near: &Near) -> Vec<u8> {
+    /// What each match could be worth: its points, and how little it must lose by where its letters stand.
+    fn promises(&self, near: &Near) -> Promises {
         let commands = self.history.commands();
-        let promise = |number: &u32| {
-            if self.runs.count(*number) == 0 {
-                return NEVER_RAN;
-            }
-            let loss = self.pattern.loss(commands.standing(*number), commands.text_len(*number));
-            (self.points(*number, near) + LOSS_MAX - loss.min(LOSS_MAX)) as u8
+        let promise = |number: u32| {
+            let (standing, pairs) = (commands.standing(number), commands.marks(number).pairs);
+            let loss = self.pattern.loss(standing, pairs, commands.text_len(number));
+            (PROMISE_MIN + self.points(number, near) + LOSS_MAX - loss.min(LOSS_MAX)) as Promise
         };
-        in_parts(self.matches.len(), |part| self.matches[part].iter().map(promise).collect::<Vec<u8>>()).concat()
+        Promises::of(commands.slots(), self.matches, |word| self.runs.ran(word), promise)
     }
 
     /// The greatest rank of a command that promises so much.
-    fn rank_max(&self, promise: u8) -> u32 {
-        (u32::from(promise) + self.pattern.quality_max()).saturating_sub(LOSS_MAX)
+    fn rank_max(&self, promise: Promise) -> u32 {
+        (u32::from(promise) + self.pattern.quality_max()).saturating_sub(PROMISE_MIN + LOSS_MAX)
     }
 
-    /// The ranks of the matches whose promises are on a level, without those that could not come before `floor`.
-    fn score(&self, promises: &[u8], level: &Range<u8>, floor: u32, near: &Near) -> Vec<(u32, u32)> {
+    /// The ranks of these matches.
+    fn score(&self, chosen: &[u32], near: &Near) -> Vec<(u32, u32)> {
         let commands = self.history.commands();
-        let is_wanted = |at: &usize| level.contains(&promises[*at]) && self.rank_max(promises[*at]) >= floor;
-        let chosen: Vec<u32> = (0..promises.len()).filter(is_wanted).map(|at| self.matches[at]).collect();
         let score = |part: Range<usize>| {
             let mut scorer = Scorer::new();
             let mut ranks = Vec::with_capacity(part.len());
@@ -191,10 +188,11 @@ impl Search<'_> {
         for part in in_parts(rows.slots(), |part| {
             let mut top = self.top(wanted);
             for word in self.words(&part) {
-                if !top.could_take(bases.max + lately(now_us, rows.span(word).latest)) {
+                let latest = rows.span(word).latest;
+                if !top.could_take_until(bases.max + lately(now_us, latest), latest) {
                     continue;
                 }
-                for row in rows_of(word, self.runs_in(word, |command| bases.few.may_have(command))) {
+                for row in numbers_of(word, self.runs_in(word, |command| bases.few.may_have(command))) {
                     let Some(base) = rows.command(row).and_then(|command| bases.find(command)) else { continue };
                     let start_us = rows.start_us(row);
                     top.push(top.key(base + lately(now_us, start_us), start_us, row));
@@ -208,54 +206,14 @@ impl Search<'_> {
     }
 }
 
-/// No run of this command counts.
-const NEVER_RAN: u8 = u8::MAX;
-
 /// What a match may lose by where its letters stand, as far as it is told apart. Beyond this all are looked at together,
 /// which is late enough.
 const LOSS_MAX: u32 = 200;
 
-/// Promises are below this.
-const PROMISES: usize = (POINTS_MAX + LOSS_MAX) as usize + 1;
+/// What the least match promises: those that are none promise nothing.
+const PROMISE_MIN: u32 = 1;
 
-// So that a promise fits into a byte beside the one that is none.
-const _: () = assert!(PROMISES <= NEVER_RAN as usize);
-
-/// How many commands there are of each promise, and which have been looked at.
-struct Levels {
-    counts: [usize; PROMISES],
-    /// Those with as great a promise or a greater one have been.
-    done: u8,
-    round: usize,
-}
-
-impl Levels {
-    fn of(promises: &[u8]) -> Self {
-        let mut counts = [0; PROMISES];
-        for promise in promises {
-            if let Some(count) = counts.get_mut(*promise as usize) {
-                *count += 1;
-            }
-        }
-        Self { counts, done: PROMISES as u8, round: ROUND }
-    }
-
-    /// The next promises to look at, while the greatest of them could bring something.
-    fn next(&mut self, could_take: impl Fn(u8) -> bool) -> Option<Range<u8>> {
-        let greatest = (0..self.done).rev().find(|promise| self.counts[*promise as usize] > 0)?;
-        if !could_take(greatest) {
-            return None;
-        }
-        let (mut from, mut count) = (greatest, self.counts[greatest as usize]);
-        while from > 0 && count < self.round {
-            from -= 1;
-            count += self.counts[from as usize];
-        }
-        self.done = from;
-        self.round *= 2;
-        Some(from..greatest + 1)
-    }
-}
+const _: () = assert!(PROMISE_MIN + POINTS_MAX + LOSS_MAX <= Promise::MAX as u32, "a promise is a byte");
 
 /// What a run of some commands is worth but for its time.
 struct Bases {

@@ -35,27 +35,59 @@ pub(super) fn score_max(letters: usize) -> u32 {
 /// The best place that a letter of a word has in a text.
 #[derive(Clone, Copy)]
 pub(super) enum Stands {
-    /// At the beginning of a word, or it is a sign.
+    /// At the beginning of a word.
     First,
+    /// It is a sign, and so is each of its places.
+    Sign,
     /// At a change within a word.
     Turn,
     /// Neither.
     Within,
 }
 
-/// What no text can be worth more than when the letters of a word have no better places.
-pub(super) fn score_bound(letters: impl Iterator<Item = Stands>) -> u32 {
-    let mut places = letters.map(|stands| match stands {
-        Stands::First => BEHIND_BLANK,
-        Stands::Turn => CHANGE,
-        Stands::Within => 0,
-    });
-    let Some(first) = places.next() else { return 0 };
-    let (mut bound, mut row) = (LETTER + first * FIRST_TIMES, first);
-    for place in places {
-        // As if it were next to the one before, in the best row that there can be.
-        row = row.max(place);
-        bound += LETTER + row.max(NEXT);
+impl Stands {
+    fn worth(self) -> u32 {
+        match self {
+            Self::First => BEHIND_BLANK,
+            Self::Sign => SIGN,
+            Self::Turn => CHANGE,
+            Self::Within => 0,
+        }
+    }
+}
+
+/// What a letter of a word can be worth next to the one before it: both were typed, so the place is known but for the case
+/// of letters.
+#[derive(Clone, Copy)]
+pub(super) struct Beside {
+    worth: u32,
+}
+
+impl Beside {
+    /// Of two letters that follow each other.
+    pub(super) fn of(before: char, letter: char) -> Self {
+        let worth = bonus(Some(before), letter);
+        // A small letter also finds its capital, which may be a change.
+        Self { worth: if is_of_word(before) && is_of_word(letter) { worth.max(CHANGE) } else { worth } }
+    }
+}
+
+/// What no text can be worth more than when the letters of a word have no better places, and those behind the first stand
+/// next to the one before only where that is said.
+pub(super) fn score_bound(first: Stands, rest: impl Iterator<Item = (Stands, Option<Beside>)>) -> u32 {
+    let mut row = first.worth();
+    let mut bound = LETTER + row * FIRST_TIMES;
+    for (stands, beside) in rest {
+        // The least gap is one letter, and a row begins.
+        let own = stands.worth();
+        let apart = bound + LETTER + own - GAP;
+        let Some(Beside { worth }) = beside else {
+            (bound, row) = (apart, own);
+            continue;
+        };
+        let together = bound + LETTER + worth.max(row).max(NEXT);
+        row = if worth >= BEHIND_SIGN { row.max(worth) } else { row }.max(own);
+        bound = apart.max(together);
     }
     bound
 }
@@ -265,7 +297,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        history::standing,
+        history::{Marks, standing},
         search::fuzzy::{Scorer, Word},
     };
 
@@ -315,9 +347,10 @@ mod tests {
             let (letters, units): (Vec<char>, Vec<char>) = (word.chars().collect(), text.chars().collect());
             let (score, ranges) = sits(&word, &text);
             prop_assert_eq!(score, best(&letters, &units).unwrap_or(0));
-            prop_assert!(score <= score_max(letters.len()) - Word::new(&word).loss(standing(text.as_bytes())));
             let mut folded = Vec::new();
             crate::history::fold_into(&mut folded, text.as_bytes());
+            let loss = Word::new(&word).loss(standing(text.as_bytes()), Marks::of(&folded).pairs);
+            prop_assert!(score <= score_max(letters.len()) - loss);
             prop_assert_eq!(Word::new(&word).is_in(text.as_bytes(), &folded), score > 0);
             let found: Vec<char> = ranges.iter().map(|(start, end)| &text[*start as usize..*end as usize])
                 .flat_map(str::chars).collect();

@@ -48,7 +48,7 @@ impl<'a> Top<'a> {
 
     /// The least time, as keys have it, that could still be among the best where all ranks are the same. None when no row
     /// of a span has such a time.
-    pub(super) fn floor_time(&self, Span { earliest, latest }: Span) -> Option<i64> {
+    pub(super) fn floor_time(&self, Span { earliest, latest, .. }: Span) -> Option<i64> {
         let best = self.time(if self.oldest_first { earliest } else { latest });
         let floor = self.floor.map_or(i64::MIN, |floor| floor.time);
         (best >= floor).then_some(floor)
@@ -59,9 +59,9 @@ impl<'a> Top<'a> {
         self.floor.is_none_or(|floor| rank >= floor.rank)
     }
 
-    /// The least rank that could still be among the best.
-    pub(super) fn floor(&self) -> u32 {
-        self.floor.map_or(0, |floor| floor.rank)
+    /// The same where its time is no greater than this.
+    pub(super) fn could_take_until(&self, rank: u32, time: i64) -> bool {
+        self.floor.is_none_or(|floor| (rank, time) >= (floor.rank, floor.time))
     }
 
     /// Adds a key, if it is good enough.
