@@ -82,7 +82,7 @@ impl Word {
         self.score_max() - super::sit::score_bound(stands(first), rest)
     }
 
-    /// Whether a text that has [`Self::mask`] has the word for sure.
+    /// Whether a text of ASCII that has [`Self::mask`] has the word for sure.
     pub(super) fn is_decided_by_letters(&self) -> bool {
         matches!(self.ascii.as_deref(), Some([letter]) if is_told_by_mask(*letter))
     }
@@ -165,11 +165,10 @@ fn beside(one: char, other: char) -> u128 {
     pair(before[before.len() - 1], behind[0])
 }
 
-/// Whether a letter has a bit of its own among [`letters`]: the bits of k and s also stand for letters beyond ASCII, and
-/// an upper-case letter is not told from its lower case.
+/// Whether a letter has a bit of its own among [`letters`], for folded texts of ASCII: an upper-case letter is not told from
+/// its lower case, and some signs share one.
 pub(super) fn is_told_by_mask(letter: u8) -> bool {
-    let mask = letters(&[letter]);
-    mask != letters(b" ") && !matches!(letter, b'k' | b's') && letter.is_ascii() && !letter.is_ascii_uppercase()
+    letters(&[letter]) != letters(b" ") && letter.is_ascii() && !letter.is_ascii_uppercase()
 }
 
 /// Letters, and where each begins. A byte that is none is a letter that nobody types.

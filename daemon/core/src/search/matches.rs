@@ -51,10 +51,20 @@ impl Matches {
         numbers
     }
 
+    /// How many commands must be looked at for a query, at most.
+    pub(super) fn candidates(&self, commands: &Commands, asked: &Asked) -> usize {
+        self.wider(asked).map_or(commands.slots(), Bits::count)
+    }
+
+    /// The narrowest of the wider queries.
+    fn wider(&self, asked: &Asked) -> Option<&Bits> {
+        let wider = self.kept.iter().filter(|found| asked.is_narrower(&found.asked));
+        wider.map(|found| &*found.numbers).min_by_key(|numbers| numbers.count())
+    }
+
     /// Looks at those commands that could match: what the narrowest of the wider queries found, or all there are.
     fn pick(&self, commands: &Commands, asked: &Asked, pattern: &Pattern) -> Bits {
-        let wider = self.kept.iter().filter(|found| asked.is_narrower(&found.asked));
-        let among = wider.min_by_key(|found| found.numbers.count()).map(|found| &*found.numbers);
+        let among = self.wider(asked);
         let needs = pattern.needs();
         let by_letters = |word: usize| match (among.map(|among| among.word(word)), needs.letters) {
             (Some(0), _) => 0,
@@ -71,24 +81,32 @@ impl Matches {
         let items = among.map_or(commands.slots(), Bits::count);
         let parts = in_parts_of(items, commands.slots(), |part| {
             let words = part.start / 64..part.end.div_ceil(64);
-            if pattern.is_decided_by_marks() {
-                return words.map(by_letters).collect();
-            }
+            let mut decided = vec![0; words.len()];
             let mut numbers = Vec::new();
-            for word in words.clone() {
-                let could_be = |number: &u32| needs.pairs == 0 || commands.marks(*number).may_have(needs);
-                numbers.extend(numbers_of(word, by_letters(word)).filter(could_be));
+            for (word, decided) in words.clone().zip(&mut decided) {
+                for number in numbers_of(word, by_letters(word)) {
+                    if needs.pairs == 0 && !pattern.is_decided_by_marks() {
+                        numbers.push(number);
+                        continue;
+                    }
+                    let marks = commands.marks(number);
+                    if pattern.is_decided_by_marks() && marks.is_ascii() {
+                        *decided |= 1 << (number % 64);
+                    } else if marks.may_have(needs) {
+                        numbers.push(number);
+                    }
+                }
             }
-            matching(commands, pattern, &numbers, words)
+            add_matching(commands, pattern, &numbers, words, &mut decided);
+            decided
         });
         Bits::from_words(parts.concat())
     }
 }
 
-/// Those that match, of these words. Looks at the texts themselves.
-fn matching(commands: &Commands, pattern: &Pattern, numbers: &[u32], words: Range<usize>) -> Vec<u64> {
+/// Adds those that match to what is known to match of these words. Looks at the texts themselves.
+fn add_matching(commands: &Commands, pattern: &Pattern, numbers: &[u32], words: Range<usize>, known: &mut [u64]) {
     let regex = pattern.own_regex();
-    let mut matching = vec![0; words.len()];
     let mut candidates = Vec::with_capacity(FETCHED);
     for batch in numbers.chunks(FETCHED) {
         for number in batch {
@@ -102,8 +120,7 @@ fn matching(commands: &Commands, pattern: &Pattern, numbers: &[u32], words: Rang
         }));
         for at in numbers_of(0, pattern.are_in(&candidates, regex.as_ref()).into()) {
             let number = batch[at as usize];
-            matching[number as usize / 64 - words.start] |= 1 << (number % 64);
+            known[number as usize / 64 - words.start] |= 1 << (number % 64);
         }
     }
-    matching
 }

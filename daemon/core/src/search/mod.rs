@@ -43,7 +43,8 @@ pub use admitted::directories_below;
 use admitted::{Admitted, Runs};
 pub use details::{details, records_around};
 use matches::Matches;
-use pattern::Pattern;
+use parallel::together;
+use pattern::{Asked, Pattern};
 use rank::Near;
 use results::Search;
 
@@ -69,7 +70,14 @@ impl Searcher {
     pub fn search(&mut self, history: &History, query: &Query, window: Window) -> Result<Hits, Fault> {
         let asked = pattern::asked(query)?;
         let pattern = Pattern::new(query, &asked)?;
-        let matches = self.matches.find(history.commands(), asked, &pattern);
+        let is_first = self.near.is_none() && self.admitted.is_none();
+        let rows = if is_first || !query.unique { history.rows().slots() } else { 0 };
+        let items = self.matches.candidates(history.commands(), &asked).max(rows);
+        Ok(together(items, || self.look(history, query, window, asked, &pattern)))
+    }
+
+    fn look(&mut self, history: &History, query: &Query, window: Window, asked: Asked, pattern: &Pattern) -> Hits {
+        let matches = self.matches.find(history.commands(), asked, pattern);
         let is_ranked = matches!(query.order, Order::Rank) && !pattern.is_everything();
         let is_by_command = query.unique || is_ranked;
         let runs = if query.filter == Filter::default() {
@@ -83,8 +91,8 @@ impl Searcher {
             self.near = Some(Near::find(self.near.take(), history, &query.place));
         }
         let near = self.near.as_ref().filter(|_| is_ranked);
-        let search = Search { history, query, pattern: &pattern, runs, near, matches: &matches };
-        Ok(if is_by_command { search.hits(window) } else { search.listing(window) })
+        let search = Search { history, query, pattern, runs, near, matches: &matches };
+        if is_by_command { search.hits(window) } else { search.listing(window) }
     }
 
     /// Every run that matches, the newest first, whatever order the query asks for and however often a command ran.

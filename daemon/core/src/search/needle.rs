@@ -49,7 +49,7 @@ impl Needle {
         self.needs
     }
 
-    /// Whether a text that has [`Self::needs`] has it for sure.
+    /// Whether a text of ASCII that has [`Self::needs`] has it for sure.
     pub(super) fn is_decided_by_letters(&self) -> bool {
         matches!(self.finder.needle(), [letter] if self.exact.is_empty() && is_told_by_mask(*letter))
     }

@@ -17,6 +17,12 @@ const PARTS_MAX: usize = 16;
 /// Parts at most where each has a column of its own over all commands, which are put together afterwards.
 const COLUMNS_MAX: usize = 4;
 
+/// Does all that belongs together on one of the threads that share work, when there is enough of it: who comes from outside
+/// waits for them once, and not with each part of the work.
+pub(super) fn together<R: Send>(items: usize, work: impl FnOnce() -> R + Send) -> R {
+    if items < SHARED_FROM { work() } else { rayon::scope(|_| work()) }
+}
+
 /// Does `work` on all items in parts, and gives what came of each part, in order. Parts begin at multiples of 64.
 pub(super) fn in_parts<R: Send>(count: usize, work: impl Fn(Range<usize>) -> R + Sync) -> Vec<R> {
     if count < SHARED_FROM { vec![work(0..count)] } else { shared(count, work) }
@@ -29,7 +35,7 @@ pub(super) fn in_parts_of<R: Send>(items: usize, count: usize, work: impl Fn(Ran
 
 /// The same, whatever the count: for work that takes long for each item.
 pub(super) fn shared<R: Send>(count: usize, work: impl Fn(Range<usize>) -> R + Sync) -> Vec<R> {
-    split(count, (rayon::current_num_threads() * 2).min(PARTS_MAX), work)
+    split(count, (rayon::current_num_threads() * 4).min(PARTS_MAX), work)
 }
 
 /// The same, in few parts: for work that makes a column over all commands for each part.

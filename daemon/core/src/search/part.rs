@@ -86,7 +86,7 @@ impl Part {
         if self.negated { Marks::default() } else { self.what.needs() }
     }
 
-    /// Whether a text that has [`Self::needs`] has it for sure.
+    /// Whether a text of ASCII that has [`Self::needs`] has it for sure.
     pub(super) fn is_decided_by_marks(&self) -> bool {
         !self.negated && self.what.is_decided_by_marks()
     }
@@ -94,6 +94,7 @@ impl Part {
     /// How much work it is to look, at a guess: what is quick and seldom holds comes first.
     pub(super) fn effort(&self) -> usize {
         match &self.what {
+            what if what.is_decided_by_marks() => 0,
             What::Start(_) | What::End(_) | What::Whole(_) => 0,
             What::Exact(_) => 1,
             What::Loose(_) => 2,
@@ -103,7 +104,7 @@ impl Part {
     /// Whether it holds.
     pub(super) fn is_in(&self, marks: Marks, text: &[u8], folded: &[u8]) -> bool {
         let is_there = marks.may_have(self.what.needs())
-            && (self.what.is_decided_by_marks()
+            && (marks.is_ascii() && self.what.is_decided_by_marks()
                 || match &self.what {
                     What::Loose(word) => word.is_in(text, folded),
                     What::Exact(needle) => needle.is_in(text, folded),

@@ -164,7 +164,7 @@ impl Pattern {
         self.needs
     }
 
-    /// Whether a command that has all that matches for sure.
+    /// Whether a command of ASCII that has all that matches for sure.
     pub(super) fn is_decided_by_marks(&self) -> bool {
         self.is_decided_by_marks
     }
@@ -244,7 +244,9 @@ struct Alternatives(Vec<Part>);
 impl Alternatives {
     fn new(group: &Group, mode: Mode) -> Self {
         let part = |term: &Term| if mode == Mode::Fuzzy { Part::new(term).beside_loose() } else { Part::new(term) };
-        Self(group.iter().map(part).collect())
+        let mut parts: Vec<Part> = group.iter().map(part).collect();
+        parts.sort_by_key(Part::effort);
+        Self(parts)
     }
 
     fn is_decided_by_marks(&self) -> bool {
