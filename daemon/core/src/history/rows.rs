@@ -203,6 +203,11 @@ impl Rows {
         bits(&self.commands, word, |command| (command != NO_COMMAND) & is(command))
     }
 
+    /// A bit for each of 64 rows, from 64 times `word` on, that has this command.
+    pub(crate) fn bits_of_command(&self, word: usize, command: u32) -> u64 {
+        bits_of(&self.commands[word * 64..self.commands.len().min(word * 64 + 64)], |other| other == command)
+    }
+
     /// When 64 rows started, from 64 times `word` on.
     pub(crate) fn span(&self, word: usize) -> Span {
         self.spans[word]
@@ -294,11 +299,13 @@ impl Rows {
     }
 }
 
+/// Where looking a value up takes longer than all else.
 fn bits<T: Copy>(column: &[T], word: usize, is: impl Fn(T) -> bool) -> u64 {
-    bits_of(&column[word * 64..column.len().min(word * 64 + 64)], is)
+    let values = &column[word * 64..column.len().min(word * 64 + 64)];
+    values.iter().enumerate().fold(0, |bits, (at, value)| bits | u64::from(is(*value)) << at)
 }
 
-/// A bit for each of at most 64 values for which `is` holds. First a byte for each, because processors compare many values
+/// A bit for each of at most 64 values for which `is` holds, where that is a mere comparison. First a byte for each, because processors compare many values
 /// at once but cannot put bits together so.
 pub(super) fn bits_of<T: Copy>(values: &[T], is: impl Fn(T) -> bool) -> u64 {
     let mut each = [0u8; 64];

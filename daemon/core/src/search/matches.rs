@@ -84,17 +84,15 @@ impl Matches {
             let mut decided = vec![0; words.len()];
             let mut numbers = Vec::new();
             for (word, decided) in words.clone().zip(&mut decided) {
-                for number in numbers_of(word, by_letters(word)) {
-                    if needs.pairs == 0 && !pattern.is_decided_by_marks() {
-                        numbers.push(number);
-                        continue;
-                    }
-                    let marks = commands.marks(number);
-                    if pattern.is_decided_by_marks() && marks.is_ascii() {
-                        *decided |= 1 << (number % 64);
-                    } else if marks.may_have(needs) {
-                        numbers.push(number);
-                    }
+                let could_be = numbers_of(word, by_letters(word));
+                if pattern.is_decided_by_marks() {
+                    let is_ascii = |number: &u32| commands.marks(*number).is_ascii();
+                    *decided = could_be.filter(is_ascii).fold(0, |bits, number| bits | 1 << (number % 64));
+                    numbers.extend(numbers_of(word, by_letters(word) & !*decided));
+                } else if needs.pairs == 0 {
+                    numbers.extend(could_be);
+                } else {
+                    numbers.extend(could_be.filter(|number| commands.marks(*number).may_have(needs)));
                 }
             }
             add_matching(commands, pattern, &numbers, words, &mut decided);

@@ -120,7 +120,7 @@ impl Runs {
         };
         let mut runs: Vec<u32> = in_columns(rows.slots(), |part| {
             let words = part.start / 64..part.end.div_ceil(64);
-            let runs = words.flat_map(|word| numbers_of(word, rows.bits_by_command(word, |other| other == command)));
+            let runs = words.flat_map(|word| numbers_of(word, rows.bits_of_command(word, command)));
             runs.filter(is_recorded).collect::<Vec<_>>()
         })
         .concat();

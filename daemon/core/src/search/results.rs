@@ -53,14 +53,14 @@ impl Search<'_> {
     }
 
     fn total(&self) -> u64 {
-        let matching = (0..self.history.commands().slots().div_ceil(64)).map(|word| (word, self.matching(word)));
+        let words = 0..self.history.commands().slots().div_ceil(64);
         match (self.query.unique, self.runs) {
             // Whatever matches has run.
             (true, Runs::All(_)) => self.matches.count() as u64,
-            (true, Runs::Some(_)) => matching.map(|(_, bits)| u64::from(bits.count_ones())).sum(),
+            (true, Runs::Some(_)) => words.map(|word| u64::from(self.matching(word).count_ones())).sum(),
             (false, runs) => {
-                let numbers = matching.flat_map(|(word, bits)| numbers_of(word, bits));
-                numbers.map(|number| u64::from(runs.count(number))).sum()
+                let runs_in = |word| numbers_of(word, self.matching(word)).map(|number| u64::from(runs.count(number)));
+                words.map(|word| runs_in(word).sum::<u64>()).sum()
             }
         }
     }
