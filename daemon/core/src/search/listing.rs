@@ -77,7 +77,8 @@ impl Search<'_> {
         if admitted == 0 { 0 } else { admitted & self.history.rows().bits_by_command(word, is_chosen) }
     }
 
-    fn is_best_last(&self, part: &Range<usize>) -> bool {
+    /// Whether the last of some rows most likely comes before their first in the result.
+    pub(super) fn is_best_last(&self, part: &Range<usize>) -> bool {
         let rows = self.history.rows();
         let Some(last) = part.end.checked_sub(1).filter(|last| *last > part.start) else { return false };
         let grows = rows.start_us(part.start as u32) < rows.start_us(last as u32);

@@ -180,31 +180,53 @@ impl Search<'_> {
         if is_quick { score(0..chosen.len()) } else { shared(chosen.len(), score).concat() }
     }
 
-    /// The first runs of the commands that have a base.
+    /// The first runs of the commands that have a base. Those that are likely to come first are looked at alone: what they
+    /// leave no room for is passed over in all other parts.
     fn best_runs(&self, wanted: usize, bases: &Bases) -> Top<'_> {
-        let rows = self.history.rows();
-        let now_us = self.query.place.now_us;
+        let slots = self.history.rows().slots();
+        let (first, rest) = if self.is_best_last(&(0..slots)) {
+            let start = slots.saturating_sub(FIRST_ROWS) / 64 * 64;
+            (start..slots, 0..start)
+        } else {
+            let end = slots.min(FIRST_ROWS);
+            (0..end, end..slots)
+        };
         let mut top = self.top(wanted);
-        for part in in_parts(rows.slots(), |part| {
-            let mut top = self.top(wanted);
-            for word in self.words(&part) {
-                let latest = rows.span(word).latest;
-                if !top.could_take_until(bases.max + lately(now_us, latest), latest) {
-                    continue;
-                }
-                for row in numbers_of(word, self.runs_in(word, |command| bases.few.may_have(command))) {
-                    let Some(base) = rows.command(row).and_then(|command| bases.find(command)) else { continue };
-                    let start_us = rows.start_us(row);
-                    top.push(top.key(base + lately(now_us, start_us), start_us, row));
-                }
-            }
-            top
+        self.add_runs(&mut top, first, bases);
+        if rest.is_empty() {
+            return top;
+        }
+        top.cut();
+        for part in in_parts(rest.len(), |part| {
+            let mut other = top.beside();
+            self.add_runs(&mut other, rest.start + part.start..rest.start + part.end, bases);
+            other
         }) {
             top.extend(part);
         }
         top
     }
+
+    /// Adds the runs that are in a part of the rows.
+    fn add_runs(&self, top: &mut Top<'_>, part: Range<usize>, bases: &Bases) {
+        let (rows, now_us) = (self.history.rows(), self.query.place.now_us);
+        for word in self.words(&part) {
+            let latest = rows.span(word).latest;
+            if !top.could_take_until(bases.max + lately(now_us, latest), latest) {
+                continue;
+            }
+            for row in numbers_of(word, self.runs_in(word, |command| bases.few.may_have(command))) {
+                let Some(base) = rows.command(row).and_then(|command| bases.find(command)) else { continue };
+                let start_us = rows.start_us(row);
+                top.push(top.key(base + lately(now_us, start_us), start_us, row));
+            }
+        }
+    }
 }
+
+/// Rows that are looked at before the work is shared, a multiple of 64. Fewer would not have enough runs of most commands, more
+/// would have the other processors wait.
+const FIRST_ROWS: usize = 1 << 16;
 
 /// What a match may lose by where its letters stand, as far as it is told apart. Beyond this all are looked at together,
 /// which is late enough.

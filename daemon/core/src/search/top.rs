@@ -35,6 +35,11 @@ impl<'a> Top<'a> {
         Self { rows, oldest_first, wanted, keys: Vec::new(), floor: None }
     }
 
+    /// Nothing yet, and nothing that could not be among the best of this one.
+    pub(super) fn beside(&self) -> Self {
+        Self { keys: Vec::new(), ..*self }
+    }
+
     /// A key for a row that started then.
     pub(super) fn key(&self, rank: u32, start_us: i64, row: u32) -> Key {
         Key { rank, time: self.time(start_us), row }
