@@ -175,9 +175,9 @@ mod tests {
     }
 
     #[test]
-    fn trap_48_a_member_that_makes_devices_up_is_remembered_so_far_and_no_further() {
+    fn trap_51_a_member_that_makes_devices_up_is_remembered_so_far_and_no_further() {
         let mut members = Members::default();
-        let at = |number| Stamp::new(number as u64, 0);
+        let at = |number: usize| Stamp::from_ms(number as u64 + 1);
         for number in 0..4 * NAMED_MAX {
             members.note_renamed(at(number), Rename { device: made_up(number), name: "a name".to_owned() });
             let farewell = Farewell { device: made_up(number), why: Reason::Lost };

@@ -225,8 +225,8 @@ impl Search<'_> {
 }
 
 /// Rows that are looked at before the work is shared, a multiple of 64. Fewer would not have enough runs of most commands, more
-/// would have the other processors wait.
-const FIRST_ROWS: usize = 1 << 16;
+/// would have the other processors wait. In tests so few that what they make up has more.
+const FIRST_ROWS: usize = if cfg!(test) { 64 } else { 1 << 16 };
 
 /// What a match may lose by where its letters stand, as far as it is told apart. Beyond this all are looked at together,
 /// which is late enough.
