@@ -88,6 +88,8 @@ pub struct Account {
     pub(super) erasing: Option<Erasing>,
     /// Something is missing although everything was read.
     pub(super) missing: Option<Missing>,
+    /// Ops of others since the start that say more than what somebody has seen.
+    pub(super) came: u64,
     /// What others miss and is here.
     pub(super) again: Again,
     /// What other devices deleted, as the last messages said.
@@ -187,6 +189,7 @@ impl Account {
             forwards: BTreeMap::new(),
             erasing: None,
             missing: None,
+            came: 0,
             again: Again::new(),
             deleted_elsewhere: BTreeSet::new(),
             emptied: BTreeMap::new(),

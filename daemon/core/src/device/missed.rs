@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use caro_schema::{
     body::attest::{Attest, MISSING_MAX},
     id::{DeviceId, OpId},
+    op::kind,
     stamp::Stamp,
 };
 
@@ -51,6 +52,8 @@ pub(super) struct Missing {
     pause_ms: u64,
     /// How often it was said since something came.
     said: u32,
+    /// What had come when it was said last.
+    came: u64,
     /// The end of a log may be what is missing, which nothing that is here shows.
     unsure: bool,
 }
@@ -72,7 +75,7 @@ impl Account {
             return;
         }
         let due_ms = now_ms + MISSING_AFTER_MS;
-        let new = Missing { due_ms, pause_ms: MISSING_AFTER_MS, said: 0, unsure };
+        let new = Missing { due_ms, pause_ms: MISSING_AFTER_MS, said: 0, came: self.came, unsure };
         self.missing.get_or_insert(new).unsure |= unsure;
     }
 
@@ -104,13 +107,15 @@ impl Account {
         let due = self.missing.filter(|missing| missing.due_ms <= env.now_ms);
         if let Some(missing) = due.filter(|_| !self.is_answered()) {
             // As long as some of it comes, the rest is not long in coming either.
+            let comes = self.came > missing.came;
             let pause_ms = match missing.unsure && !self.lacks() {
                 true => ANSWERED_MS,
-                false if self.ops_since_attest() > 0 => MISSING_AFTER_MS,
+                false if comes => MISSING_AFTER_MS,
                 false => (missing.pause_ms * 2).min(SAID_EVERY_MS_MAX),
             };
-            let said = if self.ops_since_attest() > 0 { 1 } else { missing.said + 1 };
-            self.missing = Some(Missing { due_ms: env.now_ms + pause_ms, pause_ms, said, ..missing });
+            let said = if comes { 1 } else { missing.said + 1 };
+            let due_ms = env.now_ms + pause_ms;
+            self.missing = Some(Missing { due_ms, pause_ms, said, came: self.came, ..missing });
             self.remotes.values_mut().for_each(crate::sync::Remote::forget_missed);
             return self.attest_all_read(&self.snapshots.missing(), env);
         }
@@ -120,11 +125,17 @@ impl Account {
         self.bring_again(rows, env)
     }
 
+    /// An op of somebody else was taken in. What others have seen does not count: two devices that say what they miss would
+    /// each take that for an answer, and go on for ever.
+    pub(super) fn note_came(&mut self, kind: u8) {
+        self.came += u64::from(kind != kind::ATTEST);
+    }
+
     /// Whether it was asked for, nothing came any more, and nothing shows that there is more. Asked twice, because what is
     /// very young was not taken for missing.
     fn is_answered(&self) -> bool {
-        let said = self.missing.is_some_and(|missing| missing.said >= ASKED);
-        said && !self.lacks() && self.ops_since_attest() == 0
+        let unheard = self.missing.is_some_and(|missing| missing.said >= ASKED && missing.came == self.came);
+        unheard && !self.lacks()
     }
 
     fn bring_again(&mut self, rows: &dyn Rows, env: &mut Env<'_>) -> Result<Step, DeviceError> {

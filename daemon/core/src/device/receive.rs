@@ -289,6 +289,7 @@ impl Account {
     fn take_next(&mut self, arrived: &Arrived, batch: &mut Batch<'_>) -> Result<(), DeviceError> {
         let Arrived { op, header, id, cell_id, .. } = arrived;
         self.log.advance(header, *id);
+        self.note_came(header.kind);
         self.members.note_seen(&header.author, header.stamp);
         let vector = self.log.vector();
         self.members.note_has(&header.author, &header.parents, |parent| vector.seq(&parent.author) == parent.seq);

@@ -130,6 +130,28 @@ fn mailbox_a_device_that_is_new_gets_all_from_the_others() {
 }
 
 #[test]
+fn mailbox_two_that_are_new_at_once_do_not_go_on_asking_each_other() {
+    let mut world = World::joined(2);
+    for n in 0..6 {
+        world.record(n % 2, &format!("typed {n}"));
+        world.now_ms += 60_000;
+        world.settle();
+    }
+    forget_all(&mut world);
+    for seed in [97, 98] {
+        world.machines.push(Machine::new(seed));
+        let at = world.machines.len() - 1;
+        world.join(at);
+    }
+    world.settle();
+    world.assert_converged();
+    let cells = world.relay.cells.len();
+    world.now_ms += 3_600_000;
+    world.settle();
+    assert_eq!(world.relay.cells.len(), cells, "they have said all that there was to say");
+}
+
+#[test]
 fn mailbox_a_device_that_joins_when_a_change_of_keys_is_forgotten_is_told_to_and_can_join_again() {
     let mut world = World::joined(2);
     world.record(0, "under the first key");
