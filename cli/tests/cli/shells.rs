@@ -123,11 +123,13 @@ fn an_inline_screen_takes_itself_away_and_leaves_the_prompt_where_it_was() {
         type_and_find(&home, &terminal, r"printf '%s-%s\n' four 4", "four-4");
         terminal.press("half a line");
         let before = terminal.wait("typed", |screen| last_line(screen) == "ready> half a line");
+        let at = terminal.cursor();
         terminal.press("\x12");
         let with = terminal.wait_for("Esc leave");
         assert!(with.contains("four-4\n"), "{shell}: what was there stays in sight:\n{with}");
         terminal.press("\x07");
-        terminal.wait("as before", |screen| screen.trim_end() == before.trim_end());
+        // What is typed before the shell has its line again is the terminal's.
+        terminal.wait("as before", |screen| screen.trim_end() == before.trim_end() && terminal.cursor() == at);
         terminal.press("\x15\x12");
         terminal.wait_for("Esc leave");
         terminal.press("four");

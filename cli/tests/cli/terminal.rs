@@ -73,6 +73,11 @@ impl Terminal {
         self.seen.lock().expect("seen").emulator.screen().contents()
     }
 
+    /// Where the cursor is: row and column.
+    pub(crate) fn cursor(&self) -> (u16, u16) {
+        self.seen.lock().expect("seen").emulator.screen().cursor_position()
+    }
+
     /// Every byte that the program wrote.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         self.seen.lock().expect("seen").bytes.clone()
@@ -86,7 +91,12 @@ impl Terminal {
             if is_seen(&screen) {
                 return screen;
             }
-            assert!(Instant::now() < deadline, "not seen: {what}; but:\n{screen}");
+            if Instant::now() >= deadline {
+                let bytes = self.bytes();
+                let last =
+                    String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(800)..]).escape_debug().to_string();
+                panic!("not seen: {what}; but:\n{screen}\nafter: {last}");
+            }
             thread::sleep(std::time::Duration::from_millis(5));
         }
     }
