@@ -12,6 +12,7 @@ use caro_schema::{
     body::attest::{Attest, MISSING_MAX},
     id::{DeviceId, OpId},
     op::kind,
+    relay::Position,
     stamp::Stamp,
 };
 
@@ -56,6 +57,13 @@ pub(super) struct Missing {
     came: u64,
     /// The end of a log may be what is missing, which nothing that is here shows.
     unsure: bool,
+}
+
+#[cfg(test)]
+impl Missing {
+    pub(super) fn is_said(&self) -> bool {
+        self.said > 0
+    }
 }
 
 /// What is to be brought again, and when.
@@ -161,20 +169,18 @@ impl Account {
         if !attest.all_read {
             return;
         }
-        let numbers: Vec<RemoteNumber> = self
-            .remotes
-            .values()
-            .filter(|remote| attest.relays.iter().any(|seen| seen.relay == remote.record.relay_key))
-            .map(|remote| remote.number)
-            .collect();
-        // What a relay was never seen to have is not lost there: it waits to be sent, or somebody brings it. A device does not
-        // read its own ops back, so of those it knows by its queue.
+        let read = self.remotes.values().filter_map(|remote| {
+            let seen = attest.relays.iter().find(|seen| seen.relay == remote.record.relay_key)?;
+            Some((remote.number, seen.position.clone()))
+        });
+        let read: Vec<(RemoteNumber, Position)> = read.collect();
+        let numbers: Vec<RemoteNumber> = read.iter().map(|(number, _)| *number).collect();
+        // What a relay was not seen to have when the other one read it is not lost there: it waited to be sent, or somebody
+        // brings it. A device does not read its own ops back, so of those it knows by its queue.
         let own = self.vault.device_id();
-        let had = |number: &RemoteNumber, author: &DeviceId, seq: u64| {
+        let had = |(number, position): &(RemoteNumber, Position), author: &DeviceId, seq: u64| {
             self.remote(*number).is_some_and(|remote| {
-                let has = remote.record.has.get(author);
-                let is_sent = remote.pending_up() == 0 && !remote.record.comparing;
-                if *author == own { is_sent } else { has.is_some_and(|has| *has >= seq) }
+                if *author == own { remote.had_what_was_sent(position) } else { remote.had(author, seq, position) }
             })
         };
         let mut places = Vec::new();
@@ -188,8 +194,8 @@ impl Account {
             let due_ms = if is_own { now_ms } else { now_ms + AFTER_AUTHOR_MS };
             for seq in self.to_bring(&run, said, rows) {
                 let key = row_key(&run.author, seq);
-                let at = numbers.iter().filter(|number| had(number, &run.author, seq));
-                places.extend(at.map(|number| (*number, (Space::Op, key.clone()), due_ms)));
+                let at = read.iter().filter(|read| had(read, &run.author, seq));
+                places.extend(at.map(|(number, _)| (*number, (Space::Op, key.clone()), due_ms)));
             }
         }
         if !places.is_empty() {

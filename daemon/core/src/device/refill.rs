@@ -37,8 +37,7 @@ impl Account {
     /// Remembers that a relay has this op.
     pub(super) fn note_at_remote(&mut self, number: RemoteNumber, author: DeviceId, seq: u64) {
         if let Some(remote) = self.remotes.get_mut(&number) {
-            let has = remote.record.has.entry(author).or_default();
-            *has = seq.max(*has);
+            remote.note_op(author, seq);
         }
         if let Some(offer) = self.offers.get_mut(&number) {
             offer.ops.entry(author).or_default().insert(seq);

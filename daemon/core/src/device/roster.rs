@@ -16,7 +16,7 @@ use crate::step::{Notice, Step};
 
 /// Devices of which something is remembered because others named them. A device may be named before its entry in the key
 /// log is here, so all names count; a member that makes names up fills this and no more.
-const NAMED_MAX: usize = 4 * DEVICES_MAX;
+pub(super) const NAMED_MAX: usize = 4 * DEVICES_MAX;
 
 impl Members {
     /// What a device is called: what it or another one said last. Empty where nobody has.

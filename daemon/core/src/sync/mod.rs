@@ -3,6 +3,7 @@
 //! Knows cells by bytes and id only. Each remote has its own cursor, its own queue and its own fate; nothing here lets
 //! one see another's.
 
+mod arrivals;
 mod backoff;
 mod heads;
 mod listing;

@@ -127,3 +127,33 @@ impl Queue {
         numbers
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::tests::Queued;
+
+    /// Bytes of what is pushed until there is no more room.
+    fn push_all(queue: &mut Queue, cells: &Queued) -> Vec<Vec<Vec<u8>>> {
+        std::iter::from_fn(|| Some(queue.next_push(cells, 1).unwrap()).filter(|push| !push.is_empty())).collect()
+    }
+
+    fn bytes(cells: &[Vec<u8>]) -> usize {
+        cells.iter().map(Vec::len).sum()
+    }
+
+    #[test]
+    fn t_bw_01_no_more_is_on_its_way_than_the_window_lets() {
+        const CELL: usize = 4096;
+        let cells = Queued((1..=500).map(|number| (number, vec![number as u8; CELL])).collect());
+        let mut queue = Queue::load(&cells, 1).unwrap();
+        let room = Window::new().room(0);
+        let first = push_all(&mut queue, &cells);
+        assert!(first.iter().all(|push| bytes(push) <= room), "one push is half of what may be on its way");
+        assert_eq!(bytes(&first.concat()), 2 * room);
+        // Once it is acknowledged there is room for twice as much.
+        queue.acknowledged(first.concat().iter().map(|cell| proof::cell_id(cell)));
+        let second = push_all(&mut queue, &cells);
+        assert_eq!(bytes(&second.concat()), 4 * room);
+    }
+}

@@ -63,7 +63,7 @@ impl Log {
 
 /// A queue of cells.
 #[derive(Default)]
-struct Queued(BTreeMap<u64, Vec<u8>>);
+pub(super) struct Queued(pub(super) BTreeMap<u64, Vec<u8>>);
 
 impl Rows for Queued {
     fn row(&self, _: Space, _: &[u8]) -> Result<Option<Vec<u8>>, RowError> {
@@ -74,8 +74,14 @@ impl Rows for Queued {
         Ok(Vec::new())
     }
 
-    fn queue(&self, _: RemoteNumber, after: u64, _: usize) -> Result<Vec<(u64, Vec<u8>)>, RowError> {
-        Ok(self.0.range(after + 1..).map(|(number, cell)| (*number, cell.clone())).collect())
+    fn queue(&self, _: RemoteNumber, after: u64, bytes_max: usize) -> Result<Vec<(u64, Vec<u8>)>, RowError> {
+        let mut left = bytes_max;
+        let cells = self.0.range(after + 1..).enumerate().take_while(|(at, (_, cell))| {
+            let fits = *at == 0 || cell.len() <= left;
+            left = left.saturating_sub(cell.len());
+            fits
+        });
+        Ok(cells.map(|(_, (number, cell))| (*number, cell.clone())).collect())
     }
 }
 

@@ -81,6 +81,51 @@ fn c_stor_03_what_waits_to_be_sent_is_not_taken_for_lost() {
     world.assert_converged();
 }
 
+#[test]
+fn c_stor_03_what_came_behind_the_place_where_another_says_what_it_misses_is_not_brought_again() {
+    let mut world = World::joined(3);
+    let (author, other, away) = (0, 1, 2);
+    for at in [author, other] {
+        world.machines[at].online = false;
+        world.record(at, &format!("apart {at};"));
+    }
+    world.settle();
+    for command in ["lost;", "after"] {
+        world.now_ms += 60_000;
+        world.record(away, command);
+        world.settle();
+    }
+    let lost = world.relay.cells.iter().find(|cell| cell_says(&world.machines[away], cell, "lost;"));
+    world.relay.gone.insert(proof::cell_id(lost.unwrap()));
+    world.machines[away].online = false;
+    // A newcomer finds it missing, and says so at a place behind which there is nothing; what it says stays with it.
+    world.now_ms += 60_000;
+    let newcomer = world.machines.len();
+    world.machines.push(Machine::new(99));
+    world.join(newcomer);
+    let misses = |world: &World| world.machines[newcomer].device.account().unwrap().missing;
+    world.turn_until(|world| misses(world).is_some());
+    world.machines[newcomer].online = false;
+    let read = world.relay.cells.len();
+    world.turn_until(|world| misses(world).is_some_and(|missing| missing.is_said()));
+    assert_eq!(world.relay.cells.len(), read, "it waits at the newcomer");
+    // Meanwhile the two send what they had, long before in time and behind that place.
+    for at in [author, other] {
+        world.machines[at].online = true;
+    }
+    world.turn_until(|world| [author, other].iter().all(|at| world.machines[*at].commands().len() == 2));
+    for at in [newcomer, away] {
+        world.machines[at].online = true;
+    }
+    world.settle();
+    for text in ["apart 0;", "apart 1;"] {
+        let cells = world.relay.cells.iter().filter(|cell| cell_says(&world.machines[author], cell, text));
+        assert_eq!(cells.count(), 1, "{text}");
+    }
+    assert_eq!(world.machines[newcomer].commands().len(), 4);
+    world.assert_converged();
+}
+
 /// The relay forgets everything that it has.
 fn forget_all(world: &mut World) {
     world.relay.gone.extend(world.relay.cells.iter().map(|cell| proof::cell_id(cell)));

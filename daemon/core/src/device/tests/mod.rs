@@ -1,5 +1,6 @@
 //! Whole devices over an honest relay: what one records, the others have; whatever order, cut or crash.
 
+mod bounds;
 mod erasing;
 mod laws;
 mod letting_in;

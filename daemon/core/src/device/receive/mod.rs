@@ -3,21 +3,15 @@
 //! applied that was not signed by a member of the account.
 //!
 //! The walk over what a released op releases in turn is a loop over a queue, never a recursion: a chain of any depth
-//! costs no stack.
+//! costs no stack. What the changes in an op mean is in [`changes`].
+
+mod changes;
 
 use std::collections::{BTreeSet, VecDeque};
 
 use caro_link::proof;
 use caro_schema::{
-    body::{
-        self,
-        again::Again,
-        attest::Attest,
-        device::{Farewell, Name, RelayKeys, Rename},
-        history::{Delete, Record},
-        shared::{Count, Set},
-        snapshot::Origin,
-    },
+    body::{self, history::Record},
     cell::CellClass,
     codec,
     id::{CellId, DeviceId, Hash, OpId, RecordId},
@@ -356,97 +350,6 @@ impl Account {
             batch.rows.set(space, key, stored.encode());
         }
         Ok(())
-    }
-
-    /// Applies what an op or a part says. A stub says nothing.
-    pub(super) fn apply_body(&mut self, body: Option<&Body>, header: &Header, batch: &mut Batch<'_>) {
-        let Some(body) = body else { return };
-        // A member signed it, so what cannot be unpacked is of a later version. It is kept and passed on.
-        let Ok(payload) = payload::unpack(&body.payload) else {
-            self.upgrade_due = true;
-            return;
-        };
-        batch.signer = Some(header.author);
-        let mut origin = Origin { author: header.author, stamp: header.stamp };
-        for change in payload.changes {
-            if change.0 == body::kind::ORIGIN
-                && header.kind == kind::PART
-                && let Ok(other) = codec::decode(&change.1)
-            {
-                origin = other;
-            } else if !self.apply_change(change.0, &change.1, origin, batch) {
-                self.upgrade_due = true;
-            }
-        }
-    }
-
-    /// Applies one change. False when this version does not know it.
-    fn apply_change(&mut self, number: u16, bytes: &[u8], origin: Origin, batch: &mut Batch<'_>) -> bool {
-        match number {
-            body::kind::RECORD => codec::decode::<Record>(bytes).map(|record| batch.records.push(record)).is_ok(),
-            body::kind::DELETE => codec::decode::<Delete>(bytes).map(|delete| batch.deletes.push(delete.id)).is_ok(),
-            body::kind::DEVICE_NAME => codec::decode::<Name>(bytes)
-                .ok()
-                .filter(|name| name.check().is_ok())
-                .map(|name| {
-                    self.members.note_name(&origin.author, origin.stamp, name);
-                    batch.members_changed = true;
-                })
-                .is_some(),
-            body::kind::SET => codec::decode::<Set>(bytes)
-                .ok()
-                .filter(|set| set.check().is_ok())
-                .map(|set| self.shared.set(set, origin))
-                .is_some(),
-            body::kind::COUNT => codec::decode::<Count>(bytes)
-                .ok()
-                .filter(|count| count.check().is_ok())
-                .map(|count| self.shared.count(count, origin.author))
-                .is_some(),
-            body::kind::ATTEST => {
-                codec::decode::<Attest>(bytes).map(|attest| self.note_attest(origin, &attest, batch)).is_ok()
-            }
-            body::kind::AGAIN => match codec::decode::<Again>(bytes) {
-                // One that wraps another is nothing that a device makes.
-                Ok(again) if !matches!(again.kind, body::kind::AGAIN | body::kind::ORIGIN) => {
-                    self.apply_change(again.kind, &again.change, again.origin, batch)
-                }
-                _ => false,
-            },
-            // With which key it comes, each device says itself. Another one could have it taken off with a word.
-            body::kind::RELAY_KEYS => codec::decode::<RelayKeys>(bytes)
-                .ok()
-                .filter(|keys| keys.check().is_ok())
-                .map(|keys| {
-                    if batch.signer == Some(origin.author) {
-                        self.members.note_relay_keys(&origin.author, &keys);
-                        batch.members_changed = true;
-                    }
-                })
-                .is_some(),
-            body::kind::FAREWELL => codec::decode::<Farewell>(bytes)
-                .map(|farewell| {
-                    self.members.note_farewell(origin.author, origin.stamp, farewell);
-                    batch.members_changed = true;
-                })
-                .is_ok(),
-            body::kind::MOVED => {
-                self.members.moved = Some((origin.stamp, origin.author));
-                batch.members_changed = true;
-                true
-            }
-            body::kind::RENAME => codec::decode::<Rename>(bytes)
-                .ok()
-                .filter(|rename| rename.check().is_ok())
-                .map(|rename| {
-                    self.members.note_renamed(origin.stamp, rename);
-                    batch.members_changed = true;
-                })
-                .is_some(),
-            // Lists are taken where they are placed.
-            body::kind::SNAPSHOT => true,
-            _ => false,
-        }
     }
 
     fn take_entry(&mut self, signed: &SignedEntry, batch: &mut Batch<'_>) -> Result<(), DeviceError> {
