@@ -3,17 +3,20 @@
 //! This is what a search looks through, so it is laid out for reading in order: the texts follow each other in one
 //! arena, the folded ones in another at the same places.
 
-use std::hint::black_box;
+use std::{hint::black_box, num::NonZeroU64};
 
 use super::{
     arena::Arena,
     fold,
     fold::{Marks, Standing},
-    grow,
+    grow, index,
     pool::Pool,
     revision::Revision,
     rows::{NO_ROW, bits_of},
 };
+
+/// A hash of [`fold::shape`].
+pub(crate) type Shape = NonZeroU64;
 
 /// Distinct commands by number.
 pub(crate) struct Commands {
@@ -22,6 +25,7 @@ pub(crate) struct Commands {
     letters: Vec<u64>,
     pairs: Vec<u128>,
     standing: Vec<Standing>,
+    shapes: Vec<Option<Shape>>,
     newest: Vec<u32>,
     newest_start_us: Vec<i64>,
     revision: Revision,
@@ -35,6 +39,7 @@ impl Commands {
             letters: Vec::new(),
             pairs: Vec::new(),
             standing: Vec::new(),
+            shapes: Vec::new(),
             newest: Vec::new(),
             newest_start_us: Vec::new(),
             revision: Revision::new(),
@@ -49,18 +54,20 @@ impl Commands {
             let at = self.folded.add(text.len(), |bytes| fold::fold_into(bytes, text));
             debug_assert_eq!(at, place);
             let Marks { letters, pairs } = Marks::of(self.folded.text(place));
-            let standing = fold::standing(text);
+            let (standing, shape) = (fold::standing(text), shape_of(text));
             match self.letters.get_mut(number as usize) {
                 Some(known) => {
                     *known = letters;
                     self.pairs[number as usize] = pairs;
                     self.standing[number as usize] = standing;
+                    self.shapes[number as usize] = shape;
                     self.newest[number as usize] = NO_ROW;
                 }
                 None => {
                     grow::push(&mut self.letters, letters);
                     grow::push(&mut self.pairs, pairs);
                     grow::push(&mut self.standing, standing);
+                    grow::push(&mut self.shapes, shape);
                     grow::push(&mut self.newest, NO_ROW);
                     grow::push(&mut self.newest_start_us, 0);
                 }
@@ -85,6 +92,7 @@ impl Commands {
         self.letters[number as usize] = 0;
         self.pairs[number as usize] = 0;
         self.standing[number as usize] = Standing::default();
+        self.shapes[number as usize] = None;
         self.newest[number as usize] = NO_ROW;
         if self.pool.pack() {
             self.folded = Arena::default();
@@ -168,6 +176,11 @@ impl Commands {
         self.standing[number as usize]
     }
 
+    /// What a text shares with all that differ from it in their numbers alone. None when there is no number in it.
+    pub(crate) fn shape(&self, number: u32) -> Option<Shape> {
+        self.shapes[number as usize]
+    }
+
     /// How long the text is.
     pub(crate) fn text_len(&self, number: u32) -> usize {
         self.pool.place(number).len()
@@ -188,6 +201,7 @@ impl Commands {
 
     pub(super) fn memory_bytes(&self) -> usize {
         let wide = self.letters.capacity()
+            + self.shapes.capacity()
             + self.newest_start_us.capacity()
             + (self.standing.capacity() + self.pairs.capacity()) * 2;
         let columns = wide * size_of::<u64>() + self.newest.capacity() * size_of::<u32>();
@@ -199,4 +213,9 @@ impl Commands {
     pub(super) fn remembers(&self, bytes: &[u8]) -> bool {
         self.pool.remembers(bytes) || self.folded.remembers(bytes)
     }
+}
+
+fn shape_of(text: &[u8]) -> Option<Shape> {
+    let has_number = text.iter().any(u8::is_ascii_digit);
+    has_number.then(|| NonZeroU64::new(index::hash_of_pieces(fold::shape(text)))).flatten()
 }

@@ -119,6 +119,13 @@ pub(crate) fn standing(text: &[u8]) -> Standing {
     standing
 }
 
+/// A text in which each number is one digit, in pieces: texts that differ in their numbers alone have the same. As it is, when
+/// there is no number in it.
+pub(crate) fn shape(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let pieces = text.chunk_by(|one, other| one.is_ascii_digit() == other.is_ascii_digit());
+    pieces.map(|piece| if piece[0].is_ascii_digit() { b"0" } else { piece })
+}
+
 /// The bits of signs among [`letters`]: of what is ASCII and neither a letter nor a digit.
 pub(crate) const SIGNS: u64 = {
     let (mut signs, mut byte) = (0, 0u8);

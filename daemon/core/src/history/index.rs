@@ -94,6 +94,13 @@ pub(super) fn hash(value: &(impl Hash + ?Sized)) -> u64 {
     hasher.finish()
 }
 
+/// The same for bytes in pieces, wherever one ends.
+pub(super) fn hash_of_pieces<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    pieces.for_each(|piece| hasher.write(piece));
+    hasher.finish()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

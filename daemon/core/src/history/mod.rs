@@ -35,11 +35,11 @@ use caro_schema::{body::history::Record, codec, id::RecordId};
 
 use blocks::Blocks;
 pub use blocks::{BLOCK_BYTES_MAX, BLOCK_RECORDS_MAX};
-pub(crate) use commands::Commands;
+pub(crate) use commands::{Commands, Shape};
 pub(crate) use contexts::{Contexts, Words};
 #[cfg(test)]
 pub(crate) use fold::standing;
-pub(crate) use fold::{Marks, SIGNS, Standing, fold_char, fold_into, letters, pair};
+pub(crate) use fold::{Marks, SIGNS, Standing, fold_char, fold_into, letters, pair, shape};
 pub(crate) use pool::Pool;
 pub(crate) use revision::Revision;
 use rows::Row;

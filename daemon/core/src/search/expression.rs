@@ -36,9 +36,13 @@ impl Expression {
             .build()
             .map_err(|error| Fault::BadPattern { reason: error.to_string() })?;
         // As the expression itself is read: over bytes.
-        let parsed = ParserBuilder::new().case_insensitive(case_insensitive).utf8(false).build().parse(text).ok();
-        let needs = parsed.as_ref().map_or(Marks::default(), required::marks_of);
-        Ok(Self { regex, ascii: parsed.as_ref().and_then(Ascii::new), needs })
+        let parsed = ParserBuilder::new()
+            .case_insensitive(case_insensitive)
+            .utf8(false)
+            .build()
+            .parse(text)
+            .map_err(|error| Fault::BadPattern { reason: error.to_string() })?;
+        Ok(Self { regex, ascii: Ascii::new(&parsed), needs: required::marks_of(&parsed) })
     }
 
     /// What a text must have.

@@ -8,8 +8,9 @@ use std::{ops::Range, sync::Arc};
 
 use super::{
     bits::{Bits, numbers_of},
+    losses::Losses,
     parallel::{FETCHED, in_parts_of},
-    pattern::{Asked, Candidate, Pattern},
+    pattern::{Asked, Candidate, Left, Pattern},
 };
 use crate::history::{Commands, Revision};
 
@@ -24,6 +25,7 @@ pub(super) struct Matches {
 struct Found {
     asked: Asked,
     numbers: Arc<Bits>,
+    losses: Losses,
 }
 
 /// Queries that are kept. Each has a bit for each command: more would be searched for what helps longer than they save,
@@ -34,37 +36,53 @@ const KEPT_MAX: usize = 12;
 const FEW: u32 = 12;
 
 impl Matches {
-    /// Those that match, starting from what is known.
-    pub(super) fn find(&mut self, commands: &Commands, asked: Asked, pattern: &Pattern) -> Arc<Bits> {
+    /// Those that match, starting from what is known, and what is known of how well they do.
+    pub(super) fn find(&mut self, commands: &Commands, asked: Asked, pattern: &Pattern) -> (Arc<Bits>, Losses) {
         if self.revision.as_ref() != Some(commands.revision()) {
             self.kept.clear();
             self.revision = Some(commands.revision().clone());
         }
-        let numbers = match self.kept.iter().position(|found| found.asked == asked) {
-            Some(known) => self.kept.remove(known).numbers,
-            None => Arc::new(self.pick(commands, &asked, pattern)),
+        let (numbers, losses) = match self.kept.iter().position(|found| found.asked == asked) {
+            Some(known) => {
+                let Found { numbers, losses, .. } = self.kept.remove(known);
+                (numbers, losses)
+            }
+            None => {
+                let before = self.kept.iter().rev().find(|found| asked.goes_on(&found.asked));
+                let losses = before.map(|found| found.losses.clone()).unwrap_or_default();
+                (Arc::new(self.pick(commands, &asked, pattern)), losses)
+            }
         };
         if self.kept.len() == KEPT_MAX {
             self.kept.remove(0);
         }
-        self.kept.push(Found { asked, numbers: numbers.clone() });
-        numbers
+        self.kept.push(Found { asked, numbers: numbers.clone(), losses: losses.clone() });
+        (numbers, losses)
+    }
+
+    /// Keeps what was learnt of how well those match that were found last.
+    pub(super) fn keep_losses(&mut self, losses: Losses) {
+        if let Some(found) = self.kept.last_mut() {
+            found.losses = losses;
+        }
     }
 
     /// How many commands must be looked at for a query, at most.
     pub(super) fn candidates(&self, commands: &Commands, asked: &Asked) -> usize {
-        self.wider(asked).map_or(commands.slots(), Bits::count)
+        self.wider(asked).map_or(commands.slots(), |wider| wider.numbers.count())
     }
 
     /// The narrowest of the wider queries.
-    fn wider(&self, asked: &Asked) -> Option<&Bits> {
+    fn wider(&self, asked: &Asked) -> Option<&Found> {
         let wider = self.kept.iter().filter(|found| asked.is_narrower(&found.asked));
-        wider.map(|found| &*found.numbers).min_by_key(|numbers| numbers.count())
+        wider.min_by_key(|found| found.numbers.count())
     }
 
     /// Looks at those commands that could match: what the narrowest of the wider queries found, or all there are.
     fn pick(&self, commands: &Commands, asked: &Asked, pattern: &Pattern) -> Bits {
-        let among = self.wider(asked);
+        let wider = self.wider(asked);
+        let left = pattern.left_after(wider.map(|wider| &wider.asked));
+        let among = wider.map(|wider| &*wider.numbers);
         let needs = pattern.needs();
         let by_letters = |word: usize| match (among.map(|among| among.word(word)), needs.letters) {
             (Some(0), _) => 0,
@@ -85,7 +103,7 @@ impl Matches {
             let mut numbers = Vec::new();
             for (word, decided) in words.clone().zip(&mut decided) {
                 let could_be = numbers_of(word, by_letters(word));
-                if pattern.is_decided_by_marks() {
+                if left.is_decided_by_marks() {
                     let is_ascii = |number: &u32| commands.marks(*number).is_ascii();
                     *decided = could_be.filter(is_ascii).fold(0, |bits, number| bits | 1 << (number % 64));
                     numbers.extend(numbers_of(word, by_letters(word) & !*decided));
@@ -95,7 +113,7 @@ impl Matches {
                     numbers.extend(could_be.filter(|number| commands.marks(*number).may_have(needs)));
                 }
             }
-            add_matching(commands, pattern, &numbers, words, &mut decided);
+            add_matching(commands, &left, &numbers, words, &mut decided);
             decided
         });
         Bits::from_words(parts.concat())
@@ -103,8 +121,8 @@ impl Matches {
 }
 
 /// Adds those that match to what is known to match of these words. Looks at the texts themselves.
-fn add_matching(commands: &Commands, pattern: &Pattern, numbers: &[u32], words: Range<usize>, known: &mut [u64]) {
-    let regex = pattern.own_regex();
+fn add_matching(commands: &Commands, left: &Left<'_>, numbers: &[u32], words: Range<usize>, known: &mut [u64]) {
+    let regex = left.own_regex();
     let mut candidates = Vec::with_capacity(FETCHED);
     for batch in numbers.chunks(FETCHED) {
         for number in batch {
@@ -116,7 +134,7 @@ fn add_matching(commands: &Commands, pattern: &Pattern, numbers: &[u32], words: 
             text: commands.text(*number),
             folded: commands.folded(*number),
         }));
-        for at in numbers_of(0, pattern.are_in(&candidates, regex.as_ref()).into()) {
+        for at in numbers_of(0, left.are_in(&candidates, regex.as_ref()).into()) {
             let number = batch[at as usize];
             known[number as usize / 64 - words.start] |= 1 << (number % 64);
         }

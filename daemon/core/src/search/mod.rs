@@ -5,12 +5,14 @@
 //! total and the same for the same history, query and window: rank, then time, then id.
 
 mod admitted;
+mod alike;
 mod ascii;
 mod bits;
 mod details;
 mod expression;
 mod fuzzy;
 mod listing;
+mod losses;
 mod made;
 mod matches;
 mod narrow;
@@ -77,7 +79,7 @@ impl Searcher {
     }
 
     fn look(&mut self, history: &History, query: &Query, window: Window, asked: Asked, pattern: &Pattern) -> Hits {
-        let matches = self.matches.find(history.commands(), asked, pattern);
+        let (matches, mut losses) = self.matches.find(history.commands(), asked, pattern);
         let is_ranked = matches!(query.order, Order::Rank) && !pattern.is_everything();
         let is_by_command = query.unique || is_ranked;
         let runs = if query.filter == Filter::default() {
@@ -92,7 +94,12 @@ impl Searcher {
         }
         let near = self.near.as_ref().filter(|_| is_ranked);
         let search = Search { history, query, pattern, runs, near, matches: &matches };
-        if is_by_command { search.hits(window) } else { search.listing(window) }
+        if !is_by_command {
+            return search.listing(window);
+        }
+        let hits = search.hits(window, &mut losses);
+        self.matches.keep_losses(losses);
+        hits
     }
 
     /// Every run that matches, the newest first, whatever order the query asks for and however often a command ran.
@@ -102,7 +109,7 @@ impl Searcher {
     pub fn every_run(&mut self, history: &History, query: &Query) -> Result<Vec<RecordId>, Fault> {
         let asked = pattern::asked(query)?;
         let pattern = Pattern::new(query, &asked)?;
-        let matches = self.matches.find(history.commands(), asked, &pattern);
+        let (matches, _) = self.matches.find(history.commands(), asked, &pattern);
         let runs = if query.filter == Filter::default() {
             Runs::All(history.commands())
         } else {

@@ -15,8 +15,19 @@ pub(super) fn is_narrower(new: &[Group], old: &[Group]) -> bool {
     old.iter().all(|old| new.iter().any(|new| implies(new, old)))
 }
 
-fn implies(one: &Group, other: &Group) -> bool {
+/// Whether every command that matches one of `one` matches one of `other`.
+pub(super) fn implies(one: &Group, other: &Group) -> bool {
     one.iter().all(|one| other.iter().any(|other| term_implies(one, other)))
+}
+
+/// Whether what a command loses in `old` it loses in `new` as well: words were typed on at their ends, and others behind them.
+pub(super) fn goes_on(new: &[Group], old: &[Group]) -> bool {
+    old.len() <= new.len() && old.iter().zip(new).all(|(old, new)| old == new || is_typed_on(new, old))
+}
+
+fn is_typed_on(new: &Group, old: &Group) -> bool {
+    let is_loose = |term: &Term| term.kind == TermKind::Loose && !term.negated;
+    matches!((&new[..], &old[..]), ([new], [old]) if is_loose(new) && is_loose(old) && new.text.starts_with(&old.text))
 }
 
 fn term_implies(one: &Term, other: &Term) -> bool {

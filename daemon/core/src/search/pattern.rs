@@ -25,7 +25,6 @@ use crate::history::{Marks, Standing, fold_into};
 pub(super) struct Pattern {
     kind: Kind,
     needs: Marks,
-    is_decided_by_marks: bool,
     /// All of it, folded: a command that is just this is the best there can be.
     whole: Vec<u8>,
 }
@@ -123,6 +122,11 @@ impl Asked {
             (one, other) => one == other,
         }
     }
+
+    /// Whether what a command loses in `other` it loses in this as well.
+    pub(super) fn goes_on(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Words(new), Self::Words(old)) if narrow::goes_on(new, old))
+    }
 }
 
 impl Pattern {
@@ -152,11 +156,7 @@ impl Pattern {
             }
             _ => fold_into(&mut whole, query.text.trim().as_bytes()),
         }
-        let is_decided_by_marks = match &kind {
-            Kind::Words(words) => words.iter().all(Alternatives::is_decided_by_marks),
-            Kind::Regex(_) => false,
-        };
-        Ok(Self { kind, needs, is_decided_by_marks, whole })
+        Ok(Self { kind, needs, whole })
     }
 
     /// What a command must have.
@@ -164,36 +164,20 @@ impl Pattern {
         self.needs
     }
 
-    /// Whether a command of ASCII that has all that matches for sure.
-    pub(super) fn is_decided_by_marks(&self) -> bool {
-        self.is_decided_by_marks
-    }
-
     /// Whether nothing was asked for, so that everything matches.
     pub(super) fn is_everything(&self) -> bool {
         matches!(&self.kind, Kind::Words(words) if words.is_empty())
     }
 
-    /// One of its own for a part of the work: a regular expression remembers what it has seen, and sharing that costs.
-    pub(super) fn own_regex(&self) -> Option<Regex> {
-        match &self.kind {
-            Kind::Regex(expression) => Some(expression.own()),
-            Kind::Words(_) => None,
-        }
-    }
-
-    /// Which of some commands match, a bit for each of at most 32. `regex` is from [`Self::own_regex`].
-    pub(super) fn are_in(&self, commands: &[Candidate<'_>], regex: Option<&Regex>) -> u32 {
+    /// What has to be looked at in commands that match what was asked for `before`: a word that is still there holds still.
+    pub(super) fn left_after(&self, before: Option<&Asked>) -> Left<'_> {
+        let held: &[Group] = if let Some(Asked::Words(groups)) = before { groups } else { &[] };
         match &self.kind {
             Kind::Words(words) => {
-                let is_in = |Candidate { marks, text, folded }: &Candidate<'_>| {
-                    words.iter().all(|word| word.is_in(*marks, text, folded))
-                };
-                commands.iter().rev().fold(0, |bits, command| bits << 1 | u32::from(is_in(command)))
+                let is_left = |word: &&Alternatives| !held.iter().any(|held| narrow::implies(held, &word.group));
+                Left::Words(words.iter().filter(is_left).collect())
             }
-            Kind::Regex(expression) => {
-                expression.are_in(commands.iter().map(|command| (command.text, command.marks.is_ascii())), regex)
-            }
+            Kind::Regex(expression) => Left::Regex(expression),
         }
     }
 
@@ -206,12 +190,12 @@ impl Pattern {
     }
 
     /// How much less than [`Self::quality_max`] a command is worth at least, by where its letters stand, which of them side
-    /// by side, and its length.
-    pub(super) fn loss(&self, standing: Standing, pairs: u128, len: usize) -> u32 {
+    /// by side, its length, and what it is `known` to lose by its words.
+    pub(super) fn loss(&self, standing: Standing, pairs: u128, len: usize, known: u32) -> u32 {
         match &self.kind {
             Kind::Words(words) if !words.is_empty() => {
                 let loss: u32 = words.iter().map(|word| word.loss(standing, pairs)).sum();
-                loss + if len == self.whole.len() { 0 } else { WHOLE }
+                loss.max(known) + if len == self.whole.len() { 0 } else { WHOLE }
             }
             _ => 0,
         }
@@ -228,6 +212,17 @@ impl Pattern {
         }
     }
 
+    /// Whether a digit is in it anywhere.
+    pub(super) fn asks_for_numbers(&self) -> bool {
+        self.whole.iter().any(u8::is_ascii_digit)
+    }
+
+    /// How much less than they could be the words of a command are worth, of which the quality is known.
+    pub(super) fn loss_of_words(&self, quality: u32, folded: &[u8]) -> u32 {
+        let is_whole = folded == self.whole;
+        self.quality_max().saturating_sub(quality + if is_whole { 0 } else { WHOLE })
+    }
+
     /// Where a command matches that does: ranges of bytes, ascending, apart, none of them within a letter.
     pub(super) fn ranges(&self, text: &[u8], folded: &[u8], scorer: &mut Scorer) -> Vec<(u32, u32)> {
         let ranges = match &self.kind {
@@ -238,40 +233,84 @@ impl Pattern {
     }
 }
 
+/// What is left of a query to be looked at.
+pub(super) enum Left<'a> {
+    /// All of these must hold; with none, everything matches.
+    Words(Vec<&'a Alternatives>),
+    /// All of it.
+    Regex(&'a Expression),
+}
+
+impl Left<'_> {
+    /// Whether a command of ASCII that has what the query needs matches for sure.
+    pub(super) fn is_decided_by_marks(&self) -> bool {
+        match self {
+            Self::Words(words) => words.iter().all(|word| word.is_decided_by_marks()),
+            Self::Regex(_) => false,
+        }
+    }
+
+    /// One of its own for a part of the work: a regular expression remembers what it has seen, and sharing that costs.
+    pub(super) fn own_regex(&self) -> Option<Regex> {
+        match self {
+            Self::Regex(expression) => Some(expression.own()),
+            Self::Words(_) => None,
+        }
+    }
+
+    /// Which of some commands match, a bit for each of at most 32. `regex` is from [`Self::own_regex`].
+    pub(super) fn are_in(&self, commands: &[Candidate<'_>], regex: Option<&Regex>) -> u32 {
+        match self {
+            Self::Words(words) => {
+                let is_in = |Candidate { marks, text, folded }: &Candidate<'_>| {
+                    words.iter().all(|word| word.is_in(*marks, text, folded))
+                };
+                commands.iter().rev().fold(0, |bits, command| bits << 1 | u32::from(is_in(command)))
+            }
+            Self::Regex(expression) => {
+                expression.are_in(commands.iter().map(|command| (command.text, command.marks.is_ascii())), regex)
+            }
+        }
+    }
+}
+
 /// Words of which one must hold.
-struct Alternatives(Vec<Part>);
+pub(super) struct Alternatives {
+    parts: Vec<Part>,
+    group: Group,
+}
 
 impl Alternatives {
     fn new(group: &Group, mode: Mode) -> Self {
         let part = |term: &Term| if mode == Mode::Fuzzy { Part::new(term).beside_loose() } else { Part::new(term) };
         let mut parts: Vec<Part> = group.iter().map(part).collect();
         parts.sort_by_key(Part::effort);
-        Self(parts)
+        Self { parts, group: group.clone() }
     }
 
     fn is_decided_by_marks(&self) -> bool {
-        matches!(&self.0[..], [only] if only.is_decided_by_marks())
+        matches!(&self.parts[..], [only] if only.is_decided_by_marks())
     }
 
     fn effort(&self) -> usize {
-        self.0.iter().map(Part::effort).sum()
+        self.parts.iter().map(Part::effort).sum()
     }
 
     /// What all of them need.
     fn needs(&self) -> Marks {
-        self.0.iter().map(Part::needs).reduce(Marks::both).unwrap_or_default()
+        self.parts.iter().map(Part::needs).reduce(Marks::both).unwrap_or_default()
     }
 
     fn is_in(&self, marks: Marks, text: &[u8], folded: &[u8]) -> bool {
-        self.0.iter().any(|part| part.is_in(marks, text, folded))
+        self.parts.iter().any(|part| part.is_in(marks, text, folded))
     }
 
     fn quality_max(&self) -> u32 {
-        self.0.iter().map(Part::quality_max).max().unwrap_or(0)
+        self.parts.iter().map(Part::quality_max).max().unwrap_or(0)
     }
 
     fn loss(&self, standing: Standing, pairs: u128) -> u32 {
-        match &self.0[..] {
+        match &self.parts[..] {
             [only] => only.loss(standing, pairs),
             parts => {
                 let most = parts.iter().map(|part| part.quality_max() - part.loss(standing, pairs)).max();
@@ -281,7 +320,7 @@ impl Alternatives {
     }
 
     fn quality(&self, text: &[u8], folded: &[u8], scorer: &mut Scorer) -> u32 {
-        match &self.0[..] {
+        match &self.parts[..] {
             [only] => only.quality(text, folded, scorer),
             parts => {
                 let marks = Marks::of(folded);
@@ -293,7 +332,7 @@ impl Alternatives {
 
     fn ranges(&self, text: &[u8], folded: &[u8], scorer: &mut Scorer) -> Vec<(u32, u32)> {
         let marks = Marks::of(folded);
-        let those = self.0.iter().filter(|part| part.is_in(marks, text, folded));
+        let those = self.parts.iter().filter(|part| part.is_in(marks, text, folded));
         those.flat_map(|part| part.ranges(text, folded, scorer)).collect()
     }
 }
@@ -333,10 +372,37 @@ mod tests {
             let mut folded = Vec::new();
             fold_into(&mut folded, text.as_bytes());
             let marks = Marks::of(&folded);
-            if pattern.are_in(&[Candidate { marks, text: text.as_bytes(), folded: &folded }], None) == 1 {
+            if pattern.left_after(None).are_in(&[Candidate { marks, text: text.as_bytes(), folded: &folded }], None) == 1 {
                 let quality = pattern.quality(text.as_bytes(), &folded, &mut Scorer::new());
-                let loss = pattern.loss(standing(text.as_bytes()), marks.pairs, text.len());
+                let loss = pattern.loss(standing(text.as_bytes()), marks.pairs, text.len(), 0);
                 prop_assert!(quality + loss <= pattern.quality_max());
+            }
+        }
+
+        /// What a command loses is kept for the next keystroke, and no longer than it is true.
+        #[test]
+        fn who_types_on_makes_no_command_better(
+            typed in prop::collection::vec("([!'^]{0,1}[abAé1/-]{0,4}\\$?( \\| | ){0,1}){1,3}", 1..4),
+            text in "[abABé1/ -]{0,24}",
+        ) {
+            let mut folded = Vec::new();
+            fold_into(&mut folded, text.as_bytes());
+            let candidate = Candidate { marks: Marks::of(&folded), text: text.as_bytes(), folded: &folded };
+            let ends = |typed: &String| (0..=typed.len()).filter(|end| typed.is_char_boundary(*end)).collect::<Vec<_>>();
+            let mut known: Vec<(Asked, u32)> = Vec::new();
+            for (typed, end) in typed.iter().flat_map(|typed| ends(typed).into_iter().map(move |end| (typed, end))) {
+                let query = Query { text: typed[..end].to_owned(), mode: Mode::Fuzzy, ..Query::default() };
+                let asked = asked(&query).expect("short");
+                let pattern = Pattern::new(&query, &asked).expect("no expression");
+                if pattern.left_after(None).are_in(&[candidate], None) == 1 {
+                    let quality = pattern.quality(text.as_bytes(), &folded, &mut Scorer::new());
+                    known.push((asked, pattern.loss_of_words(quality, &folded)));
+                }
+            }
+            for (asked, loss) in &known {
+                for (before, lost) in known.iter().filter(|(before, _)| asked.goes_on(before)) {
+                    prop_assert!(loss >= lost, "{asked:?} loses {loss} and {before:?} {lost}");
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What each match could be worth at most, told before its text is read, and the matches from those that promise most on.
 //!
 //! A promise is a byte, and where no match is there is none, so that looking for the next ones to score is looking
-//! through bytes, 64 at once. Knows numbers only, and nothing of what a promise is made of.
+//! through bytes, a few at once. Knows numbers only, and nothing of what a promise is made of.
 
 use std::ops::RangeInclusive;
 
@@ -17,14 +17,18 @@ pub(super) type Promise = u8;
 const NONE: Promise = 0;
 
 /// Matches that are scored before it is looked whether more have to be; the next time twice as many. More would score
-/// too many in vain, fewer would share the work badly.
-const ROUND: usize = 2048;
+/// too many in vain, fewer would share the work badly. In tests so few that what they make up is more.
+const ROUND: usize = if cfg!(test) { 4 } else { 2048 };
+
+/// Promises of which the greatest is known, so that all of them can be passed over. More of them nearly always have one that
+/// is wanted, fewer are as many to look at as the promises themselves.
+const BESIDE: usize = 8;
 
 /// What all matches promise, and which of them have been looked at.
 pub(super) struct Promises {
     /// By number.
     each: Vec<Promise>,
-    /// Of each 64 numbers.
+    /// Of each few numbers.
     greatest: Vec<Promise>,
     counts: [usize; 256],
     /// Those with as great a promise or a greater one have been looked at. None yet when it is 256.
@@ -42,7 +46,7 @@ impl Promises {
     ) -> Self {
         let mut all = Self {
             each: Vec::with_capacity(slots + 64),
-            greatest: Vec::with_capacity(slots / 64 + 1),
+            greatest: Vec::with_capacity(slots / BESIDE + BESIDE),
             counts: [0; 256],
             done: 256,
             round: ROUND,
@@ -50,14 +54,14 @@ impl Promises {
         for (each, greatest, counts) in in_parts_of(matches.count(), slots, |part| {
             let words = part.start / 64..part.end.div_ceil(64);
             let (mut each, mut counts_of) = (vec![NONE; words.len() * 64], [0usize; 256]);
-            let greatest = words.clone().zip(each.chunks_exact_mut(64)).map(|(word, each)| {
+            for (word, each) in words.zip(each.chunks_exact_mut(64)) {
                 for number in numbers_of(word, matches.word(word) & counts(word)) {
                     let promise = promise(number);
                     each[number as usize % 64] = promise;
                     counts_of[promise as usize] += 1;
                 }
-                each.iter().copied().fold(NONE, Promise::max)
-            });
+            }
+            let greatest = each.chunks_exact(BESIDE).map(|each| each.iter().copied().fold(NONE, Promise::max));
             let greatest: Vec<Promise> = greatest.collect();
             (each, greatest, counts_of)
         }) {
@@ -76,12 +80,13 @@ impl Promises {
         let wanted = least..=*level.end();
         self.round *= 2;
         self.done = usize::from(*level.start());
-        let words = self.each.chunks_exact(64).zip(&self.greatest).enumerate();
-        let in_word = words.filter(|(_, (_, greatest))| **greatest >= least).flat_map(|(word, (each, _))| {
-            let is_wanted = each.iter().enumerate().filter(|(_, promise)| wanted.contains(promise));
-            is_wanted.map(move |(at, _)| (word * 64 + at) as u32)
-        });
-        Some(in_word.collect())
+        let mut next = Vec::new();
+        for (beside, _) in self.greatest.iter().enumerate().filter(|(_, greatest)| **greatest >= least) {
+            let start = beside * BESIDE;
+            let each = self.each[start..start + BESIDE].iter().enumerate();
+            next.extend(each.filter(|(_, promise)| wanted.contains(promise)).map(|(at, _)| (start + at) as u32));
+        }
+        Some(next)
     }
 
     /// The next promises of which there are about enough.

@@ -9,8 +9,10 @@ use caro_schema::ipc::history::{Hit, Hits, Order, Query, Window};
 
 use super::{
     admitted::Runs,
+    alike::Alike,
     bits::{Bits, Few, numbers_of},
     fuzzy::Scorer,
+    losses::Losses,
     parallel::{FETCHED, SHARED_FROM, in_parts, in_parts_of, shared},
     pattern::Pattern,
     promises::{Promise, Promises},
@@ -33,11 +35,11 @@ pub(super) struct Search<'a> {
 
 impl Search<'_> {
     /// The rows of a window, and how many there are in all, where commands are compared first.
-    pub(super) fn hits(&self, window: Window) -> Hits {
+    pub(super) fn hits(&self, window: Window, losses: &mut Losses) -> Hits {
         let total = self.total();
         let offset = usize::try_from(window.offset).unwrap_or(usize::MAX);
         let wanted = offset.saturating_add(window.limit as usize).min(total as usize);
-        let keys = if offset >= wanted { Vec::new() } else { self.best(wanted).window(offset) };
+        let keys = if offset >= wanted { Vec::new() } else { self.best(wanted, losses).window(offset) };
         self.answer(total, &keys)
     }
 
@@ -89,9 +91,9 @@ impl Search<'_> {
     }
 
     /// The first rows of the result.
-    fn best(&self, wanted: usize) -> Top<'_> {
+    fn best(&self, wanted: usize, losses: &mut Losses) -> Top<'_> {
         if self.query.unique {
-            return self.best_commands(wanted);
+            return self.best_commands(wanted, losses);
         }
         // A run is worth at most what the newest of its command is. So if a command is not among the first so many, none
         // of its runs can be: the newest runs of the others come before it, and they are enough.
@@ -99,14 +101,14 @@ impl Search<'_> {
             let lately = lately(self.query.place.now_us, key.time);
             self.history.rows().command(key.row).map(|command| (command, key.rank - lately))
         };
-        let bases = self.best_commands(wanted).keys().into_iter().filter_map(base).collect();
+        let bases = self.best_commands(wanted, losses).keys().into_iter().filter_map(base).collect();
         self.best_runs(wanted, &Bases::new(bases))
     }
 
     /// The first commands, each by its newest run.
-    fn best_commands(&self, wanted: usize) -> Top<'_> {
+    fn best_commands(&self, wanted: usize, losses: &mut Losses) -> Top<'_> {
         match self.near {
-            Some(near) => self.best_ranked(wanted, near),
+            Some(near) => self.best_ranked(wanted, near, losses),
             None => {
                 let mut top = self.top(wanted);
                 for part in in_parts_of(self.matches.count(), self.history.commands().slots(), |part| {
@@ -125,18 +127,34 @@ impl Search<'_> {
         }
     }
 
-    /// Scores commands from those that promise most on, until no other can come before what was found.
-    fn best_ranked(&self, wanted: usize, near: &Near) -> Top<'_> {
+    /// Scores commands, first those that came first before, then from those that promise most on, until no other can come
+    /// before what was found.
+    fn best_ranked(&self, wanted: usize, near: &Near, losses: &mut Losses) -> Top<'_> {
         let mut top = self.top(wanted);
-        let mut promises = self.promises(near);
-        while let Some(chosen) = promises.next(|promise| top.could_take(self.rank_max(promise))) {
-            for (number, rank) in self.score(&chosen, near) {
-                let (row, start_us) = self.runs.newest(number);
-                top.push(top.key(rank, start_us, row));
-            }
-            top.cut();
+        let mut promises = self.promises(near, losses);
+        let before = self.still_matching(losses.first());
+        self.add_scored(&before, near, &mut top, losses);
+        while let Some(mut chosen) = promises.next(|promise| top.could_take(self.rank_max(promise))) {
+            chosen.retain(|number| before.binary_search(number).is_err());
+            self.add_scored(&chosen, near, &mut top, losses);
         }
+        losses.note_first(top.rows().filter_map(|row| self.history.rows().command(row)));
         top
+    }
+
+    fn still_matching(&self, numbers: &[u32]) -> Vec<u32> {
+        let matches = |number: &u32| self.matching(*number as usize / 64) >> (number % 64) & 1 == 1;
+        numbers.iter().copied().filter(matches).collect()
+    }
+
+    fn add_scored(&self, chosen: &[u32], near: &Near, top: &mut Top<'_>, losses: &mut Losses) {
+        let scored = self.score(chosen, near, top);
+        for (number, rank) in scored.iter().filter_map(|scored| Some((scored.number, scored.rank?))) {
+            let (row, start_us) = self.runs.newest(number);
+            top.push(top.key(rank, start_us, row));
+        }
+        losses.note(self.history.commands().slots(), scored.iter().map(|scored| (scored.number, scored.loss)));
+        top.cut();
     }
 
     /// The points of a command of which some runs count.
@@ -145,12 +163,13 @@ impl Search<'_> {
         lately(self.query.place.now_us, start_us) + often(runs) + near.points(number)
     }
 
-    /// What each match could be worth: its points, and how little it must lose by where its letters stand.
-    fn promises(&self, near: &Near) -> Promises {
+    /// What each match could be worth: its points, and how little it must lose by where its letters stand, and by what is
+    /// known of it.
+    fn promises(&self, near: &Near, losses: &Losses) -> Promises {
         let commands = self.history.commands();
         let promise = |number: u32| {
             let (standing, pairs) = (commands.standing(number), commands.marks(number).pairs);
-            let loss = self.pattern.loss(standing, pairs, commands.text_len(number));
+            let loss = self.pattern.loss(standing, pairs, commands.text_len(number), losses.of(number));
             (PROMISE_MIN + self.points(number, near) + LOSS_MAX - loss.min(LOSS_MAX)) as Promise
         };
         Promises::of(commands.slots(), self.matches, |word| self.runs.ran(word), promise)
@@ -161,23 +180,44 @@ impl Search<'_> {
         (u32::from(promise) + self.pattern.quality_max()).saturating_sub(PROMISE_MIN + LOSS_MAX)
     }
 
-    /// The ranks of these matches.
-    fn score(&self, chosen: &[u32], near: &Near) -> Vec<(u32, u32)> {
-        let commands = self.history.commands();
+    /// The ranks of these matches, but for those that cannot be among the first because of their shape.
+    fn score(&self, chosen: &[u32], near: &Near, top: &Top<'_>) -> Vec<Scored> {
         let score = |part: Range<usize>| {
-            let mut scorer = Scorer::new();
+            let (mut scorer, mut alike) = (Scorer::new(), Alike::new(self.pattern));
             let mut ranks = Vec::with_capacity(part.len());
+            let mut left = Vec::with_capacity(FETCHED);
             for batch in chosen[part].chunks(FETCHED) {
-                batch.iter().for_each(|number| commands.fetch_text(*number));
-                ranks.extend(batch.iter().map(|number| {
-                    let (text, folded) = (commands.text(*number), commands.folded(*number));
-                    (*number, self.points(*number, near) + self.pattern.quality(text, folded, &mut scorer))
-                }));
+                left.clear();
+                for number in batch {
+                    match self.passed_over(*number, near, top, &alike) {
+                        Some(scored) => ranks.push(scored),
+                        None => left.push(*number),
+                    }
+                }
+                left.iter().for_each(|number| self.history.commands().fetch_text(*number));
+                ranks.extend(left.iter().map(|number| self.score_one(*number, near, &mut alike, &mut scorer)));
             }
             ranks
         };
-        let is_quick = commands.slots() < SHARED_FROM || self.pattern.quality_max() == 0;
-        if is_quick { score(0..chosen.len()) } else { shared(chosen.len(), score).concat() }
+        let is_quick = self.history.commands().slots() < SHARED_FROM || self.pattern.quality_max() == 0;
+        if is_quick { score(0..chosen.len()) } else { shared(chosen.len(), score).into_iter().flatten().collect() }
+    }
+
+    /// A match that is known to be no better than those that were found.
+    fn passed_over(&self, number: u32, near: &Near, top: &Top<'_>, alike: &Alike<'_>) -> Option<Scored> {
+        let bound = alike.bound(self.history.commands().shape(number))?;
+        let (_, start_us) = self.runs.newest(number);
+        let could_come = top.could_take_until(self.points(number, near) + bound.quality, top.time(start_us));
+        (!could_come).then_some(Scored { number, rank: None, loss: bound.loss })
+    }
+
+    fn score_one(&self, number: u32, near: &Near, alike: &mut Alike<'_>, scorer: &mut Scorer) -> Scored {
+        let commands = self.history.commands();
+        let (text, folded) = (commands.text(number), commands.folded(number));
+        alike.meet(commands.shape(number), text, scorer);
+        let quality = self.pattern.quality(text, folded, scorer);
+        let rank = Some(self.points(number, near) + quality);
+        Scored { number, rank, loss: self.pattern.loss_of_words(quality, folded) }
     }
 
     /// The first runs of the commands that have a base. Those that are likely to come first are looked at alone: what they
@@ -222,6 +262,15 @@ impl Search<'_> {
             }
         }
     }
+}
+
+/// A match that was scored.
+struct Scored {
+    number: u32,
+    /// None when it cannot be among the first.
+    rank: Option<u32>,
+    /// By its words.
+    loss: u32,
 }
 
 /// Rows that are looked at before the work is shared, a multiple of 64. Fewer would not have enough runs of most commands, more

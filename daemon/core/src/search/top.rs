@@ -97,6 +97,11 @@ impl<'a> Top<'a> {
         self.keys = keys;
     }
 
+    /// The rows of the best, in no order.
+    pub(super) fn rows(&self) -> impl Iterator<Item = u32> {
+        self.keys.iter().map(|key| key.row)
+    }
+
     /// The best, in no order.
     pub(super) fn keys(mut self) -> Vec<Key> {
         self.cut();
