@@ -1,5 +1,5 @@
-//! The signals that end a relay, and the one that has it read its configuration again. The first one ends it in order; a second one leaves the rest to the system, whose
-//! databases survive that too.
+//! The signals that end a relay, and the one that has it read its configuration again. The first one ends it in order; a
+//! second one leaves the rest to the system, whose databases survive that too.
 
 use tokio::{
     signal::unix::{SignalKind, signal},

@@ -5,6 +5,7 @@ mod admin;
 mod cells;
 mod doors;
 mod durability;
+mod image;
 mod isolation;
 mod limits;
 mod live;

@@ -176,20 +176,36 @@ async fn an_account_has_no_more_sessions_than_it_may_over_all_relays() {
 
 #[tokio::test]
 async fn what_is_heard_of_a_relay_that_vanished_is_forgotten() {
-    let Some(Both { mut here, there: _there, served, relays: _relays, .. }) =
+    let Some(Both { mut here, there: _there, served, relays: _relays, devices, .. }) =
         both("a relay that vanished without a word").await
     else {
         return;
     };
     here.others(1).await;
-    // As if its process had gone a while ago: it does not say any more that it is there.
-    served.server.sql(
-        "UPDATE caro_relay.node SET seen = now() - interval '1 hour' WHERE id IN
-                       (SELECT node FROM caro_relay.seat ORDER BY taken DESC LIMIT 1)",
-    );
+    // As if its process had gone a while ago: it does not say any more that it is there, and is not heard when it does.
+    // Which of the two has sat down last is not known, so its node is found by the device.
+    let silent_for = |time: &str| {
+        let those = "WHERE id IN (SELECT id FROM caro_relay.unheard)";
+        format!("UPDATE caro_relay.node SET seen = now() - interval '{time}' {those}")
+    };
+    served.server.sql(&format!(
+        "CREATE TABLE caro_relay.unheard AS SELECT node AS id FROM caro_relay.seat WHERE device = decode('{}', 'hex');
+         CREATE FUNCTION caro_relay.unheard() RETURNS trigger LANGUAGE plpgsql AS
+             'BEGIN IF NEW.id IN (SELECT id FROM caro_relay.unheard) THEN RETURN NULL; END IF; RETURN NEW; END';
+         CREATE TRIGGER unheard BEFORE INSERT ON caro_relay.node FOR EACH ROW EXECUTE FUNCTION caro_relay.unheard();
+         {}",
+        devices[1].hash().hex(),
+        silent_for("20 seconds"),
+    ));
+    assert_eq!(served.server.sql("SELECT count(*) FROM caro_relay.unheard"), "1");
     served.server.sql("NOTIFY caro_relay, '*'");
     here.others(0).await;
+    let rows = || served.server.sql("SELECT count(*) FROM caro_relay.node");
+    assert_eq!(rows(), "2", "it does not count, and is not swept yet");
+    served.server.sql(&silent_for("1 hour"));
+    until("what it left is swept", || rows() == "1").await;
     // It was not gone at all, and says anew who is connected to it.
+    served.server.sql("DROP TRIGGER unheard ON caro_relay.node");
     here.others(1).await;
 }
 

@@ -1,0 +1,89 @@
+//! Backups that are taken while the relay runs, and what comes back from them.
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use caro_relay::folder::database;
+use caro_schema::relay::{Entry, ToRelay};
+use rustix::process::Signal;
+
+use super::Place;
+use crate::support::{Account, Client, Device, cell};
+
+#[tokio::test]
+async fn s_conv_02_a_backup_is_taken_while_it_runs_and_comes_back_as_a_new_life() {
+    let place = Place::new("plain = true\n");
+    let relay = place.serve();
+    let (account, device) = (Account::new(), Device::new());
+    let mut client = Client::create(&relay.target, &account, &[device]).await;
+    let cells: Vec<_> = (0..50).map(|_| cell(1024)).collect();
+    client.push(&cells).await;
+    client.send(&ToRelay::Purge { cells: vec![caro_link::proof::cell_id(&cells[0])] }).await;
+    client.next().await;
+    // Somebody pushes meanwhile.
+    let pushing = tokio::spawn(async move {
+        for _ in 0..30 {
+            client.push(&[cell(1024)]).await;
+        }
+        client
+    });
+    let copy = place.root.join("copy");
+    let (worked, said, wrong) = place.run(&["backup", copy.to_str().unwrap()]);
+    assert!(worked && said.contains("keys and database"), "{wrong}");
+    let mut client = pushing.await.unwrap();
+    let purged: &[u8] = &cells[0][100..200];
+    for file in fs::read_dir(&copy).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.file_name());
+        let bytes = fs::read(file.path()).unwrap();
+        assert!(!bytes.windows(purged.len()).any(|window| window == purged), "{:?}", file.file_name());
+    }
+    assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o700);
+    let (worked, _, said) = place.run(&["backup", copy.to_str().unwrap()]);
+    assert!(!worked && said.contains("is there already") && said.contains("hint:"), "{said}");
+    client.push(&[cell(1024)]).await;
+    let before = client.stands();
+    relay.signal(Signal::KILL);
+    drop(relay);
+    // Nothing is restored over a database.
+    let (worked, _, said) = place.run(&["restore", copy.to_str().unwrap()]);
+    assert!(!worked && (said.contains("is there already") || said.contains("another relay")), "{said}");
+    let elsewhere = Place::new("plain = true\n");
+    let (worked, said, wrong) = elsewhere.run(&["restore", copy.to_str().unwrap()]);
+    assert!(worked && said.contains("1 accounts"), "{said}{wrong}");
+    assert!(elsewhere.run(&["verify"]).1.starts_with("sound"));
+    let key = |place: &Place| place.run(&["key"]).1;
+    assert_eq!(key(&elsewhere), key(&place));
+    let relay = elsewhere.serve();
+    let mut again = Client::connect(&relay.target, &device).await;
+    again.send(&account.hello()).await;
+    let welcome = again.welcome(&account).await;
+    // Another life: a device that saw more is not told that its history went back, but offers what is missing.
+    assert!(welcome.position.cursor >= 50 && welcome.position.cursor <= before.0 + 81);
+    let entries = again.pull_all().await;
+    assert!(matches!(entries[0], Entry::Gone(_)) && matches!(entries[1], Entry::Cell(_)));
+}
+
+#[tokio::test]
+async fn a_damaged_backup_is_not_restored() {
+    let place = Place::new("plain = true\n");
+    let relay = place.serve();
+    let (account, device) = (Account::new(), Device::new());
+    let mut client = Client::create(&relay.target, &account, &[device]).await;
+    client.push(&(0..5).map(|_| cell(1024)).collect::<Vec<_>>()).await;
+    let copy = place.root.join("copy");
+    assert!(place.run(&["backup", copy.to_str().unwrap()]).0);
+    let connection = rusqlite::Connection::open(database(&copy)).unwrap();
+    connection.execute_batch("UPDATE entry SET cell = zeroblob(1024) WHERE place & 255 = 3").unwrap();
+    drop(connection);
+    let elsewhere = Place::new("plain = true\n");
+    let (worked, _, said) = elsewhere.run(&["restore", copy.to_str().unwrap()]);
+    assert!(!worked && said.contains("damaged"), "{said}");
+    assert!(!database(&elsewhere.data).exists());
+    // A folder that is another relay's keeps its keys.
+    let other = elsewhere.serve();
+    other.signal(Signal::TERM);
+    assert!(other.wait().0.success());
+    fs::remove_file(database(&elsewhere.data)).unwrap();
+    let (worked, _, said) = elsewhere.run(&["restore", copy.to_str().unwrap()]);
+    assert!(!worked && !database(&elsewhere.data).exists(), "{said}");
+}
