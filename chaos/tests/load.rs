@@ -1,14 +1,24 @@
 //! Each load program, small: it runs to its end, says what it measured, and keeps to this machine. The sizes that say
 //! something about a relay are in `docs/load.md`.
 
-use std::process::{Command, Output};
+use std::{
+    fs,
+    process::{Command, Output, Stdio},
+};
 
+use caro_tests::eventually;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-fn load(arguments: &[&str]) -> Output {
+fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_load"));
     command.env("CARO_TEST_PROGRAMS", caro_tests::programs::folder());
-    command.args(arguments).output().expect("it starts")
+    command.args(arguments);
+    command
+}
+
+fn load(arguments: &[&str]) -> Output {
+    command(arguments).output().expect("it starts")
 }
 
 /// The figures that it printed, by name.
@@ -115,5 +125,31 @@ fn what_has_no_end_is_refused() {
     ] {
         let output = load(&arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+/// The programs that a process has started, by any of its threads.
+fn children(of: u32) -> Vec<String> {
+    let Ok(threads) = fs::read_dir(format!("/proc/{of}/task")) else { return Vec::new() };
+    let listed = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+    let all: String = threads.flatten().map(|thread| listed(thread) + " ").collect();
+    all.split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_run_that_is_cut_short_leaves_no_relay() {
+    for (by_signal, seconds) in [(false, "1"), (true, "3600")] {
+        let mut run = command(&["push", "--clients", "1", "--seconds", seconds]);
+        let mut run = run.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+        let relay = eventually("its relay runs", || children(run.id()).pop());
+        if by_signal {
+            let pid = Pid::from_raw(run.id() as i32).expect("a process");
+            kill_process(pid, Signal::TERM).expect("it runs");
+        } else {
+            drop(run.stdout.take());
+        }
+        let ended = run.wait().expect("it ends");
+        assert!(!by_signal || !ended.success(), "it was told to end, and says that it has measured");
+        eventually("the relay has ended", || (!fs::exists(format!("/proc/{relay}")).expect("a path")).then_some(()));
     }
 }

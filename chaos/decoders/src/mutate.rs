@@ -42,6 +42,7 @@ pub fn tries(target: &Target, inputs: &[Vec<u8>], number: u64, within: Duration)
         }
         input.truncate(INPUT_BYTES_MAX);
         let started = Instant::now();
+        // A target tells by a panic that its property does not hold; the panic has said what by the time it is caught.
         let outcome = catch_unwind(AssertUnwindSafe(|| (target.run)(&input)));
         let took = started.elapsed();
         tried.inputs += 1;

@@ -32,6 +32,11 @@ pub const NOW_MS: u64 = 1_790_000_000_000;
 /// The words of the one account, as the bytes behind them.
 pub const PHRASE: [u8; 32] = [11; 32];
 
+/// What the relay signs with in every world here.
+pub fn relay_signer() -> Signer {
+    Signer::from_seed(&[6; 32])
+}
+
 impl Rogue {
     /// A member of the account behind a phrase, with keys of its own.
     pub fn new(phrase: &Phrase, number: u64) -> Self {

@@ -15,7 +15,7 @@ use serde_bytes::ByteBuf;
 
 use super::{
     Target,
-    account::{NOW_MS, PHRASE, Rogue},
+    account::{NOW_MS, PHRASE, Rogue, relay_signer},
     input::Input,
 };
 use crate::{
@@ -33,9 +33,6 @@ pub(super) const TARGETS: &[Target] = &[Target {
     run: device,
     seeds,
 }];
-
-/// The relay's signing key in every world here.
-const RELAY_SEED: [u8; 32] = [6; 32];
 
 /// A device as it was after the account was made, and cells that other members sealed.
 struct Start {
@@ -132,7 +129,7 @@ impl Liar<'_> {
             &Signer::from_seed(&[5; 32]),
             &caro_schema::relay::list::DeviceList { version: 1, prev: Hash([0; 32]), keys: Vec::new() },
         );
-        let signer = Hash(Signer::from_seed(&RELAY_SEED).public());
+        let signer = Hash(relay_signer().public());
         ToDevice::Welcome { position, signer, list, quota_bytes: 0, used_bytes: 0 }
     }
 
@@ -185,7 +182,7 @@ impl Liar<'_> {
 
     fn sign(&self, cursor: u64, head: Hash, start: &Start) -> caro_schema::relay::Position {
         let handle = proof::handle_of(&start.account);
-        proof::sign_position(&Signer::from_seed(&RELAY_SEED), &handle, self.generation, cursor, head)
+        proof::sign_position(&relay_signer(), &handle, self.generation, cursor, head)
     }
 }
 

@@ -31,7 +31,7 @@ use serde_bytes::ByteBuf;
 
 use super::{
     Target,
-    account::{NOW_MS, plain, record},
+    account::{NOW_MS, plain, record, relay_signer},
     input::Input,
 };
 use crate::{
@@ -49,9 +49,6 @@ pub(super) const TARGETS: &[Target] = &[Target {
     run: member,
     seeds,
 }];
-
-/// The relay's signing key from now on.
-const RELAY_SEED: [u8; 32] = [6; 32];
 
 /// A device, and the keys and the place of another one of its account.
 struct Start {
@@ -236,13 +233,8 @@ fn changes(start: &Start) -> Vec<(u16, Vec<u8>)> {
 
 /// A change of each kind: of one device, about another.
 pub(super) fn changes_of(about: DeviceId, author: DeviceId, relay: RelayKey, id: RecordId) -> Vec<(u16, Vec<u8>)> {
-    let position = proof::sign_position(
-        &Signer::from_seed(&RELAY_SEED),
-        &proof::handle_of(&Hash([5; 32])),
-        Generation([9; 16]),
-        7,
-        Hash([8; 32]),
-    );
+    let position =
+        proof::sign_position(&relay_signer(), &proof::handle_of(&Hash([5; 32])), Generation([9; 16]), 7, Hash([8; 32]));
     let parent = Parent { author: about, seq: 1, op: OpId([3; 32]) };
     let origin = Origin { author, stamp: Stamp::from_ms(NOW_MS) };
     let said =
@@ -301,7 +293,7 @@ fn welcome(start: &Start) -> ToDevice {
     let list = DeviceList { version: 1, prev: Hash([0; 32]), keys: Vec::new() };
     ToDevice::Welcome {
         position: position(start, 0, Hash([0; 32])),
-        signer: Hash(Signer::from_seed(&RELAY_SEED).public()),
+        signer: Hash(relay_signer().public()),
         list: proof::sign_list(&Signer::from_seed(&[5; 32]), &list),
         quota_bytes: 0,
         used_bytes: 0,
@@ -320,7 +312,7 @@ fn page(start: &Start, cells: Vec<Vec<u8>>) -> ToDevice {
 
 fn position(start: &Start, cursor: u64, head: Hash) -> caro_schema::relay::Position {
     let handle = proof::handle_of(&start.account);
-    proof::sign_position(&Signer::from_seed(&RELAY_SEED), &handle, Generation([7; 16]), cursor, head)
+    proof::sign_position(&relay_signer(), &handle, Generation([7; 16]), cursor, head)
 }
 
 fn seeds() -> Vec<Vec<u8>> {

@@ -1,13 +1,15 @@
 //! Figures as they come: a table for people, then JSON lines for programs.
 
-use std::{io::Write, time::Duration};
+use std::{io::Write, sync::Arc, time::Duration};
 
 use hdrhistogram::Histogram;
+use tokio::sync::Notify;
 
 /// What was measured.
 #[derive(Default)]
 pub(crate) struct Figures {
     lines: Vec<String>,
+    closed: Arc<Notify>,
 }
 
 /// Times of one kind, in microseconds, to three digits.
@@ -48,7 +50,7 @@ impl Figures {
     pub(crate) fn times(&mut self, what: &str, times: &Times) {
         let (median, p99, worst) = (times.ms(50.0), times.ms(99.0), times.ms(100.0));
         let count = times.count();
-        print(&format!("{what:<44} {median:>10.2} ms   p99 {p99:>10.2}   worst {worst:>10.2}   of {count}"));
+        self.print(&format!("{what:<44} {median:>10.2} ms   p99 {p99:>10.2}   worst {worst:>10.2}   of {count}"));
         let line = serde_json::json!({
             "what": what, "unit": "ms", "median": median, "p99": p99, "worst": worst, "count": count,
         });
@@ -57,21 +59,24 @@ impl Figures {
 
     /// One number.
     pub(crate) fn one(&mut self, what: &str, unit: &str, value: f64) {
-        print(&format!("{what:<44} {value:>10.2} {unit}"));
+        self.print(&format!("{what:<44} {value:>10.2} {unit}"));
         self.lines.push(serde_json::json!({"what": what, "unit": unit, "value": value}).to_string());
     }
 
     /// Prints the JSON lines.
     pub(crate) fn finish(self) {
-        print("");
-        self.lines.iter().for_each(|line| print(line));
+        self.print("");
+        self.lines.iter().for_each(|line| self.print(line));
     }
-}
 
-fn print(line: &str) {
-    let mut out = std::io::stdout().lock();
-    // Who closed the output does not want to read on.
-    if writeln!(out, "{line}").is_err() {
-        std::process::exit(1);
+    /// Told when nobody reads what is printed, as at the end of `load push | head`.
+    pub(crate) fn closed(&self) -> Arc<Notify> {
+        Arc::clone(&self.closed)
+    }
+
+    fn print(&self, line: &str) {
+        if writeln!(std::io::stdout().lock(), "{line}").is_err() {
+            self.closed.notify_one();
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! What a relay bears: idle sessions, pushes, fan-out, restores, handshakes, half-open connections, stored accounts, everybody back,
-//! and all of it mixed.
+//! What a relay bears: idle sessions, pushes, fan-out, restores, handshakes, half-open connections, stored accounts,
+//! everybody back, and all of it mixed.
 //!
 //! `cargo run --release -p chaos-tests --bin load -- push`, with `--help` for each. Starts a relay of its own with limits
 //! that let one address in, or talks to the one named, which must be on this machine. Every run is bounded in time and
@@ -23,6 +23,7 @@ mod storm;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, value_parser};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{figures::Figures, relay::Loaded, session::Lost};
 
@@ -183,36 +184,49 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Lost> {
+    // Before there is a relay that would be left behind.
+    let mut terminate = signal(SignalKind::terminate()).map_err(|_| Lost::Told("signals cannot be heard".into()))?;
     let mut relay = match &arguments.relay {
         Some(address) => Loaded::at(address)?,
         None => Loaded::start(arguments.limits.as_deref().unwrap_or_default())?,
     };
     let mut figures = Figures::default();
-    match arguments.program {
-        Program::Idle { sessions, devices, rounds } => {
-            idle::run(&relay, &mut figures, sessions as usize, devices as usize, rounds).await?;
-        }
-        Program::Push { clients, seconds, bytes, under_way } => {
-            push::run(&relay, &mut figures, clients as usize, seconds, bytes, under_way as usize).await?;
-        }
-        Program::FanOut { accounts, devices, rate, seconds } => {
-            fan_out::run(&relay, &mut figures, accounts as usize, devices as usize, rate, seconds).await?;
-        }
-        Program::Restore { cells, devices, bytes } => {
-            restore::run(&relay, &mut figures, cells, devices as usize, bytes).await?;
-        }
-        Program::Handshakes { clients, seconds } => {
-            handshakes::run(&relay, &mut figures, clients as usize, seconds).await?;
-        }
-        Program::HalfOpen { connections, sessions, seconds } => {
-            half_open::run(&relay, &mut figures, connections as usize, sessions as usize, seconds).await?;
-        }
-        Program::Accounts { accounts, devices, cells, bytes } => {
-            accounts::run(&mut relay, &mut figures, accounts as usize, devices as usize, (cells, bytes)).await?;
-        }
-        Program::Storm { sessions } => storm::run(&mut relay, &mut figures, sessions as usize).await?,
-        Program::Mixed { sessions, seconds } => mixed::run(&relay, &mut figures, sessions as usize, seconds).await?,
+    let closed = figures.closed();
+    // However it ends, the relay that was started for it ends with it.
+    tokio::select! {
+        ended = put_load(arguments.program, &mut relay, &mut figures) => ended?,
+        () = closed.notified() => return Err(Lost::Told("nobody reads what is printed".into())),
+        _ = terminate.recv() => return Err(Lost::Told("asked to end".into())),
     }
     figures.finish();
+    Ok(())
+}
+
+async fn put_load(program: Program, relay: &mut Loaded, figures: &mut Figures) -> Result<(), Lost> {
+    match program {
+        Program::Idle { sessions, devices, rounds } => {
+            idle::run(relay, figures, sessions as usize, devices as usize, rounds).await?;
+        }
+        Program::Push { clients, seconds, bytes, under_way } => {
+            push::run(relay, figures, clients as usize, seconds, bytes, under_way as usize).await?;
+        }
+        Program::FanOut { accounts, devices, rate, seconds } => {
+            fan_out::run(relay, figures, accounts as usize, devices as usize, rate, seconds).await?;
+        }
+        Program::Restore { cells, devices, bytes } => {
+            restore::run(relay, figures, cells, devices as usize, bytes).await?;
+        }
+        Program::Handshakes { clients, seconds } => {
+            handshakes::run(relay, figures, clients as usize, seconds).await?;
+        }
+        Program::HalfOpen { connections, sessions, seconds } => {
+            half_open::run(relay, figures, connections as usize, sessions as usize, seconds).await?;
+        }
+        Program::Accounts { accounts, devices, cells, bytes } => {
+            accounts::run(relay, figures, accounts as usize, devices as usize, (cells, bytes)).await?;
+        }
+        Program::Storm { sessions } => storm::run(relay, figures, sessions as usize).await?,
+        Program::Mixed { sessions, seconds } => mixed::run(relay, figures, sessions as usize, seconds).await?,
+    }
     Ok(())
 }

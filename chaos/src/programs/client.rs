@@ -26,8 +26,8 @@ use tungstenite::{Message, WebSocket, client::IntoClientRequest, http::HeaderVal
 
 use crate::seed::Seed;
 
-/// How long an answer may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long an answer may take on a busy machine. A relay waits for a frozen database server for up to 25 s by itself.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An account and its devices, as the holder of a phrase has them, without the phrase.
 pub struct Member {
@@ -293,7 +293,7 @@ impl Client {
                     }
                     return Some(Ok((entries, more)));
                 }
-                ToDevice::Ack { .. } => {}
+                ToDevice::Ack { .. } | ToDevice::Pong { .. } => {}
                 ToDevice::Error { code, .. } => return Some(Err(code)),
                 other => panic!("no page but {other:?}"),
             }
@@ -301,14 +301,26 @@ impl Client {
     }
 
     /// Everything after a cursor of zero, up to the end.
+    ///
+    /// # Panics
+    /// When it is refused.
     pub fn pull_all(&mut self) -> Option<Vec<Entry>> {
+        Some(self.pull_all_or_refusal()?.expect("no refusal"))
+    }
+
+    /// The same, or the code with which it was refused.
+    pub fn pull_all_or_refusal(&mut self) -> Option<Result<Vec<Entry>, ErrorCode>> {
         self.pull(0, Hash([0; 32]))?;
         let mut entries = Vec::new();
         loop {
-            let (page, more) = self.page()?;
-            entries.extend(page);
-            if !more {
-                return Some(entries);
+            match self.page_or_refusal()? {
+                Ok((page, more)) => {
+                    entries.extend(page);
+                    if !more {
+                        return Some(Ok(entries));
+                    }
+                }
+                Err(code) => return Some(Err(code)),
             }
         }
     }
@@ -377,7 +389,14 @@ pub fn record(socket: &mut WebSocket<TcpStream>) -> Option<Vec<u8>> {
 /// When something that the relay acknowledged is not in its place.
 pub fn expect_held(member: &Member, place: SocketAddr, acknowledged: &[(ByteBuf, u64)]) -> usize {
     let mut client = member.enter(place, 0).expect("the relay lets the device in");
-    let entries = client.pull_all().expect("everything comes");
+    expect_among(&client.pull_all().expect("everything comes"), acknowledged)
+}
+
+/// Sees that all of these are among what a relay has, at their cursors. Gives how many entries there are.
+///
+/// # Panics
+/// When one is not, or a cell is there twice.
+pub fn expect_among(entries: &[Entry], acknowledged: &[(ByteBuf, u64)]) -> usize {
     for (cell, cursor) in acknowledged {
         let at = usize::try_from(*cursor).expect("small") - 1;
         assert!(entries.get(at) == Some(&Entry::Cell(cell.clone())), "an acknowledged cell is gone, or elsewhere");

@@ -96,6 +96,19 @@ pub const T_CONN_05: Scenario = Scenario {
 /// Silence after which the relays of these runs end a session, in milliseconds.
 pub(super) const IDLE_MS: u64 = 700;
 
+/// Asks the relay until it says that nobody else is there, which it may know two periods after the other fell silent.
+///
+/// # Panics
+/// When it says so too late, or too early to have waited for a sign of life.
+pub(super) fn expect_alone(client: &mut Client, silent_since: Instant) {
+    eventually_within(Duration::from_millis(IDLE_MS * 2 + 1500), "the other one is told that it is alone", || {
+        client.send(&ToRelay::Ping { token: 1 }).expect("it is in");
+        client.hear().expect("it is in");
+        (client.others == Some(0)).then_some(())
+    });
+    assert!(silent_since.elapsed() >= Duration::from_millis(IDLE_MS / 2), "not before its time");
+}
+
 fn half_open(run: &mut Run) {
     let idle_ms = if run.lacks(Sabotage::NoKeepalive) { 600_000 } else { IDLE_MS };
     let relay = RelayProgram::with_limits(&format!("idle_ms = {idle_ms}"));
@@ -106,12 +119,7 @@ fn half_open(run: &mut Run) {
     let mut other = member.enter(relay.place(), 1).expect("it is let in");
     // The other one asks for signs of life as a device does; the stale one has gone to sleep and takes no leave.
     let begun = Instant::now();
-    eventually_within(Duration::from_millis(IDLE_MS * 2 + 1500), "the other one is told that it is alone", || {
-        other.send(&ToRelay::Ping { token: 1 }).expect("it is in");
-        other.hear().expect("it is in");
-        (other.others == Some(0)).then_some(())
-    });
-    assert!(begun.elapsed() >= Duration::from_millis(IDLE_MS / 2), "not before its time");
+    expect_alone(&mut other, begun);
     // What comes late on the old connection is not taken.
     let late = member.cell(1024);
     let _ = stale.send(&ToRelay::Push { cells: vec![late.clone()] });

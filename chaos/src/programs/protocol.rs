@@ -17,7 +17,7 @@ use tungstenite::Message;
 
 use super::{
     client::{Client, Member, expect_held},
-    relay::RelayProgram,
+    relay::{MANY_TRIES, RelayProgram},
     stage::{keep, put_back},
 };
 use crate::{
@@ -85,7 +85,7 @@ fn fall_over(run: &Run, scene: &mut Scene) {
 pub const A_PROTO_01: Body = Body { tier: Tier::Proc, broken_by: &[Sabotage::PanicOnUnknown], run: malformed };
 
 fn malformed(run: &mut Run) {
-    let mut scene = Scene::new(run.seed, "connections_per_address_per_minute = 100000");
+    let mut scene = Scene::new(run.seed, MANY_TRIES);
     let mut seed = Seed::new(run.seed);
     for _ in 0..20 {
         // Before anybody is known: handshake messages of every size.
@@ -262,7 +262,7 @@ pub const A_PROTO_04: Scenario = Scenario {
 const GROWTH_KIB: u64 = 24 * 1024;
 
 fn oversized(run: &mut Run) {
-    let mut scene = Scene::new(run.seed, "connections_per_address_per_minute = 100000");
+    let mut scene = Scene::new(run.seed, MANY_TRIES);
     // Once at its limits, so that what is needed for that is there.
     let mut client = scene.enter();
     client.push(&[scene.rude.cell(CELL_BYTES_MAX)]).expect("acknowledged");
@@ -348,7 +348,7 @@ pub const A_PROTO_05: Scenario = Scenario {
 };
 
 fn unknown(run: &mut Run) {
-    let mut scene = Scene::new(run.seed, "connections_per_address_per_minute = 100000");
+    let mut scene = Scene::new(run.seed, MANY_TRIES);
     let mut seed = Seed::new(run.seed);
     let canary = format!("reflected{:x}", seed.draw());
     // Messages of a later version: another name, a name with a field, a number.

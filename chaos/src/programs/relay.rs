@@ -26,6 +26,9 @@ pub struct RelayProgram {
     address: String,
 }
 
+/// Limits of a relay whose test comes from one address far more often than people do.
+pub(super) const MANY_TRIES: &str = "connections_per_address_per_minute = 100000";
+
 /// Ports that the system gives to nobody by itself: a relay that is away for a moment finds its own free again.
 const PORTS: std::ops::Range<u16> = 10_000..30_000;
 

@@ -158,11 +158,12 @@ impl Beside {
             Some(thread) => command.args(["-p", &thread.to_string()]),
             None => command.args(["-f", "-p", &process.to_string()]),
         };
-        let tracer = command.spawn().expect("strace starts");
+        // Before it starts: one that begins when strace has looked is its parent's to bring, and may come without.
         let whom: Vec<PathBuf> = match thread {
             Some(thread) => vec![PathBuf::from(format!("/proc/{process}/task/{thread}/status"))],
             None => threads(process).into_iter().map(|(_, folder)| folder.join("status")).collect(),
         };
+        let tracer = command.spawn().expect("strace starts");
         eventually("strace is attached", || whom.iter().all(|status| is_traced(status)).then_some(()));
         Self { tracer }
     }
@@ -199,10 +200,13 @@ impl Drop for Beside {
     }
 }
 
-/// A thread that has ended meanwhile needs no tracer.
+/// A thread that has ended meanwhile needs no tracer, also when nobody has asked how it ended: what is to happen at a call can
+/// end the program while strace is still going from thread to thread.
 fn is_traced(status: &Path) -> bool {
     let Ok(status) = fs::read_to_string(status) else { return true };
-    status.lines().any(|line| line.strip_prefix("TracerPid:").is_some_and(|pid| pid.trim() != "0"))
+    let field = |name: &str| status.lines().find_map(|line| Some(line.strip_prefix(name)?.trim()));
+    let has_ended = field("State:").is_some_and(|state| state.starts_with(['Z', 'X']));
+    has_ended || field("TracerPid:").is_some_and(|pid| pid != "0")
 }
 
 fn threads(process: u32) -> Vec<(u32, PathBuf)> {

@@ -10,6 +10,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -24,6 +25,9 @@ use crate::seed::Seed;
 
 /// What an API of the same form is answered with by the server whose API it is.
 const VERSION: &str = "2.5.0";
+
+/// The pause after a connection could not be accepted, which is when descriptors have run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// An answer of the API.
 #[derive(Clone, Debug, PartialEq)]
@@ -357,8 +361,7 @@ async fn accept(
 ) {
     loop {
         let Ok((client, _)) = listener.accept().await else {
-            // Out of descriptors, most likely: others may end meanwhile.
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
         let number = traffic.connections.fetch_add(1, Ordering::Relaxed);

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::super::{
     client::{Member, expect_held},
     proxied::{Doors, LAPTOP},
-    relay::RelayProgram,
+    relay::{MANY_TRIES, RelayProgram},
 };
 use crate::{
     proxy::toxic::Stream,
@@ -34,7 +34,7 @@ fn cuts(run: &Run, frames: std::ops::RangeInclusive<u64>, seed: &mut Seed) -> Ve
 pub const S_SM_01: Body = Body { tier: Tier::Proxy, broken_by: &[Sabotage::SkipRetry], run: cut_pushes };
 
 fn cut_pushes(run: &mut Run) {
-    let relay = RelayProgram::with_limits("connections_per_address_per_minute = 100000");
+    let relay = RelayProgram::with_limits(MANY_TRIES);
     let doors = Doors::one(&relay, run);
     let mut member = Member::new(run.seed, 1);
     drop(member.found(doors.only()));
@@ -67,7 +67,7 @@ fn cut_pushes(run: &mut Run) {
 pub const S_SM_02: Body = Body { tier: Tier::Proxy, broken_by: &[Sabotage::AdvanceCursorBeforeApply], run: cut_pulls };
 
 fn cut_pulls(run: &mut Run) {
-    let relay = RelayProgram::with_limits("connections_per_address_per_minute = 100000");
+    let relay = RelayProgram::with_limits(MANY_TRIES);
     let doors = Doors::one(&relay, run);
     let mut member = Member::new(run.seed, 2);
     let mut writer = member.found(relay.place());

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::super::{
     client::Member,
     proxied::{Doors, LAPTOP},
-    relay::RelayProgram,
+    relay::{MANY_TRIES, RelayProgram},
 };
 use crate::{
     proxy::toxic::Stream,
@@ -27,7 +27,7 @@ const FIRST_PUSH: u64 = 4;
 const FRAME_HEAD: u64 = 4;
 
 fn flipped(run: &mut Run) {
-    let relay = RelayProgram::with_limits("connections_per_address_per_minute = 100000");
+    let relay = RelayProgram::with_limits(MANY_TRIES);
     let doors = Doors::one(&relay, run);
     let mut member = Member::new(run.seed, 1);
     drop(member.found(doors.only()));

@@ -16,7 +16,7 @@ use super::{
         connections::{FREE_WITHIN, at_rest},
         kills::pending_up,
         proxied::{Doors, LAPTOP, Proxied},
-        relay::RelayProgram,
+        relay::{MANY_TRIES, RelayProgram},
     },
     apart::{expect_waiting, leave_out, patience, type_on_each},
 };
@@ -44,7 +44,7 @@ struct Shaken {
 impl Shaken {
     fn new(run: &Run, limits: &str, forgives: Sabotage) -> Self {
         // So many tries of one address are the test's own.
-        let relay = RelayProgram::with_limits(&format!("connections_per_address_per_minute = 100000\n{limits}"));
+        let relay = RelayProgram::with_limits(&format!("{MANY_TRIES}\n{limits}"));
         let doors = Doors::one(&relay, run);
         let mut member = Member::new(run.seed, 1);
         let mut first = member.found(doors.only());

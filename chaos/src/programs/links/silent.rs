@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{
     super::{
         client::{Client, Member, expect_held},
-        connections::{FREE_WITHIN, IDLE_MS, at_rest},
+        connections::{FREE_WITHIN, IDLE_MS, at_rest, expect_alone},
         proxied::{Doors, LAPTOP, Proxied, is_connected},
         relay::RelayProgram,
     },
@@ -152,12 +152,7 @@ fn no_goodbye(run: &mut Run) {
     stale.send(&ToRelay::Push { cells: vec![late.clone()] }).expect("sent");
     stale.fall_silent();
     let begun = Instant::now();
-    eventually_within(Duration::from_millis(IDLE_MS * 2 + 1500), "the other one is told that it is alone", || {
-        other.send(&ToRelay::Ping { token: 1 }).expect("it is in");
-        other.hear().expect("it is in");
-        (other.others == Some(0)).then_some(())
-    });
-    assert!(begun.elapsed() >= Duration::from_millis(IDLE_MS / 2), "not before its time");
+    expect_alone(&mut other, begun);
     // What was on its way arrives now, in a session that is no more.
     doors.heal();
     assert!(stale.has_ended_within(FREE_WITHIN), "the old session is still there");

@@ -91,8 +91,8 @@ fn flood(run: &mut Run) {
     let before = p99(&mut inside, rounds);
     let count = run.sized(1_000, 400);
     let crowd: Vec<TcpStream> = at(run, &lab, STRANGER, || {
-        let connect = |_| TcpStream::connect_timeout(&PLACE, Duration::from_secs(5)).ok();
-        (0..count).filter_map(connect).collect()
+        // A crowd that does not get in as a whole is what the relay's limits are for; how many must is looked at below.
+        (0..count).flat_map(|_| TcpStream::connect_timeout(&PLACE, Duration::from_secs(5))).collect()
     });
     assert!(crowd.len() > count / 4, "only {} connected", crowd.len());
     let during = p99(&mut inside, rounds);

@@ -1,4 +1,9 @@
 //! Runs scenarios and prints a table: `cargo run -p chaos-tests -- --all -n 50`.
+//!
+//! [`work`] is one body with its seeds; [`jobs`] has several processes do it.
+
+mod jobs;
+mod work;
 
 use std::{
     path::PathBuf,
@@ -15,10 +20,12 @@ use chaos_tests::{
     catalogue::{ALL, LONG, page},
     report::{Line, Results},
     sabotage::Sabotage,
-    scenario::{Body, Scenario, Verdict, take_timeline},
+    scenario::{Body, Scenario},
     whole,
 };
-use clap::Parser;
+use clap::{Parser, value_parser};
+
+use crate::work::{Work, keep};
 
 /// Break things, and see what is still true
 #[derive(Parser)]
@@ -44,6 +51,12 @@ struct Arguments {
     /// Lives of a whole account, one for each of so many seeds
     #[arg(long)]
     seeds: Option<u64>,
+    /// Processes at once; bodies that compare times want a processor each
+    #[arg(short, long, default_value_t = 1, value_parser = value_parser!(u64).range(1..=64))]
+    jobs: u64,
+    /// A line of JSON for each body, in the place of the table
+    #[arg(long, conflicts_with = "jobs")]
+    json: bool,
     /// Small numbers in the place of large ones, as the tests do
     #[arg(long)]
     brief: bool,
@@ -73,19 +86,15 @@ fn main() -> ExitCode {
     if let Some(count) = arguments.seeds {
         return lives(&arguments, count);
     }
-    let mut lines = Vec::new();
-    println!("id         tier    runs  failed   seconds  title");
-    for scenario in arguments.scenarios() {
-        for body in scenario.bodies.iter().filter(|body| arguments.wants_tier(body)) {
-            for twin in arguments.twins(body) {
-                lines.push(run(scenario, body, twin, &arguments));
-            }
-        }
-    }
+    let work = arguments.work();
+    let lines = if arguments.json { as_json(&work, &arguments) } else { as_table(&work, &arguments) };
     let wrong = lines.iter().filter(|line| !line.right).count();
     let skipped = lines.iter().filter(|line| line.needs.is_some()).count();
-    println!("{} bodies, {wrong} not as they should be, {skipped} skipped", lines.len());
+    if !arguments.json {
+        println!("{} bodies, {wrong} not as they should be, {skipped} skipped", lines.len());
+    }
     if wrong > 0
+        && !arguments.json
         && let Err(error) = Results::new(&arguments.results).and_then(|results| results.junit(&lines))
     {
         eprintln!("the results could not be kept: {error}");
@@ -94,7 +103,44 @@ fn main() -> ExitCode {
     if wrong == 0 && !lines.is_empty() && (skipped == 0 || may_skip) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+#[allow(clippy::print_stdout)]
+fn as_table(work: &[Work], arguments: &Arguments) -> Vec<Line> {
+    println!("id         tier    runs  failed   seconds  title");
+    if arguments.jobs > 1 {
+        return jobs::run(work, arguments.jobs as usize, &arguments.results, Work::print);
+    }
+    let run = |work: &Work| {
+        let line = work.line(work.run(&arguments.results));
+        work.print(&line);
+        line
+    };
+    work.iter().map(run).collect()
+}
+
+#[allow(clippy::print_stdout)]
+fn as_json(work: &[Work], arguments: &Arguments) -> Vec<Line> {
+    let run = |work: &Work| {
+        let outcome = work.run(&arguments.results);
+        println!("{}", serde_json::json!(outcome));
+        work.line(outcome)
+    };
+    work.iter().map(run).collect()
+}
+
 impl Arguments {
+    fn work(&self) -> Vec<Work> {
+        let mut work = Vec::new();
+        for scenario in self.scenarios() {
+            let seeds = self.seed..self.seed + self.runs_of(scenario);
+            for body in scenario.bodies.iter().filter(|body| self.wants_tier(body)) {
+                for twin in self.twins(body) {
+                    work.push(Work { scenario, body, twin, seeds: seeds.clone(), brief: self.brief });
+                }
+            }
+        }
+        work
+    }
+
     fn scenarios(&self) -> Vec<&'static Scenario> {
         let named = |scenario: &&&Scenario| self.id.iter().any(|id| scenario.id.starts_with(id.as_str()));
         let usual = ALL.iter().filter(|scenario| self.all || named(scenario));
@@ -122,54 +168,6 @@ impl Arguments {
     }
 }
 
-/// Runs one body with all seeds.
-#[allow(clippy::print_stdout)]
-fn run(scenario: &'static Scenario, body: &Body, twin: Option<Sabotage>, arguments: &Arguments) -> Line {
-    let begun = Instant::now();
-    let runs = arguments.runs_of(scenario);
-    let (mut failed, mut needs) = (Vec::new(), None);
-    for seed in arguments.seed..arguments.seed + runs {
-        let verdict =
-            if arguments.brief { scenario.check_briefly(body, seed, twin) } else { scenario.check(body, seed, twin) };
-        match verdict {
-            Ok(()) => {}
-            Err(Verdict::Failed(said)) => {
-                if twin.is_none() && failed.len() < 3 {
-                    keep(arguments, &format!("{}-{}-{seed}", scenario.id, body.tier), &said);
-                }
-                failed.push(said);
-            }
-            Err(Verdict::Skipped(what)) => needs = Some(what),
-        }
-    }
-    let without = twin.map(|twin| format!(" without {}", twin.name())).unwrap_or_default();
-    let (id, tier, seconds) = (scenario.id, body.tier.to_string(), begun.elapsed().as_secs_f64());
-    match &needs {
-        Some(needs) => println!("{id:<10} {tier:<5} SKIPPED, needs {needs}: {}{without}", scenario.title),
-        None => {
-            println!("{id:<10} {tier:<5} {runs:>6} {:>7} {seconds:>9.1}  {}{without}", failed.len(), scenario.title)
-        }
-    }
-    if twin.is_none() {
-        for said in failed.iter().take(3) {
-            println!("    {said}");
-        }
-    }
-    // Under its sabotage a scenario must fail.
-    let right = needs.is_some() || failed.is_empty() == twin.is_none();
-    Line { id, place: format!("{tier}{without}"), runs, failed, needs, seconds, right }
-}
-
-/// Keeps what led to a failure, and says where.
-#[allow(clippy::print_stdout)]
-fn keep(arguments: &Arguments, name: &str, said: &str) {
-    let kept = Results::new(&arguments.results).and_then(|results| results.keep(name, said, take_timeline()));
-    match kept {
-        Ok(file) => println!("    what led to it: {}", file.display()),
-        Err(error) => println!("    what led to it could not be kept: {error}"),
-    }
-}
-
 /// Whole lives, on all processors.
 #[allow(clippy::print_stdout)]
 fn lives(arguments: &Arguments, count: u64) -> ExitCode {
@@ -190,8 +188,7 @@ fn lives(arguments: &Arguments, count: u64) -> ExitCode {
                         return;
                     }
                     if let Err(said) = whole::live(seed, twin) {
-                        println!("seed {seed}: {said}");
-                        keep(arguments, &format!("life-{seed}"), &said);
+                        println!("seed {seed}: {}", keep(&arguments.results, &format!("life-{seed}"), said));
                         failed.lock().unwrap_or_else(PoisonError::into_inner).push(seed);
                     }
                 }
