@@ -13,6 +13,8 @@ use crate::history::{Shape, fold_into, shape};
 /// What is known of shapes. Made for one part of one search: it holds letters of commands.
 pub(super) struct Alike<'a> {
     pattern: &'a Pattern,
+    /// Whether a shape can say anything: not where numbers were asked for, nor where all that matches is worth the same.
+    says_something: bool,
     known: HashMap<Shape, Known>,
     text: Vec<u8>,
     folded: Vec<u8>,
@@ -38,10 +40,11 @@ pub(super) struct Bound {
 impl<'a> Alike<'a> {
     /// Nothing yet.
     pub(super) fn new(pattern: &'a Pattern) -> Self {
-        Self { pattern, known: HashMap::new(), text: Vec::new(), folded: Vec::new() }
+        let says_something = !pattern.asks_for_numbers() && pattern.quality_max() > 0;
+        Self { pattern, says_something, known: HashMap::new(), text: Vec::new(), folded: Vec::new() }
     }
 
-    /// What is known of a shape. None where it was not met twice, or says nothing: numbers were asked for, or the text has none.
+    /// What is known of a shape. None where it was not met twice, says nothing, or the text has no number.
     pub(super) fn bound(&self, shape: Option<Shape>) -> Option<Bound> {
         match self.known.get(&shape?)? {
             Known::Met => None,
@@ -51,7 +54,7 @@ impl<'a> Alike<'a> {
 
     /// A command that matches has this shape.
     pub(super) fn meet(&mut self, shape_of: Option<Shape>, text: &[u8], scorer: &mut Scorer) {
-        let Some(met) = shape_of.filter(|_| !self.pattern.asks_for_numbers()) else { return };
+        let Some(met) = shape_of.filter(|_| self.says_something) else { return };
         let Some(known) = self.known.get_mut(&met) else {
             self.known.insert(met, Known::Met);
             return;
