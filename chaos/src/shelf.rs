@@ -66,6 +66,10 @@ impl Shelf {
 }
 
 impl LogReader for Shelf {
+    fn turn(&mut self) -> Result<u64, LogError> {
+        self.log.turn()
+    }
+
     fn account(&mut self, handle: &Handle) -> Result<Option<Account>, LogError> {
         self.log.account(handle)
     }

@@ -83,6 +83,8 @@ pub struct Looked {
     pub listed: bool,
     /// Whether it was, and was taken off.
     pub removed: bool,
+    /// In which order it comes in, as [`LogReader::turn`] gives it; only for who is let in.
+    pub turn: u64,
 }
 
 /// An account's log has grown.
@@ -217,8 +219,10 @@ fn look(
     let Some(account) = account else { return Ok(None) };
     let devices = members::devices(&account.list).ok_or(LogError::Damaged)?;
     let listed = devices.contains(device);
-    let position = (listed || proven).then(|| notary.sign(handle, account.cursor, account.head));
-    Ok(Some(Box::new(Looked { listed, removed, position, account })))
+    let is_let_in = listed || proven;
+    let position = is_let_in.then(|| notary.sign(handle, account.cursor, account.head));
+    let turn = if is_let_in { log.turn()? } else { 0 };
+    Ok(Some(Box::new(Looked { account, position, listed, removed, turn })))
 }
 
 fn page(

@@ -301,26 +301,14 @@ impl Client {
     }
 
     /// Everything after a cursor of zero, up to the end.
-    ///
-    /// # Panics
-    /// When it is refused.
     pub fn pull_all(&mut self) -> Option<Vec<Entry>> {
-        Some(self.pull_all_or_refusal()?.expect("no refusal"))
-    }
-
-    /// The same, or the code with which it was refused.
-    pub fn pull_all_or_refusal(&mut self) -> Option<Result<Vec<Entry>, ErrorCode>> {
         self.pull(0, Hash([0; 32]))?;
         let mut entries = Vec::new();
         loop {
-            match self.page_or_refusal()? {
-                Ok((page, more)) => {
-                    entries.extend(page);
-                    if !more {
-                        return Some(Ok(entries));
-                    }
-                }
-                Err(code) => return Some(Err(code)),
+            let (page, more) = self.page()?;
+            entries.extend(page);
+            if !more {
+                return Some(entries);
             }
         }
     }
@@ -389,14 +377,7 @@ pub fn record(socket: &mut WebSocket<TcpStream>) -> Option<Vec<u8>> {
 /// When something that the relay acknowledged is not in its place.
 pub fn expect_held(member: &Member, place: SocketAddr, acknowledged: &[(ByteBuf, u64)]) -> usize {
     let mut client = member.enter(place, 0).expect("the relay lets the device in");
-    expect_among(&client.pull_all().expect("everything comes"), acknowledged)
-}
-
-/// Sees that all of these are among what a relay has, at their cursors. Gives how many entries there are.
-///
-/// # Panics
-/// When one is not, or a cell is there twice.
-pub fn expect_among(entries: &[Entry], acknowledged: &[(ByteBuf, u64)]) -> usize {
+    let entries = client.pull_all().expect("everything comes");
     for (cell, cursor) in acknowledged {
         let at = usize::try_from(*cursor).expect("small") - 1;
         assert!(entries.get(at) == Some(&Entry::Cell(cell.clone())), "an acknowledged cell is gone, or elsewhere");

@@ -6,7 +6,6 @@
 
 use std::{
     fs,
-    net::SocketAddr,
     os::unix::fs::PermissionsExt,
     process::Command,
     sync::atomic::{AtomicUsize, Ordering},
@@ -24,7 +23,7 @@ use rustix::process::Signal;
 use serde_bytes::ByteBuf;
 
 use super::{
-    client::{Client, Member, expect_among},
+    client::{Client, Member, expect_held},
     disks::Mount,
     relay::RelayProgram,
     strace::{self, Beside, Point, SENDS},
@@ -65,17 +64,6 @@ impl Nodes {
         }
         expect_sound(&self.server.address());
     }
-}
-
-/// Sees that a node has all of these. Who comes to one right after having been at another can be taken for the earlier of the
-/// two, and is told to come again.
-fn expect_held(member: &Member, place: SocketAddr, acknowledged: &[(ByteBuf, u64)]) -> usize {
-    let entries = eventually("everything comes", || {
-        let mut client = member.enter(place, 0).expect("the relay lets the device in");
-        let pulled = client.pull_all_or_refusal().expect("everything comes");
-        pulled.inspect_err(|code| assert_eq!(*code, ErrorCode::SessionExpired)).ok()
-    });
-    expect_among(&entries, acknowledged)
 }
 
 /// Two nodes, started, with the keys of the first.

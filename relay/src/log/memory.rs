@@ -70,6 +70,10 @@ impl MemoryLog {
 }
 
 impl LogReader for MemoryLog {
+    fn turn(&mut self) -> Result<u64, LogError> {
+        Ok(0)
+    }
+
     fn account(&mut self, handle: &Handle) -> Result<Option<Account>, LogError> {
         Ok(self.lock().get(handle).map(|kept| kept.account.clone()))
     }

@@ -221,6 +221,13 @@ pub trait LogReader: Send {
     /// # Errors
     /// When the log cannot answer.
     fn stretch(&mut self, handle: &Handle, after: u64, room: Room) -> Result<Option<Stretch>, LogError>;
+
+    /// A number for a session that comes in: above zero and above all that were given before, at whichever relay on this log.
+    /// Zero from a log that one relay has to itself, where a session's own number says as much.
+    ///
+    /// # Errors
+    /// When the log cannot answer.
+    fn turn(&mut self) -> Result<u64, LogError>;
 }
 
 /// The writing half.

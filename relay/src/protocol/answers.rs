@@ -134,8 +134,8 @@ impl Relay {
         };
         match (looked, refused) {
             (Some(looked), None) => {
-                let Looked { account, position, listed, removed: _ } = *looked;
-                let member = Member { handle, account: account.public, door, listed };
+                let Looked { account, position, listed, removed: _, turn } = *looked;
+                let member = Member { handle, account: account.public, door, listed, turn };
                 // Whoever is let in has one.
                 match position {
                     Some(position) => self.welcome(id, member, &account, position),
@@ -150,7 +150,8 @@ impl Relay {
         let Some(session) = self.sessions.get(&id) else { return };
         let listed = caro_schema::relay::list::DeviceList::decode(&account.list.list)
             .is_ok_and(|list| crate::members::lists(&list, &session.device));
-        let member = Member { handle, account: account.public, door: Door::Create, listed };
+        // Before it there was no account to come to.
+        let member = Member { handle, account: account.public, door: Door::Create, listed, turn: 0 };
         self.welcome(id, member, account, position);
     }
 

@@ -74,7 +74,8 @@ impl Relay {
             .filter_map(|id| {
                 let session = self.sessions.get(&id)?;
                 let member = session.member()?;
-                Some(Seat { session: id, device: session.device, single: is_single(member), listed: member.listed })
+                let Member { listed, turn, .. } = member;
+                Some(Seat { session: id, device: session.device, single: is_single(member), listed, turn })
             })
             .collect()
     }

@@ -59,6 +59,8 @@ pub(super) struct Member {
     pub(super) door: Door,
     /// Whether the device is on the account's list.
     pub(super) listed: bool,
+    /// When it came in, among all sessions of the account at all relays on the log.
+    pub(super) turn: u64,
 }
 
 /// How a session came in.

@@ -240,6 +240,10 @@ impl LogReader for PostgresLog {
     fn stretch(&mut self, handle: &Handle, after: u64, room: Room) -> Result<Option<Stretch>, LogError> {
         self.read(|link| link.ask(|server| read::stretch(server, handle, after, room)))
     }
+
+    fn turn(&mut self) -> Result<u64, LogError> {
+        self.read(|link| link.ask(read::turn))
+    }
 }
 
 impl PostgresLog {
@@ -312,6 +316,10 @@ impl LogReader for PostgresReader {
 
     fn stretch(&mut self, handle: &Handle, after: u64, room: Room) -> Result<Option<Stretch>, LogError> {
         self.read(|link| link.ask(|server| read::stretch(server, handle, after, room)))
+    }
+
+    fn turn(&mut self) -> Result<u64, LogError> {
+        self.read(|link| link.ask(read::turn))
     }
 }
 

@@ -20,7 +20,7 @@ use tokio_postgres::{Client, Notification};
 use super::{
     LogError, Trouble,
     link::{LinkError, Opened},
-    read::{hash, number},
+    read::{hash, number, signed},
     source::Source,
 };
 use crate::protocol::SessionId;
@@ -65,6 +65,9 @@ pub struct Seat {
     pub single: bool,
     /// Whether the device is on the account's list.
     pub listed: bool,
+    /// In which order sessions came in, at all relays. It is known before anybody hears that the session is in, so whoever
+    /// goes from one relay to another comes later there, whichever of the two writes its seats down first.
+    pub turn: u64,
 }
 
 /// Who is connected to an account elsewhere, as far as it matters here.
@@ -285,9 +288,10 @@ impl<'a> Conversation<'a> {
         const STAND_UP: &str = "
             DELETE FROM seat WHERE node = $1 AND handle = ANY($2) AND NOT (session = ANY($3))";
         const SIT_DOWN: &str = "
-            INSERT INTO seat (node, session, handle, device, single, listed)
-            SELECT $1, sitting.* FROM unnest($2::bigint[], $3::bytea[], $4::bytea[], $5::boolean[], $6::boolean[])
-            AS sitting (session, handle, device, single, listed) ORDER BY session
+            INSERT INTO seat (node, session, handle, device, single, listed, taken) OVERRIDING SYSTEM VALUE
+            SELECT $1, sitting.*
+            FROM unnest($2::bigint[], $3::bytea[], $4::bytea[], $5::boolean[], $6::boolean[], $7::bigint[])
+            AS sitting (session, handle, device, single, listed, taken) ORDER BY session
             ON CONFLICT (node, session) DO UPDATE SET listed = excluded.listed WHERE seat.listed <> excluded.listed";
         if handles.is_empty() {
             return Ok(());
@@ -303,7 +307,8 @@ impl<'a> Conversation<'a> {
         let devices: Vec<&[u8]> = seats.iter().map(|(_, seat)| &seat.device.as_bytes()[..]).collect();
         let single: Vec<bool> = seats.iter().map(|(_, seat)| seat.single).collect();
         let listed: Vec<bool> = seats.iter().map(|(_, seat)| seat.listed).collect();
-        self.client.execute(SIT_DOWN, &[&self.node, &sessions, &owners, &devices, &single, &listed]).await?;
+        let taken: Vec<i64> = seats.iter().map(|(_, seat)| signed(seat.turn)).collect();
+        self.client.execute(SIT_DOWN, &[&self.node, &sessions, &owners, &devices, &single, &listed, &taken]).await?;
         Ok(())
     }
 
@@ -313,10 +318,10 @@ impl<'a> Conversation<'a> {
             return Ok(());
         }
         let sql = format!(
-            "SELECT seat.handle, seat.device, seat.session, seat.single, seat.listed, seat.node = $1
+            "SELECT seat.handle, seat.device, seat.session, seat.single, seat.listed, seat.taken, seat.node = $1
              FROM seat JOIN node ON node.id = seat.node
              WHERE seat.handle = ANY($2) AND (node.id = $1 OR node.seen > now() - interval '{SILENT}')
-             ORDER BY seat.taken"
+             ORDER BY seat.taken, seat.node, seat.session"
         );
         let rows = self.client.query(&sql, &[&self.node, &bytes(handles)]).await?;
         let mut all: BTreeMap<Handle, Vec<Taken>> = handles.iter().map(|handle| (*handle, Vec::new())).collect();
@@ -327,8 +332,9 @@ impl<'a> Conversation<'a> {
                 device: hash(row, 1)?,
                 single: row.try_get(3)?,
                 listed: row.try_get(4)?,
+                turn: number(row, 5)?,
             };
-            all.entry(handle).or_default().push(Taken { seat, here: row.try_get(5)? });
+            all.entry(handle).or_default().push(Taken { seat, here: row.try_get(6)? });
         }
         for (handle, taken) in all {
             let elsewhere = elsewhere(&taken);
@@ -419,7 +425,8 @@ mod tests {
     use super::*;
 
     fn taken(session: u64, device: u8, here: bool) -> Taken {
-        let seat = Seat { session: SessionId(session), device: Hash([device; 32]), single: true, listed: true };
+        let seat =
+            Seat { session: SessionId(session), device: Hash([device; 32]), single: true, listed: true, turn: 0 };
         Taken { seat, here }
     }
 

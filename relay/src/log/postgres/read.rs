@@ -80,6 +80,11 @@ pub(super) async fn account(server: Server<'_>, handle: &Handle) -> Result<Optio
     row.as_ref().map(Found::read).transpose().map(|found| found.map(|found| found.account))
 }
 
+/// The next number of the sequence by which seats are ordered.
+pub(super) async fn turn(server: Server<'_>) -> Result<u64, Trouble> {
+    number(&server.row("SELECT nextval('seat_taken_seq')", &[]).await?, 0)
+}
+
 const WAS_REMOVED: &str = "
     SELECT EXISTS (SELECT FROM removed WHERE account = (SELECT id FROM account WHERE handle = $1) AND device = $2)";
 

@@ -133,6 +133,10 @@ impl SqliteReader {
 }
 
 impl LogReader for SqliteLog {
+    fn turn(&mut self) -> Result<u64, LogError> {
+        Ok(0)
+    }
+
     fn account(&mut self, handle: &Handle) -> Result<Option<Account>, LogError> {
         self.usable()?;
         let result = read::account(&self.connection, handle);
@@ -153,6 +157,10 @@ impl LogReader for SqliteLog {
 }
 
 impl LogReader for SqliteReader {
+    fn turn(&mut self) -> Result<u64, LogError> {
+        Ok(0)
+    }
+
     fn account(&mut self, handle: &Handle) -> Result<Option<Account>, LogError> {
         read::account(&self.connection, handle)
     }

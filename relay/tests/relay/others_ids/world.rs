@@ -40,6 +40,11 @@ impl<L: LogReader> LogReader for Counted<L> {
         self.asked.push("stretch".to_owned());
         self.log.stretch(handle, after, room)
     }
+
+    fn turn(&mut self) -> Result<u64, LogError> {
+        self.asked.push("turn".to_owned());
+        self.log.turn()
+    }
 }
 
 impl<L: Log> Log for Counted<L> {

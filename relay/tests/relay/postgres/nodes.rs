@@ -182,22 +182,11 @@ async fn what_is_heard_of_a_relay_that_vanished_is_forgotten() {
         return;
     };
     here.others(1).await;
-    // As if its process had gone a while ago: it does not say any more that it is there, and is not heard when it does.
-    // Which of the two has sat down last is not known, so its node is found by the device.
     let silent_for = |time: &str| {
         let those = "WHERE id IN (SELECT id FROM caro_relay.unheard)";
         format!("UPDATE caro_relay.node SET seen = now() - interval '{time}' {those}")
     };
-    served.server.sql(&format!(
-        "CREATE TABLE caro_relay.unheard AS SELECT node AS id FROM caro_relay.seat WHERE device = decode('{}', 'hex');
-         CREATE FUNCTION caro_relay.unheard() RETURNS trigger LANGUAGE plpgsql AS
-             'BEGIN IF NEW.id IN (SELECT id FROM caro_relay.unheard) THEN RETURN NULL; END IF; RETURN NEW; END';
-         CREATE TRIGGER unheard BEFORE INSERT ON caro_relay.node FOR EACH ROW EXECUTE FUNCTION caro_relay.unheard();
-         {}",
-        devices[1].hash().hex(),
-        silent_for("20 seconds"),
-    ));
-    assert_eq!(served.server.sql("SELECT count(*) FROM caro_relay.unheard"), "1");
+    unhear(&served, &devices[1], &silent_for("20 seconds"));
     served.server.sql("NOTIFY caro_relay, '*'");
     here.others(0).await;
     let rows = || served.server.sql("SELECT count(*) FROM caro_relay.node");
@@ -205,8 +194,46 @@ async fn what_is_heard_of_a_relay_that_vanished_is_forgotten() {
     served.server.sql(&silent_for("1 hour"));
     until("what it left is swept", || rows() == "1").await;
     // It was not gone at all, and says anew who is connected to it.
-    served.server.sql("DROP TRIGGER unheard ON caro_relay.node");
+    hear(&served);
     here.others(1).await;
+}
+
+#[tokio::test]
+async fn a_relay_that_is_heard_again_does_not_put_what_it_held_before_what_came_meanwhile() {
+    let Some(Both { mut here, mut there, served, relays, account, devices }) =
+        both("a relay that was cut off from the database").await
+    else {
+        return;
+    };
+    there.others(1).await;
+    unhear(&served, &devices[0], "DELETE FROM caro_relay.node WHERE id IN (SELECT id FROM caro_relay.unheard)");
+    let mut again = Client::hello(&relays[1].target, &account, &devices[0]).await;
+    let seats =
+        format!("SELECT count(*) FROM caro_relay.seat WHERE device = decode('{}', 'hex')", devices[0].hash().hex());
+    until("the other relay says who came", || served.server.sql(&seats) == "1").await;
+    hear(&served);
+    here.refused(ErrorCode::SessionExpired).await;
+    here.ended().await;
+    assert_eq!(again.push(&[cell(1024)]).await, [1]);
+}
+
+/// As if the relay to which this device has come had gone without a word: `gone` is done to what is known of it, and when it
+/// says that it is there nobody hears it. It is found by the device, because which of two sat down last is not known.
+fn unhear(served: &Served, device: &Device, gone: &str) {
+    served.server.sql(&format!(
+        "CREATE TABLE caro_relay.unheard AS SELECT node AS id FROM caro_relay.seat WHERE device = decode('{}', 'hex');
+         CREATE FUNCTION caro_relay.unheard() RETURNS trigger LANGUAGE plpgsql AS
+             'BEGIN IF NEW.id IN (SELECT id FROM caro_relay.unheard) THEN RETURN NULL; END IF; RETURN NEW; END';
+         CREATE TRIGGER unheard BEFORE INSERT ON caro_relay.node FOR EACH ROW EXECUTE FUNCTION caro_relay.unheard();
+         {gone}",
+        device.hash().hex(),
+    ));
+    assert_eq!(served.server.sql("SELECT count(*) FROM caro_relay.unheard"), "1");
+}
+
+/// It is heard again.
+fn hear(served: &Served) {
+    served.server.sql("DROP TRIGGER unheard ON caro_relay.node");
 }
 
 #[tokio::test]

@@ -18,10 +18,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Waits until something is so.
 pub(crate) async fn until(what: &str, mut so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
-    let mut looks = tokio::time::interval(Duration::from_millis(2));
+    // A look may start a program and holds up all that runs on this thread, so what is waited for has its time between two.
+    let mut pause = Duration::from_millis(2);
     while !so() {
         assert!(Instant::now() < deadline, "not in time: {what}");
-        looks.tick().await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(100));
     }
 }
 
