@@ -127,14 +127,32 @@ fn is_network(_: &Path) -> io::Result<bool> {
 
 /// Whether a file or folder is ours alone.
 fn check(path: &Path, metadata: &fs::Metadata) -> Result<(), FolderError> {
-    let mode = metadata.permissions().mode() & 0o777;
     if metadata.uid() != rustix::process::geteuid().as_raw() {
         return Err(FolderError::NotOurs { path: path.to_owned() });
     }
+    check_mode(path, metadata)
+}
+
+fn check_mode(path: &Path, metadata: &fs::Metadata) -> Result<(), FolderError> {
+    let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(FolderError::Loose { path: path.to_owned(), mode });
     }
     Ok(())
+}
+
+/// Whether a file in a folder is for us to read. Root may read what belongs to the folder's owner: under systemd that is a user
+/// who is there only while the relay runs, and whom nobody else can be.
+fn check_file(path: &Path, metadata: &fs::Metadata) -> Result<(), FolderError> {
+    let checked = check(path, metadata);
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    match checked {
+        Err(FolderError::NotOurs { .. }) if rustix::process::geteuid().is_root() => {
+            let owner = fs::metadata(folder).map_err(|error| FolderError::Io { path: folder.to_owned(), error })?.uid();
+            if owner == metadata.uid() { check_mode(path, metadata) } else { checked }
+        }
+        _ => checked,
+    }
 }
 
 /// Reads a private file of at most `max` bytes; none when it is not there.
@@ -148,7 +166,7 @@ pub fn read_private(path: &Path, max: u64) -> Result<Option<zeroize::Zeroizing<V
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    check(path, &file.metadata().map_err(failed)?)?;
+    check_file(path, &file.metadata().map_err(failed)?)?;
     let mut bytes = zeroize::Zeroizing::new(Vec::new());
     file.take(max).read_to_end(&mut bytes).map_err(failed)?;
     Ok(Some(bytes))

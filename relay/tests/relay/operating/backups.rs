@@ -1,13 +1,16 @@
 //! Backups that are taken while the relay runs, and what comes back from them.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
+};
 
 use caro_relay::folder::database;
 use caro_schema::relay::{Entry, ToRelay};
 use rustix::process::Signal;
 
 use super::Place;
-use crate::support::{Account, Client, Device, cell};
+use crate::support::{Account, Client, Device, cell, skip};
 
 #[tokio::test]
 async fn s_conv_02_a_backup_is_taken_while_it_runs_and_comes_back_as_a_new_life() {
@@ -86,4 +89,40 @@ async fn a_damaged_backup_is_not_restored() {
     fs::remove_file(database(&elsewhere.data)).unwrap();
     let (worked, _, said) = elsewhere.run(&["restore", copy.to_str().unwrap()]);
     assert!(!worked && !database(&elsewhere.data).exists(), "{said}");
+}
+
+#[tokio::test]
+async fn trap_28_root_copies_what_belongs_to_the_relays_user_and_nothing_of_anybody_elses() {
+    if !rustix::process::geteuid().is_root() {
+        return skip("a backup by root of a folder of another user", "to be run by root");
+    }
+    const USER: u32 = 61_498;
+    let place = Place::new("plain = true\n");
+    let relay = place.serve();
+    let (account, device) = (Account::new(), Device::new());
+    Client::create(&relay.target, &account, &[device]).await.push(&[cell(1024)]).await;
+    // As the files of a user whom systemd has made for the service. The relay that has them open does not mind.
+    let files: Vec<_> = fs::read_dir(&place.data).unwrap().map(|file| file.unwrap().path()).collect();
+    files.iter().chain([&place.data]).for_each(|path| chown(path, Some(USER), Some(USER)).unwrap());
+    let (worked, said, wrong) = place.run(&["backup", place.root.join("copy").to_str().unwrap()]);
+    assert!(worked && said.contains("keys and database"), "{wrong}");
+    assert_eq!(fs::metadata(place.root.join("copy/session.key")).unwrap().uid(), 0);
+    assert!(place.run(&["verify"]).1.starts_with("sound: 1 accounts, 1 entries"));
+    assert_eq!(place.run(&["account", "list"]).1.lines().count(), 1);
+    relay.signal(Signal::TERM);
+    assert!(relay.wait().0.success());
+    // Nothing that the relay could not open afterwards is left behind.
+    let (worked, _, wrong) = place.run(&["backup", place.root.join("later").to_str().unwrap()]);
+    assert!(worked, "{wrong}");
+    for file in fs::read_dir(&place.data).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().uid(), USER, "{:?}", file.file_name());
+    }
+    // A relay as root would write files into it that its user cannot read.
+    let (worked, _, said) = place.run(&["serve"]);
+    assert!(!worked && said.contains("belongs to another user"), "{said}");
+    // A file that somebody else has put there.
+    chown(place.data.join("session.key"), Some(USER + 1), None).unwrap();
+    let (worked, _, said) = place.run(&["backup", place.root.join("other").to_str().unwrap()]);
+    assert!(!worked && said.contains("session.key belongs to another user"), "{said}");
 }
