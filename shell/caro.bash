@@ -94,8 +94,10 @@ __caro_flag_line() {
   [[ -n $__caro_flags ]]
 }
 
-# Once per accepted line. $1: its first simple command.
+# Once per accepted line. $1: its first simple command. $2: `told`, where `$?` and PIPESTATUS are those of what ran before it.
 __caro_start() {
+  # One statement, because the next one would see its own status.
+  __caro_last=$? __caro_lasts="${PIPESTATUS[@]}"
   \builtin local "at=$__caro_armed_at"
   if [[ $at == first ]]; then
     # A line of a start file after the hook, or, if such a line has overwritten PROMPT_COMMAND, the first that is typed.
@@ -111,7 +113,11 @@ __caro_start() {
     at=$__caro_now
   fi
   __caro_flag_line "$1" || return 0
-  # Several commands of one pasted text are one entry of the history, and one record.
+  # A pasted text of several commands is run with no prompt between them: the one before has ended where this one begins.
+  if [[ $__caro_running == 1 ]]; then
+    [[ -n ${2-} ]] || __caro_last= __caro_lasts=
+    \builtin printf '\0E%s\0x%s\0p%s\0\0' "$at" "$__caro_last" "$__caro_lasts" 2>&- >>"$__caro_file" || :
+  fi
   __caro_command=$1 __caro_running=1 __caro_number_before=$__caro_number
   # The text comes from the history, because BASH_COMMAND is only the first simple command of the line.
   if [[ $__caro_flags != e* && -z ${HISTTIMEFORMAT+x} ]]; then
@@ -178,7 +184,11 @@ __caro_step_out() {
 }
 
 __caro_debug() {
-  [[ $__caro_armed_at == 0 ]] || __caro_start "$BASH_COMMAND"
+  # No command of its own before the call, so that the status is still the one before.
+  case $__caro_armed_at in
+    0) ;;
+    *) __caro_start "$BASH_COMMAND" told ;;
+  esac
 }
 
 if ((__caro_version >= 501)); then

@@ -240,7 +240,9 @@ impl Config {
                 return problems;
             }
             "record.ignore_directories" => {
-                self.filter.ignore_directories = texts(value).map(|text| expand(text, home)).collect();
+                let (directories, problems) = directories(setting.name, value, home);
+                self.filter.ignore_directories = directories;
+                return problems;
             }
             "record.ignore_space" => self.filter.ignore_space = value.as_bool().unwrap_or(true),
             "record.secrets" => {
@@ -283,7 +285,11 @@ impl Config {
                 traits.commands = patterns;
                 return problems;
             }
-            "directories" => traits.directories = texts(value).map(|text| expand(text, home)).collect(),
+            "directories" => {
+                let (directories, problems) = directories(setting.name, value, home);
+                traits.directories = directories;
+                return problems;
+            }
             "hosts" => traits.hosts = words(),
             "sessions" => traits.sessions = words(),
             "authors" => traits.authors = words(),
@@ -395,6 +401,13 @@ fn patterns(name: &str, value: &Value) -> (RegexSet, Vec<Problem>) {
         RegexSet::empty()
     });
     (set, problems)
+}
+
+/// The directories of a list that can be used, and what is wrong with the others.
+fn directories(name: &str, value: &Value, home: Option<&Path>) -> (Vec<Vec<u8>>, Vec<Problem>) {
+    let (good, bad): (Vec<&str>, Vec<&str>) = texts(value).partition(|text| settings::is_directory(text));
+    let not_one = |text: &str| problem(format!("{name}: {text:?} is not a whole path"), Kind::Directories.in_words());
+    (good.into_iter().map(|text| expand(text, home)).collect(), bad.into_iter().map(not_one).collect())
 }
 
 /// Leaves one list of a rule as it was.

@@ -103,6 +103,11 @@ pub enum Value<'a> {
     Other,
 }
 
+/// Whether a text names a directory that a rule can be about: from the root, or from the home, which `~` stands for.
+pub fn is_directory(text: &str) -> bool {
+    text == "~" || text.starts_with("~/") || text.starts_with('/')
+}
+
 /// The word that stands for no limit.
 pub const UNLIMITED: &str = "unlimited";
 

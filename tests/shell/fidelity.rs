@@ -126,3 +126,17 @@ for_each_shell! {
         assert_eq!(session.commands(), ["echo first", "exec true"]);
     }
 }
+
+#[test]
+fn rc036_commands_pasted_together_have_an_end_each_in_bash() {
+    crate::session::require("rc036", pasted_together, Kind::Bash);
+}
+
+fn pasted_together(kind: Kind) {
+    let mut session = Session::with(kind, "bind 'set enable-bracketed-paste on'", "");
+    session.terminal.keys("\x1b[200~sh -c 'exit 3'\nfalse\necho three\x1b[201~\r");
+    session.mark();
+    let expected = [("sh -c 'exit 3'", 3), ("false", 1), ("echo three", 0)];
+    assert_eq!(session.exits(), expected.map(|(text, exit)| (text.to_owned(), Some(exit))));
+    assert!(session.rows().iter().all(|row| row["duration_us"].as_u64().is_some()), "{:?}", session.rows());
+}

@@ -10,6 +10,7 @@ use std::{
 };
 
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use zeroize::Zeroizing;
 
 use super::Guard;
@@ -54,7 +55,7 @@ pub(crate) fn phrase(question: &str, otherwise: &str) -> Outcome<Zeroizing<Strin
 /// Waits for Enter, which may follow anything.
 pub(crate) fn enter(tty: &mut File) -> Outcome {
     one_by_one(tty)?;
-    read_line(tty, "", Echo::None).map(drop)
+    read_line(tty, "", Echo::None, usize::MAX).map(drop)
 }
 
 /// What is seen of an answer.
@@ -72,7 +73,9 @@ fn ask(question: &str, echo: Echo, otherwise: &str) -> Outcome<Zeroizing<String>
     let mut tty = super::open().map_err(|failure| failure.hint(otherwise))?;
     let guard = Guard::new(&tty, b"\r\n")?;
     one_by_one(&tty)?;
-    let answer = read_line(&mut tty, question, echo);
+    let columns = rustix::termios::tcgetwinsize(&tty).map_or(0, |size| usize::from(size.ws_col));
+    // Some terminals do not say how wide they are.
+    let answer = read_line(&mut tty, question, echo, if columns == 0 { 80 } else { columns });
     drop(guard);
     answer
 }
@@ -96,13 +99,21 @@ fn keys_alone(tty: &File, least: u8, tenths: u8) -> Outcome {
     tcsetattr(tty, OptionalActions::Now, &modes).map_err(failed)
 }
 
-fn read_line(tty: &mut (impl Read + Write), question: &str, echo: Echo) -> Outcome<Zeroizing<String>> {
+/// Reads up to Enter, and shows it on one line of so many columns: of what is longer the end is seen.
+fn read_line(tty: &mut (impl Read + Write), question: &str, echo: Echo, columns: usize) -> Outcome<Zeroizing<String>> {
     let failed = |error: std::io::Error| Failure::at("/dev/tty".as_ref(), &error);
     // With its full size from the start, so that growing leaves no copy behind.
     let mut typed = Zeroizing::new(Vec::with_capacity(ANSWER_BYTES_MAX));
     let mut shown = None;
+    // A question that leaves no room stands on lines of its own.
+    let (before, question) = match columns.checked_sub(question.width() + ANSWER_COLUMNS_MIN) {
+        Some(_) => (String::new(), question),
+        None => (format!("{question}\r\n"), ">"),
+    };
+    tty.write_all(before.as_bytes()).map_err(failed)?;
+    let room = columns.saturating_sub(question.width() + 2);
     loop {
-        let now = seen(&typed, echo);
+        let now = Zeroizing::new(end_of(&seen(&typed, echo), room).to_owned());
         if shown.as_ref() != Some(&now) {
             if echo != Echo::None {
                 write!(tty, "\r\x1b[K{question} {}", *now).and_then(|()| tty.flush()).map_err(failed)?;
@@ -128,6 +139,19 @@ fn read_line(tty: &mut (impl Read + Write), question: &str, echo: Echo) -> Outco
             _ => {}
         }
     }
+}
+
+/// Columns for an answer beside its question.
+const ANSWER_COLUMNS_MIN: usize = 12;
+
+/// The end of a text, as much as fits.
+fn end_of(text: &str, columns: usize) -> &str {
+    let mut width = 0;
+    let fits = |(_, letter): &(usize, char)| {
+        width += letter.width().unwrap_or(0);
+        width <= columns
+    };
+    text.char_indices().rev().take_while(fits).last().map_or("", |(at, _)| &text[at..])
 }
 
 /// A letter of several bytes goes as a whole.
@@ -180,7 +204,7 @@ mod tests {
 
     fn type_in(keys: &[u8], echo: Echo) -> (Outcome<Zeroizing<String>>, String) {
         let mut person = Person { types: io::Cursor::new(keys.to_vec()), sees: Vec::new() };
-        let typed = read_line(&mut person, "Question:", echo);
+        let typed = read_line(&mut person, "Question:", echo, 40);
         (typed, String::from_utf8(person.sees).expect("text"))
     }
 
@@ -206,6 +230,22 @@ mod tests {
         let (typed, seen) = type_in("aé\x7f\u{9b}b\r".as_bytes(), Echo::Shown);
         assert_eq!(typed.expect("typed").as_str(), "a\u{9b}b");
         assert!(seen.ends_with("Question: a<U+009B>b"), "{seen:?}");
+    }
+
+    #[test]
+    fn an_answer_longer_than_the_line_stays_on_it() {
+        let answer = "a long value ".repeat(9);
+        let (typed, seen) = type_in(format!("{answer}\r").as_bytes(), Echo::Shown);
+        assert_eq!(typed.expect("typed").as_str(), answer.trim());
+        for line in seen.split("\r\x1b[K").skip(1) {
+            assert!(line.width() < 40 && line.starts_with("Question: "), "{line:?}");
+        }
+        assert!(seen.ends_with("g value a long value "), "{seen:?}");
+        let mut person = Person { types: io::Cursor::new(b"yes\r".to_vec()), sees: Vec::new() };
+        let question = "A question that is as long as the line is wide?";
+        assert_eq!(read_line(&mut person, question, Echo::Shown, 40).expect("typed").as_str(), "yes");
+        let seen = String::from_utf8(person.sees).expect("text");
+        assert!(seen.starts_with(&format!("{question}\r\n\r\x1b[K> ")) && seen.ends_with("> yes"), "{seen:?}");
     }
 
     #[test]

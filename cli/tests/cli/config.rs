@@ -98,9 +98,15 @@ fn the_documented_file_is_printed_and_edited() {
     let (code, said) = edit("sed -i s/^#secrets.*/secret=1/");
     assert_eq!(code, 65);
     assert!(said.contains("no setting is called record.secret; it may be: record.secrets"), "{said}");
+    let before = file(&home);
+    let (code, said) = edit("sh -c 'echo oops >> \"$1\"' sh");
+    assert!(code == 65 && said.contains("stays as it was") && said.contains("what you wrote is in "), "{code} {said}");
+    assert_eq!(file(&home), before, "what is no TOML is not put in the place of rules that hold");
+    let folder = home.places().config.parent().expect("a folder").to_owned();
+    let kept = fs::read_dir(&folder).expect("listed").map(|file| file.expect("a file").path());
+    kept.filter(|path| *path != home.places().config).for_each(|path| fs::remove_file(path).expect("removed"));
     let (code, said) = edit("false");
     assert_eq!((code, said.starts_with("caro: the editor false failed")), (1, true), "{said}");
-    let folder = home.places().config.parent().expect("a folder").to_owned();
     assert_eq!(fs::read_dir(&folder).expect("listed").count(), 1, "what was edited is not left beside it");
     let (code, said) = edit("sh -c 'echo \"#mine\" >> \"$1\"; false' sh");
     assert_eq!((code, said.contains("; what you wrote is in ")), (1, true), "{said}");

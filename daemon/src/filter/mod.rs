@@ -150,7 +150,7 @@ impl Filter {
     }
 
     fn rule(&self, command: &[u8], directory: &[u8]) -> Option<Refusal> {
-        if carries_phrase(command) {
+        if carries_phrase(command) || phrase::is_phrase(command) {
             return Some(Refusal::Phrase);
         }
         if self.ignore_commands.is_match(command) {
@@ -219,6 +219,22 @@ mod tests {
         let filter = Filter { secrets: Secrets::Keep, ignore_space: false, ..Filter::default() };
         let command = "caro sync restore legal winner thank";
         assert_eq!(filter.judge(&line(command, "/")), Verdict::Refuse(Refusal::Phrase));
+    }
+
+    #[test]
+    fn trap_27_a_phrase_that_was_pasted_at_the_prompt_is_refused() {
+        let words = "legal winner thank year wave sausage worth useful legal winner thank yellow";
+        let numbered: Vec<String> =
+            (1..).zip(words.split(' ')).map(|(number, word)| format!("{number:>2}. {word}")).collect();
+        let refused = Some(Refusal::Phrase);
+        let tried =
+            |command: &str| Filter { secrets: Secrets::Keep, ..Filter::default() }.rule(command.as_bytes(), b"/");
+        for command in [words.to_owned(), format!("echo '{words}' | lpr"), numbered.join("  ")] {
+            assert_eq!(tried(&command), refused, "{command}");
+        }
+        // One word is another, so that the checksum is not right; and one is missing.
+        assert_eq!(tried(&words.replace("yellow", "year")), None);
+        assert_eq!(tried(words.trim_end_matches(" yellow")), None);
     }
 
     #[test]

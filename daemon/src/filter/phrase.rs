@@ -52,13 +52,21 @@ fn longest_run(words: &[&str]) -> usize {
 /// Whether a text of somebody's has a whole phrase among its words. Prose of words as short is told from it by the
 /// core, which knows the list and the checksum.
 pub(super) fn has_phrase(text: &str) -> bool {
-    let words: Vec<&str> = text
-        .split(|letter: char| letter.is_whitespace() || "\"'`,.;:()".contains(letter))
-        .filter(|word| !word.is_empty())
-        .collect();
+    // A phrase is often written with numbers.
+    let is_word = |word: &&str| !word.is_empty() && !word.bytes().all(|byte| byte.is_ascii_digit());
+    let words: Vec<&str> =
+        text.split(|letter: char| letter.is_whitespace() || "\"'`,.;:()".contains(letter)).filter(is_word).collect();
     let runs = words.split(|word| !looks_like_phrase_word(word));
     let mut windows = runs.flat_map(|run| PHRASE_LENGTHS.into_iter().flat_map(|length| run.windows(length)));
     windows.any(|window| Phrase::parse(&Zeroizing::new(window.join(" "))).is_ok())
+}
+
+/// Whether a phrase with its checksum is in a command, whatever the command is: one that was pasted a question too late, or into
+/// another window.
+pub(super) fn is_phrase(command: &[u8]) -> bool {
+    // Almost every line ends here.
+    let blanks = command.iter().filter(|byte| byte.is_ascii_whitespace()).count();
+    blanks + 1 >= PHRASE_WORDS_MIN && has_phrase(&String::from_utf8_lossy(command))
 }
 
 /// Words that a phrase may have.

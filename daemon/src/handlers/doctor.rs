@@ -134,7 +134,7 @@ fn relay(check: &str, remote: &RemoteStatus) -> Finding {
             check,
             Level::Bad,
             format!("syncing with {} has stopped; {waits} to send", remote.address),
-            "caro sync status says why and what to do; then: caro sync on",
+            "caro sync status says why and what to do",
         ),
     }
 }

@@ -52,7 +52,9 @@ fn look(table: &dyn TableLike, prefix: &str, found: &mut Vec<Problem>) {
                 if !value.is_some_and(|value| setting.kind.accepts(&seen(value))) {
                     found.push(not_that(&name, setting.kind));
                 } else if setting.kind == Kind::Patterns {
-                    found.extend(patterns(&name, item));
+                    found.extend(bad_texts(&name, item, setting.kind, "a pattern", is_pattern));
+                } else if setting.kind == Kind::Directories {
+                    found.extend(bad_texts(&name, item, setting.kind, "a whole path", settings::is_directory));
                 }
             }
             (None, Some(inner)) if settings::is_section(&name) => look(inner, &name, found),
@@ -68,12 +70,18 @@ fn not_that(name: &str, kind: Kind) -> Problem {
     Problem { what: format!("{name} is not what it may be"), instead: kind.in_words() }
 }
 
-fn patterns<'a>(name: &'a str, item: &'a Item) -> impl Iterator<Item = Problem> + 'a {
+/// The texts of a list that cannot be used.
+fn bad_texts<'a>(
+    name: &'a str,
+    item: &'a Item,
+    kind: Kind,
+    what: &'a str,
+    is_one: fn(&str) -> bool,
+) -> impl Iterator<Item = Problem> + 'a {
     let texts = item.as_array().into_iter().flatten().filter_map(|value| value.as_str());
-    texts.filter(|text| !is_pattern(text)).map(move |text| Problem {
-        what: format!("{name}: {text:?} is not a pattern"),
-        instead: Kind::Patterns.in_words(),
-    })
+    texts
+        .filter(move |text| !is_one(text))
+        .map(move |text| Problem { what: format!("{name}: {text:?} is not {what}"), instead: kind.in_words() })
 }
 
 #[cfg(test)]

@@ -32,13 +32,22 @@ pub(super) fn edit() -> Outcome {
         let message = format!("{} was changed by somebody else meanwhile, and stays as it is", path.display());
         return Err(Failure::new(exit::TRY_LATER, message).hint(copy.kept()));
     }
-    let (text, agreed) = agreed(&before.unwrap_or_default(), edited);
+    let file = readable(&edited).map_err(|problem| {
+        Failure::new(exit::DATA, format!("{problem}; {} stays as it was", path.display())).hint(copy.kept())
+    })?;
+    let (text, agreed) = agreed(before.as_deref(), edited, file);
     file::write_new(&path, &text)?;
     copy.remove();
     let is_sound = say_problems(&text, &path);
     tell_daemon()?;
     agreed?;
     if is_sound { Ok(()) } else { Err(Failure::silent(exit::DATA)) }
+}
+
+/// Why a file is no TOML. In the place of one that is, nothing of it would be in force.
+fn readable(bytes: &[u8]) -> Result<File, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "what was edited is not UTF-8".to_owned())?;
+    File::parse(text)
 }
 
 /// The file as it is, none when it is not there.
@@ -51,11 +60,9 @@ fn bytes(path: &Path) -> Outcome<Option<Vec<u8>>> {
 }
 
 /// What may be written: with the limits on history as before where the person does not want what new ones delete.
-fn agreed(before: &[u8], edited: Vec<u8>) -> (Vec<u8>, Outcome) {
-    let read = |bytes: &[u8]| std::str::from_utf8(bytes).ok().and_then(|text| File::parse(text).ok());
-    // A broken file deletes nothing: what was in force before stays.
-    let Some(mut after) = read(&edited) else { return (edited, Ok(())) };
-    let before = read(before);
+fn agreed(before: Option<&[u8]>, edited: Vec<u8>, mut after: File) -> (Vec<u8>, Outcome) {
+    // One that was broken limits nothing.
+    let before = before.and_then(|bytes| readable(bytes).ok());
     let asked = match &before {
         Some(before) => keep::agree(before, &after, Sure::Asks),
         None => File::parse("").map_or(Ok(()), |empty| keep::agree(&empty, &after, Sure::Asks)),

@@ -1,7 +1,7 @@
 //! Values of settings: from what a person types on a command line to what stands in the file, and back. Nothing that
 //! its setting does not accept gets through.
 
-use caro_schema::settings::{Kind, Setting, Value as Seen};
+use caro_schema::settings::{self, Kind, Setting, Value as Seen};
 use toml_edit::{Array, Value};
 
 use super::check::is_pattern;
@@ -37,6 +37,13 @@ pub(super) fn read(setting: &Setting, name: &str, typed: &[String]) -> Outcome<V
     {
         let message = format!("{} is no regular expression", crate::output::visible::line(bad.as_bytes()));
         return Err(Failure::new(exit::DATA, message).hint("a \\ before a sign takes it as it stands"));
+    }
+    if setting.kind == Kind::Directories
+        && let Seen::Texts(texts) = seen(&value)
+        && let Some(bad) = texts.iter().find(|text| !settings::is_directory(text))
+    {
+        let message = format!("{} is no whole path", crate::output::visible::line(bad.as_bytes()));
+        return Err(Failure::new(exit::DATA, message).hint("a directory begins with / or with ~/"));
     }
     Ok(value)
 }

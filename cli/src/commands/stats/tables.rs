@@ -98,12 +98,12 @@ fn bars(rows: &[Counted], numbers: Vec<(u64, String)>, number: impl Fn(u64) -> S
     let digits = shown.iter().map(|text| text.width()).max().unwrap_or(0);
     let after = numbers.iter().map(|(_, text)| text.width()).max().unwrap_or(0);
     let most = numbers.iter().map(|(value, _)| *value).max().unwrap_or(0);
-    let columns = canvas.width.saturating_sub(label + digits + after + 6);
+    let columns = canvas.width.saturating_sub(label + digits + after + 7);
     let rows = texts.iter().zip(&shown).zip(&numbers);
     rows.map(|((text, shown), (value, more))| {
         let bar = canvas.bar(*value, most, columns);
         let label = fit(text, label, canvas.unicode);
-        format!("  {label}  {bar}  {shown:>digits$}{more:>after$}")
+        format!("  {label}  {bar}  {shown:>digits$} {more:>after$}")
     })
     .map(|line| line.trim_end().to_owned())
     .collect()

@@ -142,7 +142,7 @@ pub(super) fn show_and_check(phrase: &[String]) -> Outcome {
             return Err(Failure::new(exit::DATA, "the words asked back were not right; no account was made")
                 .hint("begin again, and write the words down as they are numbered"));
         }
-        if !ask::yes("That is not right. See the phrase again?", "--yes")? {
+        if !ask::yes("That is not right. See the phrase again? (No makes no account.)", "--yes")? {
             return Err(Failure::cancelled());
         }
     }
@@ -159,8 +159,8 @@ fn show(tty: &mut File, phrase: &[String]) -> Outcome {
     let guard = Guard::new(tty, b"\x1b[H\x1b[2J\x1b[?1049l")?;
     let page = Zeroizing::new(format!(
         "\x1b[?1049h\x1b[H\x1b[2JYour recovery phrase. It is shown once.\r\n\r\n{}\r\nWrite it on paper, in this order. \
-         Whoever has it can read your history;\r\nwithout it nobody can add a device, you included.\r\n\r\nEnter when \
-         it is written down ",
+         Whoever has it can read your history;\r\nwithout it, and with no device left, nobody can, you \
+         included.\r\n\r\nEnter when it is written down ",
         *grid(phrase, "\r\n")
     ));
     tty.write_all(page.as_bytes()).map_err(failed)?;

@@ -128,6 +128,11 @@ impl<'a> Meeting<'a> {
         tcgetwinsize(&self.tty).map_or(80, |size| usize::from(size.ws_col))
     }
 
+    /// How many lines the terminal has.
+    pub(super) fn rows(&self) -> usize {
+        tcgetwinsize(&self.tty).map_or(24, |size| usize::from(size.ws_row))
+    }
+
     /// The key that was pressed in the last moment, if one was. A terminal that is gone is as good as Ctrl-C.
     fn key(&mut self) -> Outcome<Option<Key>> {
         let mut bytes = [0];

@@ -84,6 +84,9 @@ impl Pair {
     }
 }
 
+/// Lines that stand above and below the picture, and one for what comes next.
+const LINES_BESIDE_PICTURE: usize = 12;
+
 fn show_code(meeting: &mut Meeting<'_>, invitation: &Invitation) -> Outcome {
     let Invitation { code, relay, left_ms, .. } = invitation;
     let minutes = left_ms.div_ceil(60_000);
@@ -94,8 +97,14 @@ fn show_code(meeting: &mut Meeting<'_>, invitation: &Invitation) -> Outcome {
     // Both in one, as the other machine's prompt takes them.
     let both = Zeroizing::new(format!("{relay} {}", code.reveal()));
     if let Some(lines) = picture::draw(&both, meeting.columns()) {
-        meeting.print("or scan this and paste it there:\n")?;
-        lines.iter().try_for_each(|line| meeting.print(line))?;
+        // The code must stay in sight.
+        let rows = lines.len() + LINES_BESIDE_PICTURE;
+        if rows <= meeting.rows() {
+            meeting.print("or scan this and paste it there:\n")?;
+            lines.iter().try_for_each(|line| meeting.print(line))?;
+        } else {
+            meeting.print(&format!("(In a window of {rows} lines there is a picture to scan as well.)"))?;
+        }
     }
     let plural = if minutes == 1 { "" } else { "s" };
     meeting.print(&format!("\nIt serves one machine, for {minutes} minute{plural}. Ctrl-C takes it away."))

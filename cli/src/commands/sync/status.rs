@@ -159,8 +159,9 @@ fn stop_words(reason: StopReason) -> &'static str {
              restore"
         }
         StopReason::NoAccount => {
-            "the account is gone there; nothing here is; if it was moved to a new phrase: caro sync restore; if not, ask \
-             whoever runs it, then: caro sync on; or use another relay: caro sync remote add"
+            "the account is gone there, or does not have this device; nothing here is gone; if it was moved to a new phrase, \
+             or the relay restored from a backup that is older than this device: caro sync restore; if not, ask whoever \
+             runs it, then: caro sync on; or use another relay: caro sync remote add"
         }
         StopReason::TwoLogs => {
             "it showed this device another history than it showed to another one, which only a dishonest relay does; \

@@ -119,7 +119,13 @@ fn not_done(status: &SyncStatus) -> Failure {
         (.., why) if why.is_empty() => String::new(),
         (.., why) => format!(": {}", why.join("; ")),
     };
-    Failure::new(exit::TRY_LATER, format!("not everything is synced{why}"))
+    let is_stopped = |remote: &RemoteStatus| matches!(remote.state, RemoteState::Stopped { .. });
+    let what = format!("not everything is synced{why}");
+    if status.enabled && status.remotes.iter().any(is_stopped) {
+        // Time alone changes nothing there.
+        return Failure::new(exit::STATE, what).hint("what waits is safe; caro sync status says what to do");
+    }
+    Failure::new(exit::TRY_LATER, what)
         .hint("what waits is safe and goes as soon as it can; caro sync status says why it waits")
 }
 

@@ -177,9 +177,12 @@ impl<'a> Sieve<'a> {
         let Filter {
             host, user, session, shell, directory, subtree, repository, except, any_host, any_subtree, ..
         } = filter;
+        let runs = filter.exit == Some(ExitFilter::Running);
         let context = |number: u32| {
             let words = history.contexts().words(number);
-            host.as_ref().is_none_or(|host| host == words.host)
+            // What was imported from a file that does not tell how a command ended does not run: it has no session.
+            (!runs || !words.session.is_empty())
+                && host.as_ref().is_none_or(|host| host == words.host)
                 && user.as_ref().is_none_or(|user| user == words.user)
                 && session.as_ref().is_none_or(|session| session == words.session)
                 && shell.as_ref().is_none_or(|shell| is_kind(words.shell, shell))
@@ -195,7 +198,8 @@ impl<'a> Sieve<'a> {
                 && !except.iter().any(|except| is_place(except, text))
         };
         let asks_context = [host, user, session, shell].iter().any(|word| word.is_some())
-            || !(except.is_empty() && any_host.is_empty());
+            || !(except.is_empty() && any_host.is_empty())
+            || runs;
         let asks_place = [directory, subtree, repository].iter().any(|place| place.is_some())
             || !(except.is_empty() && any_subtree.is_empty());
         Self {

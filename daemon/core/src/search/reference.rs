@@ -248,6 +248,8 @@ fn admits(filter: &Filter, record: &Record) -> bool {
             None => true,
             Some(ExitFilter::Is(code)) => record.exit == Some(*code),
             Some(ExitFilter::Not(code)) => record.exit.is_some_and(|exit| exit != *code),
-            Some(ExitFilter::Running) => record.exit.is_none() && record.duration_us.is_none(),
+            Some(ExitFilter::Running) => {
+                record.exit.is_none() && record.duration_us.is_none() && !record.session.is_empty()
+            }
         }
 }
