@@ -6,11 +6,19 @@ use caro_relay::{
     config::ConfigError,
     folder::FolderError,
     keys::KeysError,
-    log::{postgres, sqlite::OpenError},
+    log::{LogError, postgres, sqlite::OpenError},
     serve::ServeError,
     storage::StorageError,
     tls::TlsError,
 };
+
+/// What helps when the database in a folder is damaged.
+pub(crate) const DAMAGED: &str =
+    "it was kept as it is; put it back from a backup, as \"Backup and restore\" in docs/operating.md says";
+
+/// What helps when that in a server is.
+pub(crate) const DAMAGED_IN_SERVER: &str =
+    "it was kept as it is; bring it back from a backup, then run caro-relay renew";
 
 /// What to do, where there is something to say.
 pub(crate) fn hint(error: &anyhow::Error) -> Option<&'static str> {
@@ -44,6 +52,7 @@ fn storage(error: &StorageError) -> Option<&'static str> {
     match error {
         StorageError::Sqlite(error) => Some(database(error)),
         StorageError::Postgres(error) => Some(server(error)),
+        StorageError::Log(LogError::Damaged) => Some(DAMAGED),
         StorageError::Log(_) => Some("check the disk and the permissions of the folder"),
         StorageError::Io(_) | StorageError::Entropy(_) => None,
     }
@@ -71,7 +80,7 @@ fn server(error: &postgres::OpenError) -> &'static str {
             "copy session.key and signing.key from the folder of a relay that already uses it: all are one relay to devices"
         }
         OpenError::None => "start a relay with it once: caro-relay serve --storage",
-        OpenError::Damaged => "it was kept as it is; bring it back from a backup, then run caro-relay renew",
+        OpenError::Damaged => DAMAGED_IN_SERVER,
     }
 }
 
@@ -112,7 +121,8 @@ fn backup(error: &BackupError) -> Option<&'static str> {
     match error {
         BackupError::There(_) => Some("nothing is written over: name a folder that is not there, or move what is"),
         BackupError::NoDatabase(_) => Some("name the relay's folder with --data"),
-        BackupError::Damaged(_) => Some("nothing was restored; take an earlier backup"),
+        BackupError::NotABackup { .. } => Some("name a folder that caro-relay backup has made"),
+        BackupError::Damaged(_) | BackupError::DamagedKeys(_) => Some("nothing was restored; take an earlier backup"),
         BackupError::Keys(error) => keys(error),
         BackupError::Folder(error) => Some(folder(error)),
         BackupError::Database(error) => Some(database(error)),
@@ -148,7 +158,7 @@ fn database(error: &OpenError) -> &'static str {
             "it was kept as it is; install the version of caro-relay that wrote it, or a later one"
         }
         OpenError::Foreign => "it was kept as it is; choose another folder with --data",
-        OpenError::Damaged => "it was kept as it is; put it back from a backup, then run caro-relay renew",
+        OpenError::Damaged => DAMAGED,
         OpenError::UnsafeSqlite(_) => "build caro-relay with the SQLite that it brings along",
         OpenError::Io(_) | OpenError::Sqlite(_) => "check the disk and the permissions of the folder",
     }

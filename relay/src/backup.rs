@@ -30,6 +30,14 @@ pub enum BackupError {
     /// There is nothing to copy.
     #[error("there is no database in {}", .0.display())]
     NoDatabase(PathBuf),
+    /// What is to be restored is no backup.
+    #[error("there is no {lacks} in {}", folder.display())]
+    NotABackup {
+        /// What is to be restored.
+        folder: PathBuf,
+        /// What a backup has and it has not.
+        lacks: &'static str,
+    },
     /// A file or folder.
     #[error("{}: {error}", path.display())]
     Io {
@@ -53,6 +61,9 @@ pub enum BackupError {
     /// The copy does not hold what it should.
     #[error("the copy of the database is damaged: {0}")]
     Damaged(String),
+    /// A key of the backup is none.
+    #[error("the backup is damaged: {0}")]
+    DamagedKeys(KeysError),
     /// The system has no randomness.
     #[error(transparent)]
     Entropy(#[from] caro_link::entropy::NoEntropy),
@@ -88,31 +99,62 @@ pub fn make(folder: &Path, to: &Path) -> Result<u64, BackupError> {
 /// # Errors
 /// Why nothing was restored.
 pub fn restore(from: &Path, folder: &Path) -> Result<Report, BackupError> {
+    let lacks = |lacks| BackupError::NotABackup { folder: from.to_owned(), lacks };
     if !database(from).exists() {
-        return Err(BackupError::NoDatabase(from.to_owned()));
+        return Err(lacks("database"));
     }
-    let keys = Keys::read(from)?;
+    let keys = Keys::read(from).map_err(|error| match error {
+        KeysError::Missing(name) => lacks(name),
+        KeysError::Damaged(_) => BackupError::DamagedKeys(error),
+        other => other.into(),
+    })?;
     let folder = Folder::open(folder)?;
     let target = folder.database();
     if fs::symlink_metadata(&target).is_ok() {
         return Err(BackupError::There(target));
     }
     let unfinished = folder.path().join("restored.db");
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(&unfinished)(error)),
-        _ => {}
+    remove(&unfinished)?;
+    let restored = copy_checked(from, &unfinished).and_then(|report| {
+        keys.write(folder.path())?;
+        // The database last: a folder with it is a whole one.
+        fs::rename(&unfinished, &target).map_err(failed(&target))?;
+        Ok(report)
+    });
+    if restored.is_err() {
+        // The reason counts more than that this fails, too; the next one tries it again.
+        drop(remove(&unfinished));
     }
-    backup::copy(&database(from), &unfinished)?;
-    let report = verify::verify(&unfinished)?;
+    let report = restored?;
+    sync(folder.path())?;
+    Ok(report)
+}
+
+/// A copy of a backup's database that holds what it should, as a new life.
+fn copy_checked(from: &Path, to: &Path) -> Result<Report, BackupError> {
+    backup::copy(&database(from), to).map_err(|error| match error {
+        OpenError::Damaged => BackupError::Damaged("SQLite cannot read it".to_owned()),
+        other => other.into(),
+    })?;
+    let report = verify::verify(to)?;
     if let Some(fault) = report.faults.first() {
         return Err(BackupError::Damaged(fault.clone()));
     }
-    SqliteLog::open(&unfinished, fresh_generation()?)?.renew(fresh_generation()?)?;
-    keys.write(folder.path())?;
-    // The database last: a folder with it is a whole one.
-    fs::rename(&unfinished, &target).map_err(failed(&target))?;
-    sync(folder.path())?;
+    SqliteLog::open(to, fresh_generation()?)?.renew(fresh_generation()?)?;
     Ok(report)
+}
+
+/// Removes a database that is no relay's yet, and what SQLite may have left beside it.
+fn remove(database: &Path) -> Result<(), BackupError> {
+    for beside in ["", "-wal", "-shm", "-journal"] {
+        let mut file = database.as_os_str().to_owned();
+        file.push(beside);
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(Path::new(&file))(error)),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// An empty folder that nobody else can look into.

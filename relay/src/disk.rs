@@ -337,11 +337,19 @@ impl Free {
         let has_room = free.is_none_or(|free| free >= setup.storage.free_min());
         setup.metrics.disk_free_bytes.set(free.unwrap_or(0));
         setup.metrics.set_room(has_room);
-        if !has_room {
-            tracing::warn!("the disk is nearly full: nothing more is taken until there is room");
+        match self.noted(has_room) {
+            Some(true) => tracing::info!("there is room on the disk again: what comes is taken"),
+            Some(false) => tracing::warn!("the disk is nearly full: nothing more is taken until there is room"),
+            None => {}
         }
-        self.looked = Some((Instant::now(), has_room));
         has_room
+    }
+
+    /// Whether there is room, where that is not what it was. At first there is.
+    fn noted(&mut self, has_room: bool) -> Option<bool> {
+        let had_room = self.looked.is_none_or(|(_, had_room)| had_room);
+        self.looked = Some((Instant::now(), has_room));
+        (has_room != had_room).then_some(has_room)
     }
 }
 
@@ -383,6 +391,15 @@ mod tests {
         let cells = vec![(CellId([0; 32]), ByteBuf::from(vec![0; bytes]))];
         let change = Change::Append { handle: Handle([0; 16]), cells, quota: Quota::default() };
         Task::Job(Job { ticket: Ticket(0), work: Work::Change(change) })
+    }
+
+    #[test]
+    fn each_change_between_room_and_none_is_said_once() {
+        let mut free = Free::default();
+        let seen = [true, true, false, false, false, true, true, false];
+        let said: Vec<bool> = seen.into_iter().filter_map(|has_room| free.noted(has_room)).collect();
+        assert_eq!(said, [false, true, false]);
+        assert_eq!(Free::default().noted(false), Some(false));
     }
 
     #[test]

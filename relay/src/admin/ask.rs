@@ -102,6 +102,6 @@ fn alone(config: &Config, question: Ask) -> Result<Answer, AskingError> {
     let mut log = SqliteLog::open(&folder.database(), fresh)?;
     let answer = carry_out(&mut log, question)?;
     // What was forgotten goes out of the files now: no relay will do it soon.
-    crate::log::Log::settle(&mut log).map_err(AskError::from)?;
+    log.settle_all().map_err(AskError::from)?;
     Ok(answer)
 }

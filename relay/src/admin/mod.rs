@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     log::{
         LogError,
-        keep::Keep,
+        keep::{Forgotten, Keep},
         sqlite::{
             accounts::{Details, Summary},
             invitations::Invitation,
@@ -76,7 +76,7 @@ pub enum Ask {
         /// Bytes, zero for no limit; none for what all have.
         bytes: Option<u64>,
     },
-    /// Forget it and everything in it.
+    /// Forget it and everything in it, as much at a time as others may wait for.
     Forget {
         /// The whole handle.
         handle: String,
@@ -103,6 +103,8 @@ pub enum Answer {
     Account(AccountDetails),
     /// It is done.
     Done,
+    /// Some of it is done: ask again for the rest.
+    Forgetting,
     /// What was taken over, and what needs a restart.
     Reloaded {
         /// Settings that hold from now on.
@@ -264,7 +266,11 @@ pub fn carry_out(log: &mut dyn Keep, ask: Ask) -> Result<Answer, AskError> {
         Ask::Close { handle } => done(log.set_closed(&whole(&handle)?, true)?, AskError::NoAccount),
         Ask::Reopen { handle } => done(log.set_closed(&whole(&handle)?, false)?, AskError::NoAccount),
         Ask::SetQuota { handle, bytes } => done(log.set_quota(&whole(&handle)?, held(bytes)?)?, AskError::NoAccount),
-        Ask::Forget { handle } => done(log.forget(&whole(&handle)?)?, AskError::NoAccount),
+        Ask::Forget { handle } => match log.forget_some(&whole(&handle)?)? {
+            Forgotten::NoAccount => Err(AskError::NoAccount),
+            Forgotten::Some => Ok(Answer::Forgetting),
+            Forgotten::All => Ok(Answer::Done),
+        },
         Ask::Reload => Err(AskError::NotRunning),
     }
 }

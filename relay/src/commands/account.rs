@@ -3,6 +3,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use caro_relay::admin::{ACCOUNTS_MAX, AccountDetails, AccountRow, Answer, Ask};
 use clap::{Args, Subcommand};
 
@@ -25,7 +26,8 @@ pub(crate) enum Account {
     Quota(Quota),
     /// Forget an account and everything in it
     ///
-    /// The space is overwritten and given back. Its devices keep what they have, and cannot use this relay with that account
+    /// The space is overwritten and given back, some MiB at a time. When it is broken off, the account stays closed and another
+    /// purge goes on. Its devices keep what they have, and cannot use this relay with that account
     /// until it is made anew.
     Purge(Purge),
 }
@@ -190,7 +192,12 @@ impl Purge {
             say("nothing was forgotten");
             return Ok(ExitCode::FAILURE);
         }
-        self.one.place.ask(Ask::Forget { handle: row.handle.clone() })?;
+        // Some of it at a time, so that devices of others wait for none of it long.
+        let forget = || self.one.place.ask(Ask::Forget { handle: row.handle.clone() });
+        let mut answer = forget().context("nothing was forgotten")?;
+        while matches!(answer, Answer::Forgetting) {
+            answer = forget().context("a part is forgotten, and no device is let in; purge it again for the rest")?;
+        }
         print(&format!("{} is forgotten", row.handle))?;
         Ok(ExitCode::SUCCESS)
     }

@@ -1,9 +1,9 @@
 //! `caro-relay serve`.
 
-use std::{io, process::ExitCode};
+use std::{io, net::SocketAddr, process::ExitCode};
 
 use caro_relay::{
-    config::{Config, LogFormat, LogLevel},
+    config::{Config, LogFormat, LogLevel, Origin},
     reload::Loader,
     serve::{Server, Sockets},
     shutdown,
@@ -22,7 +22,9 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn run(self) -> Outcome {
-        let config = self.place.load_with(self.serving.clone())?.config;
+        let loaded = self.place.load_with(self.serving.clone())?;
+        let listen_is_set = loaded.origin("listen") != Origin::Default;
+        let config = loaded.config;
         start_logging(&config);
         keep_memory_private();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -33,6 +35,10 @@ impl Serve {
             let handed = sockets.devices.is_some();
             let server = Server::start_on(&config, sockets).await?;
             let listen = server.local_addr()?;
+            if handed && listen_is_set && !is_meant(config.listen, listen) {
+                let (set, handed) = (config.listen, listen);
+                tracing::warn!(%set, %handed, "listen is passed over for the socket that was handed over");
+            }
             tracing::info!(%listen, plain = config.plain, handed, health = ?server.health_addr(), "serving");
             print(&format!("caro sync init --relay {}", server.address()))?;
             let loader = Loader::new(move || Ok(self.place.load_with(self.serving.clone())?.config));
@@ -41,6 +47,12 @@ impl Serve {
             Ok(ExitCode::SUCCESS)
         })
     }
+}
+
+/// Whether a socket listens where it was to be. Port 0 is any.
+fn is_meant(set: SocketAddr, handed: SocketAddr) -> bool {
+    let port = set.port() == 0 || set.port() == handed.port();
+    port && set.ip().to_canonical() == handed.ip().to_canonical()
 }
 
 /// Keys are in memory: no core dump, and no look from a debugger of the same user.

@@ -9,6 +9,7 @@ use caro_relay::{
 };
 
 use super::{Outcome, Place, print, say};
+use crate::advice;
 
 /// Exit status when something does not hold.
 const UNSOUND: u8 = 3;
@@ -33,5 +34,10 @@ pub(crate) fn run(place: &Place) -> Outcome {
         report.entries,
         report.purged
     ))?;
-    Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(UNSOUND) })
+    if report.is_sound() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let hint = if config.storage.is_some() { advice::DAMAGED_IN_SERVER } else { advice::DAMAGED };
+    say(&format!("hint: {hint}"));
+    Ok(ExitCode::from(UNSOUND))
 }

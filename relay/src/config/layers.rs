@@ -38,6 +38,8 @@ pub enum Origin {
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
+    /// The file that was read, where one was named.
+    pub file: Option<PathBuf>,
     origins: BTreeMap<String, Origin>,
 }
 
@@ -53,8 +55,9 @@ impl Loaded {
         let environment: Vec<(String, String)> = environment.into_iter().collect();
         let variable = |name: &str| environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let mut layers = Layers::default();
-        let mut config = match overrides.config.clone().or_else(|| variable(FILE).map(PathBuf::from)) {
-            Some(path) => layers.file(&path)?,
+        let file = overrides.config.clone().or_else(|| variable(FILE).map(PathBuf::from));
+        let mut config = match &file {
+            Some(path) => layers.file(path)?,
             None => Config::default(),
         };
         if config.data == Config::default().data {
@@ -63,7 +66,7 @@ impl Loaded {
         config = layers.environment(config, &environment);
         layers.command_line(&mut config, overrides);
         let Layers { origins, mut wrong } = layers;
-        let loaded = Self { config, origins };
+        let loaded = Self { config, file, origins };
         if wrong.is_empty() {
             wrong = together::check(&loaded);
         }
@@ -117,7 +120,7 @@ struct Layers {
 
 impl Layers {
     fn file(&mut self, path: &Path) -> Result<Config, ConfigError> {
-        let text = read(path)?;
+        let text = read("the configuration", path)?;
         let name = path.display().to_string();
         let wrong = |error: toml::de::Error| ConfigError::Wrong(name.clone(), error.to_string());
         let table: Table = toml::from_str(&text).map_err(wrong)?;

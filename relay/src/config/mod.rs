@@ -121,11 +121,11 @@ pub enum LogFormat {
 /// Why the configuration is not used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("the configuration {0} cannot be read: {1}")]
+    /// A file cannot be read: which, and why.
+    #[error("{0} cannot be read: {1}")]
     Read(String, io::Error),
     /// It is above [`CONFIG_BYTES_MAX`].
-    #[error("{0} is larger than a configuration can be")]
+    #[error("{0} is larger than such a file can be")]
     TooLarge(String),
     /// Something in it is not known or not of its kind.
     #[error("{0}: {1}")]
@@ -224,18 +224,21 @@ impl Config {
             (Admission::Open, _) => Registration::Open,
             (Admission::Closed, _) => Registration::Closed,
             (Admission::Token, None) => Registration::Token(Invitations::default()),
-            (Admission::Token, Some(path)) => Registration::Token(Invitations::from_lines(&read(path)?)),
+            (Admission::Token, Some(path)) => {
+                Registration::Token(Invitations::from_lines(&read("the file of invitations", path)?))
+            }
         })
     }
 }
 
-fn read(path: &Path) -> Result<String, ConfigError> {
-    let failed = |error| ConfigError::Read(path.display().to_string(), error);
+fn read(what: &str, path: &Path) -> Result<String, ConfigError> {
+    let name = || format!("{what} {}", path.display());
+    let failed = |error| ConfigError::Read(name(), error);
     let mut text = String::new();
     let file = fs::File::open(path).map_err(failed)?;
     file.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
     if text.len() as u64 > CONFIG_BYTES_MAX {
-        return Err(ConfigError::TooLarge(path.display().to_string()));
+        return Err(ConfigError::TooLarge(name()));
     }
     Ok(text)
 }

@@ -21,6 +21,17 @@ use super::{
     },
 };
 
+/// How far an account is forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forgotten {
+    /// There is none with that handle.
+    NoAccount,
+    /// Some of it; the rest is for the next times.
+    Some,
+    /// All of it.
+    All,
+}
+
 /// The writing half with what whoever runs the relay may see and do.
 pub trait Keep: Log {
     /// From now on cells get the day on which they come, as the mailbox mode needs it.
@@ -68,11 +79,12 @@ pub trait Keep: Log {
     /// When it could not be written.
     fn set_quota(&mut self, handle: &Handle, quota_bytes: Option<u64>) -> Result<bool, LogError>;
 
-    /// Forgets an account and everything in it. False when there is none.
+    /// Forgets an account and everything in it, as much at a time as others may wait for. To devices it is gone with the
+    /// first of it.
     ///
     /// # Errors
     /// When it could not be written.
-    fn forget(&mut self, handle: &Handle) -> Result<bool, LogError>;
+    fn forget_some(&mut self, handle: &Handle) -> Result<Forgotten, LogError>;
 
     /// Keeps a new invitation. Gives its number.
     ///
@@ -124,8 +136,8 @@ macro_rules! keep {
             <$log>::set_quota(self, handle, quota_bytes)
         }
 
-        fn forget(&mut self, handle: &Handle) -> Result<bool, LogError> {
-            <$log>::forget(self, handle)
+        fn forget_some(&mut self, handle: &Handle) -> Result<Forgotten, LogError> {
+            <$log>::forget_some(self, handle)
         }
 
         fn invite(&mut self, hash: &Hash, note: &str, expires: Option<u64>, uses: u32) -> Result<u64, LogError> {

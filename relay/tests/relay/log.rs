@@ -2,7 +2,12 @@
 
 use caro_link::proof;
 use caro_relay::{
-    log::{Account as Kept, Appended, Change, Changed, Log, Room, memory::MemoryLog, sqlite::SqliteLog},
+    log::{
+        Account as Kept, Appended, Change, Changed, Log, LogReader, Room,
+        keep::Forgotten,
+        memory::MemoryLog,
+        sqlite::{SqliteLog, verify},
+    },
     quota::Quota,
 };
 use caro_schema::{
@@ -230,6 +235,55 @@ fn a_closed_account_is_gone_and_others_are_not() {
 }
 
 #[test]
+fn trap_35_a_large_account_is_forgotten_in_portions_that_need_little_room_and_can_be_broken_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("relay.db");
+    let open = || SqliteLog::open(&path, Generation([1; 16])).unwrap();
+    let sound = || verify::verify(&path).unwrap();
+    let size = |name: &str| std::fs::metadata(folder.path().join(name)).map_or(0, |file| file.len());
+    let mut log = open();
+    let (owner, other) = (Account::new(), Account::new());
+    let handle = create(&mut log, &owner, &[]);
+    let neighbour = create(&mut log, &other, &[]);
+    for _ in 0..10 {
+        append(&mut log, handle, &(0..32).map(|_| cell(65_536)).collect::<Vec<_>>(), 0);
+        append(&mut log, neighbour, &cells(3), 0);
+    }
+    log.settle_all().unwrap();
+    let held = size("relay.db");
+    assert!(held > 20 << 20);
+    let mut portions = 0;
+    loop {
+        let forgotten = log.forget_some(&handle).unwrap();
+        portions += 1;
+        assert!(size("relay.db-wal") < 10 << 20, "{}", size("relay.db-wal"));
+        if forgotten == Forgotten::All {
+            break;
+        }
+        // To devices it is gone with the first of them, and nobody opens what is left of it.
+        assert!(log.account(&handle).unwrap().is_none());
+        let lost = Change::Append { handle, cells: named(&cells(1)), quota: Quota::default() };
+        assert!(matches!(one(&mut log, lost), Changed::NoAccount));
+        log.set_closed(&handle, true).unwrap();
+        assert!(!log.set_closed(&handle, false).unwrap());
+        let report = sound();
+        assert!(report.is_sound() && report.accounts == 2, "{:?}", report.faults);
+        // As after a relay that ended here.
+        drop(log);
+        log = open();
+    }
+    assert!((5..=8).contains(&portions), "{portions}");
+    assert_eq!(log.forget_some(&handle).unwrap(), Forgotten::NoAccount);
+    log.settle_all().unwrap();
+    let report = sound();
+    assert!(report.is_sound() && (report.accounts, report.entries) == (1, 30), "{:?}", report.faults);
+    assert!(size("relay.db") < 1 << 20 && size("relay.db-wal") == 0, "{}", size("relay.db"));
+    // It can be made anew, and is empty.
+    create(&mut log, &owner, &[]);
+    assert!(log.stretch(&handle, 0, PLENTY).unwrap().unwrap().entries.is_empty());
+}
+
+#[test]
 fn there_are_so_many_accounts_and_each_once() {
     each(|log| {
         let make = |account: &Account| Change::Create {
@@ -384,5 +438,5 @@ fn a_mailbox_forgets_what_is_old_from_the_beginning_on() {
     assert!(!more);
     assert_eq!((first + second, held(&mut log, many)), (5_005, 0));
     drop(log);
-    assert!(caro_relay::log::sqlite::verify::verify(&path).unwrap().is_sound());
+    assert!(verify::verify(&path).unwrap().is_sound());
 }

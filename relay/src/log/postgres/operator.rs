@@ -7,6 +7,7 @@ use tokio_postgres::Row;
 use super::{
     super::{
         LogError,
+        keep::Forgotten,
         sqlite::{
             accounts::{Details, Summary},
             invitations::Invitation,
@@ -103,6 +104,14 @@ impl PostgresLog {
             write::forget(server, row.try_get(0)?).await?;
             Ok(true)
         })
+    }
+
+    /// Forgets an account, all of it at once: room for that is the server's to have.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    pub fn forget_some(&mut self, handle: &Handle) -> Result<Forgotten, LogError> {
+        Ok(if self.forget(handle)? { Forgotten::All } else { Forgotten::NoAccount })
     }
 
     /// Keeps a new invitation. Gives its number.

@@ -5,8 +5,8 @@ use caro_schema::id::Handle;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
-    super::LogError,
-    SqliteLog, classify,
+    super::{LogError, keep::Forgotten},
+    SqliteLog, classify, moved_what_has_grown,
     read::find_any,
     write::{self, Failure},
 };
@@ -93,7 +93,13 @@ impl SqliteLog {
     /// # Errors
     /// When it could not be written.
     pub fn set_closed(&mut self, handle: &Handle, closed: bool) -> Result<bool, LogError> {
-        self.set(handle, "UPDATE account SET closed = ?2 WHERE handle = ?1", closed)
+        // What is forgotten in part is not opened again: devices would take the rest for a history that went back.
+        let statement = if closed {
+            "UPDATE account SET closed = max(closed, ?2) WHERE handle = ?1"
+        } else {
+            "UPDATE account SET closed = ?2 WHERE handle = ?1 AND closed <= 1"
+        };
+        self.set(handle, statement, closed)
     }
 
     /// Gives an account a room of its own, or that of all. False when there is none.
@@ -109,13 +115,31 @@ impl SqliteLog {
     /// # Errors
     /// When it could not be written.
     pub fn forget(&mut self, handle: &Handle) -> Result<bool, LogError> {
-        let there = self.within(|connection| {
-            let Some(found) = find_any(connection, handle)? else { return Ok(false) };
-            write::close(connection, found).map_err(Failure::into_log_error)?;
-            Ok(true)
+        let mut there = false;
+        loop {
+            match self.forget_some(handle)? {
+                Forgotten::NoAccount => return Ok(there),
+                Forgotten::Some => there = true,
+                Forgotten::All => return Ok(true),
+            }
+        }
+    }
+
+    /// Forgets some MiB of an account from its end on, in a transaction of their own: all at once would write as much ahead
+    /// as the account holds, on a disk that it has perhaps filled. What is left fits together after each, so that this can
+    /// be broken off anywhere and gone on with later.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    pub fn forget_some(&mut self, handle: &Handle) -> Result<Forgotten, LogError> {
+        let forgotten = self.within(|connection| {
+            let Some(found) = find_any(connection, handle)? else { return Ok(Forgotten::NoAccount) };
+            write::forget_some(connection, found).map_err(Failure::into_log_error)
         })?;
-        self.purged |= there;
-        Ok(there)
+        self.purged |= forgotten != Forgotten::NoAccount;
+        let moved = moved_what_has_grown(&self.connection);
+        self.noted(moved)?;
+        Ok(forgotten)
     }
 
     fn set(&mut self, handle: &Handle, statement: &str, value: impl rusqlite::ToSql) -> Result<bool, LogError> {

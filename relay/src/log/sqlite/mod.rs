@@ -14,7 +14,10 @@ mod read;
 pub mod verify;
 mod write;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use caro_schema::id::{Generation, Handle, Hash};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, config::DbConfig};
@@ -47,7 +50,22 @@ impl SqliteLog {
     /// Why it is not opened. It is left as it was.
     pub fn open(path: &Path, fresh: Generation) -> Result<Self, OpenError> {
         let (connection, generation) = open::writer(path, fresh)?;
-        Ok(Self { connection, generation, path: path.to_owned(), broken: false, purged: false, dated: false })
+        // The one before may have ended before all was given back.
+        let purged = free_pages(&connection)? > 0;
+        Ok(Self { connection, generation, path: path.to_owned(), broken: false, purged, dated: false })
+    }
+
+    /// Does all of what [`settle`](Log::settle) does some of.
+    ///
+    /// # Errors
+    /// As that.
+    pub fn settle_all(&mut self) -> Result<(), LogError> {
+        loop {
+            self.settle()?;
+            if !self.purged {
+                return Ok(());
+            }
+        }
     }
 
     /// From now on cells get the day on which they come, as the mailbox mode needs it; those that have none get today.
@@ -198,8 +216,7 @@ impl Log for SqliteLog {
             return Ok(());
         }
         let result = settle(&self.connection);
-        self.noted(result)?;
-        self.purged = false;
+        self.purged = !self.noted(result)?;
         Ok(())
     }
 
@@ -235,11 +252,17 @@ fn commit(connection: &mut Connection, changes: Vec<Change>, today: Option<u32>)
         results.push(write::apply(&transaction, change, today)?);
     }
     transaction.commit().map_err(|error| classify(&error))?;
+    moved_what_has_grown(connection)?;
+    Ok(results)
+}
+
+/// After a commit: only a disk that failed is an error.
+fn moved_what_has_grown(connection: &Connection) -> Result<(), LogError> {
     match move_what_has_grown(connection).map_err(|error| classify(&error)) {
         // It is stored. But nothing more may be taken by this handle, and who pushes it again is told the truth.
         Err(error @ LogError::Broken) => Err(error),
         // There is no room for it in the file, or a reader is at work: the next commit tries again.
-        Ok(()) | Err(_) => Ok(results),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 
@@ -255,16 +278,39 @@ fn move_what_has_grown(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn settle(connection: &Connection) -> Result<(), LogError> {
+/// How long space is given back to the system at a time. Others wait meanwhile.
+const GIVE_BACK_FOR: Duration = Duration::from_millis(250);
+
+/// Empties the write-ahead log, and gives what is free in the file back to the system, some MiB at a time: what is moved for
+/// that is written ahead, too. Whether nothing is left of it.
+fn settle(connection: &Connection) -> Result<bool, LogError> {
     let classified = |error: rusqlite::Error| classify(&error);
-    // Each step gives one page back to the system; a statement that is stepped once would give back only one.
-    let mut vacuum = connection.prepare_cached("PRAGMA incremental_vacuum").map_err(classified)?;
-    let mut rows = vacuum.query([]).map_err(classified)?;
-    while rows.next().map_err(classified)?.is_some() {}
-    drop(rows);
-    let busy: i64 =
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(classified)?;
-    if busy == 0 { Ok(()) } else { Err(LogError::Unavailable) }
+    let begun = Instant::now();
+    let mut before = i64::MAX;
+    loop {
+        let busy: i64 =
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(classified)?;
+        if busy != 0 {
+            return Err(LogError::Unavailable);
+        }
+        let free = free_pages(connection).map_err(classified)?;
+        if free == 0 || free >= before {
+            return Ok(true);
+        }
+        if begun.elapsed() > GIVE_BACK_FOR {
+            return Ok(false);
+        }
+        before = free;
+        // Each step gives one page back; a statement that is stepped once would give back only one.
+        let mut vacuum = connection.prepare_cached("PRAGMA incremental_vacuum(1024)").map_err(classified)?;
+        let mut rows = vacuum.query([]).map_err(classified)?;
+        while rows.next().map_err(classified)?.is_some() {}
+    }
+}
+
+/// Pages of the file that nothing is in.
+fn free_pages(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA freelist_count", [], |row| row.get(0))
 }
 
 /// What an error of SQLite means for the handle. Unknown ones count as the worst.

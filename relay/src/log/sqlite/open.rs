@@ -37,7 +37,17 @@ pub enum OpenError {
     Io(#[from] io::Error),
     /// SQLite could not do it.
     #[error("the database cannot be opened: {0}")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(#[source] rusqlite::Error),
+}
+
+/// Damage is told apart wherever SQLite comes upon it: what helps against it is another thing than against a full disk.
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged,
+            _ => Self::Sqlite(error),
+        }
+    }
 }
 
 /// `caro` in ASCII, with the relay's `r` added: says whose file this is.
@@ -77,13 +87,13 @@ pub(super) fn writer(path: &Path, fresh: Generation) -> Result<(Connection, Gene
 /// where there is no room for it in the file, or a reader is at work, it stays where it is.
 fn settle_left(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     // Nobody writes meanwhile.
-    connection.execute_batch("BEGIN IMMEDIATE").map_err(damaged)?;
+    connection.execute_batch("BEGIN IMMEDIATE")?;
     let written = write_again(&wal_of(path));
-    connection.execute_batch("ROLLBACK").map_err(damaged)?;
+    connection.execute_batch("ROLLBACK")?;
     written?;
     let busy: rusqlite::Result<i64> = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
     match busy {
-        Err(error) if error.sqlite_error_code() != Some(ErrorCode::DiskFull) => Err(damaged(error)),
+        Err(error) if error.sqlite_error_code() != Some(ErrorCode::DiskFull) => Err(error.into()),
         Ok(_) | Err(_) => Ok(()),
     }
 }
@@ -152,8 +162,7 @@ pub(super) fn known(connection: &Connection) -> Result<(), OpenError> {
 fn check_version(connection: &Connection) -> Result<(), OpenError> {
     let application: i64 = pragma(connection, "application_id")?;
     let version: i64 = pragma(connection, "user_version")?;
-    let objects: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(damaged)?;
+    let objects: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     let known = MIGRATIONS.len() as i64;
     match (application, version, objects) {
         (0, 0, 0) => Ok(()),
@@ -164,14 +173,7 @@ fn check_version(connection: &Connection) -> Result<(), OpenError> {
 }
 
 fn pragma(connection: &Connection, name: &str) -> Result<i64, OpenError> {
-    connection.pragma_query_value(None, name, |row| row.get(0)).map_err(damaged)
-}
-
-fn damaged(error: rusqlite::Error) -> OpenError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => OpenError::Damaged,
-        _ => OpenError::Sqlite(error),
-    }
+    Ok(connection.pragma_query_value(None, name, |row| row.get(0))?)
 }
 
 fn common_settings(connection: &Connection) -> Result<(), rusqlite::Error> {

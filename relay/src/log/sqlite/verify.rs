@@ -43,12 +43,21 @@ const FAULTS_MAX: usize = 100;
 /// Checks a database, as it stands at one moment: a relay may be using it.
 ///
 /// # Errors
-/// When it cannot be read at all.
+/// When it cannot be read for another reason than that it is damaged.
 pub fn verify(path: &Path) -> Result<Report, OpenError> {
+    let mut report = Report::default();
+    match walk(path, &mut report) {
+        // What was found up to there says more than that it ended.
+        Err(OpenError::Damaged) => report.fault("the database is damaged: SQLite cannot read it to the end".to_owned()),
+        other => other?,
+    }
+    Ok(report)
+}
+
+fn walk(path: &Path, report: &mut Report) -> Result<(), OpenError> {
     let mut connection = open::reader(path)?;
     let connection = connection.transaction()?;
-    let mut report = Report::default();
-    integrity(&connection, &mut report)?;
+    integrity(&connection, report)?;
     let mut statement = connection.prepare(
         "SELECT id, handle, public, list, list_signature, list_version, cursor, head, used_bytes FROM account ORDER BY id",
     )?;
@@ -69,7 +78,7 @@ pub fn verify(path: &Path) -> Result<Report, OpenError> {
             used_bytes: row.get(8)?,
         };
         report.accounts += 1;
-        account.verify(&connection, &mut report)?;
+        account.verify(&connection, report)?;
     }
     let strays: u64 = connection.query_row(
         "SELECT count(*) FROM entry WHERE account NOT IN (SELECT id FROM account)",
@@ -79,7 +88,7 @@ pub fn verify(path: &Path) -> Result<Report, OpenError> {
     if strays > 0 {
         report.fault(format!("{strays} entries belong to no account"));
     }
-    Ok(report)
+    Ok(())
 }
 
 fn integrity(connection: &Connection, report: &mut Report) -> Result<(), OpenError> {

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde_bytes::ByteBuf;
 
 use super::{
-    super::{Account, Appended, Change, Changed, LogError},
+    super::{Account, Appended, Change, Changed, LogError, keep::Forgotten},
     classify, invitations, kept,
     read::{ACCOUNT_ID_MAX, Found, cursor_of, find, find_any, place, was_removed},
 };
@@ -263,10 +263,58 @@ fn purge(connection: &Connection, found: Found, cells: &[CellId]) -> Result<Chan
     Ok(Changed::Purged(count))
 }
 
-pub(super) fn close(connection: &Connection, found: Found) -> Result<Changed, Failure> {
+fn close(connection: &Connection, found: Found) -> Result<Changed, Failure> {
     let (first, last) = (place(found.id, 0), place(found.id, found.account.cursor));
     let (Some(first), Some(last)) = (first, last) else { return Err(LogError::Damaged.into()) };
     connection.prepare_cached("DELETE FROM entry WHERE place BETWEEN ?1 AND ?2")?.execute((first, last))?;
     connection.prepare_cached("DELETE FROM account WHERE id = ?1")?.execute([found.id])?;
     Ok(Changed::Closed)
+}
+
+/// Bytes of cells that are forgotten in one transaction. About as much is written ahead, and as much again of the index.
+const FORGOTTEN_BYTES: u64 = 4 << 20;
+
+/// Entries, for cells that are small or gone.
+const FORGOTTEN_ENTRIES: usize = 4_096;
+
+/// What `closed` is while an account is forgotten: no device is let in, as with 1, and it is not opened again.
+const FORGETTING: i64 = 2;
+
+/// Forgets the last entries of an account, and with the first of them the account itself.
+pub(super) fn forget_some(connection: &Connection, found: Found) -> Result<Forgotten, Failure> {
+    let (first, last) = (place(found.id, 0), place(found.id, found.account.cursor));
+    let (Some(first), Some(last)) = (first, last) else { return Err(LogError::Damaged.into()) };
+    let mut statement = connection.prepare_cached(
+        "SELECT place, coalesce(length(cell), 0) FROM entry WHERE place > ?1 AND place <= ?2
+         ORDER BY place DESC LIMIT ?3",
+    )?;
+    let mut rows = statement.query((first, last, FORGOTTEN_ENTRIES as i64))?;
+    let (mut from, mut bytes, mut cost) = (None, 0, 0);
+    while let Some(row) = rows.next()?.filter(|_| bytes < FORGOTTEN_BYTES) {
+        let size: u64 = row.get(1)?;
+        from = Some(row.get(0)?);
+        bytes += size;
+        cost += quota::cost(usize::try_from(size).unwrap_or(usize::MAX));
+    }
+    let cursor = from.map_or(0, |from| cursor_of(from) - 1);
+    if cursor == 0 {
+        close(connection, found)?;
+        return Ok(Forgotten::All);
+    }
+    connection.prepare_cached("DELETE FROM entry WHERE place BETWEEN ?1 AND ?2")?.execute((from, last))?;
+    // Where the chain has a hole nobody follows it any more.
+    let head: Option<[u8; 32]> = connection
+        .prepare_cached("SELECT head FROM entry WHERE place = ?1")?
+        .query_row([place(found.id, cursor)], |row| row.get(0))
+        .optional()?;
+    connection
+        .prepare_cached("UPDATE account SET closed = ?2, cursor = ?3, head = ?4, used_bytes = ?5 WHERE id = ?1")?
+        .execute(params![
+            found.id,
+            FORGETTING,
+            cursor,
+            head.unwrap_or_default(),
+            found.account.used_bytes.saturating_sub(cost)
+        ])?;
+    Ok(Forgotten::Some)
 }

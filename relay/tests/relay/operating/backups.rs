@@ -91,6 +91,58 @@ async fn a_damaged_backup_is_not_restored() {
     assert!(!worked && !database(&elsewhere.data).exists(), "{said}");
 }
 
+/// A file that SQLite itself cannot read on in: torn in its middle, or no database from its first byte on.
+#[tokio::test]
+async fn a_database_that_sqlite_cannot_read_is_said_to_be_damaged_and_never_restored() {
+    let place = Place::new("plain = true\n");
+    let relay = place.serve();
+    let (account, device) = (Account::new(), Device::new());
+    let mut client = Client::create(&relay.target, &account, &[device]).await;
+    client.push(&(0..200).map(|_| cell(1024)).collect::<Vec<_>>()).await;
+    let copy = place.root.join("copy");
+    assert!(place.run(&["backup", copy.to_str().unwrap()]).0);
+    relay.signal(Signal::TERM);
+    assert!(relay.wait().0.success());
+    let (whole, backup) = (fs::read(database(&place.data)).unwrap(), fs::read(database(&copy)).unwrap());
+    for from in [0, 4096] {
+        let torn = |bytes: &[u8]| {
+            let mut bytes = bytes.to_vec();
+            bytes[from..].fill(0xa5);
+            bytes
+        };
+        fs::write(database(&place.data), torn(&whole)).unwrap();
+        let output = place.command(&["verify"]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{from}: {said}");
+        assert!(said.contains("is damaged") && said.contains("put it back from a backup"), "{from}: {said}");
+        assert!(output.stdout.starts_with(b"damaged: "), "{from}");
+        let (worked, _, said) = place.run(&["serve"]);
+        assert!(!worked && said.contains("is damaged") && said.contains("put it back from a backup"), "{from}: {said}");
+        fs::write(database(&copy), torn(&backup)).unwrap();
+        let elsewhere = Place::new("");
+        let (worked, _, said) = elsewhere.run(&["restore", copy.to_str().unwrap()]);
+        assert!(!worked && said.contains("damaged") && said.contains("take an earlier backup"), "{from}: {said}");
+        let left = fs::read_dir(&elsewhere.data).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+        assert!(!left.into_iter().any(|name| name.contains(".db")));
+    }
+}
+
+#[test]
+fn what_is_no_backup_is_not_restored_and_the_hint_is_about_it() {
+    let place = Place::new("");
+    let empty = place.root.join("empty");
+    fs::create_dir(&empty).unwrap();
+    let (worked, _, said) = place.run(&["restore", empty.to_str().unwrap()]);
+    assert!(
+        !worked && said.contains("there is no database in") && said.contains("caro-relay backup has made"),
+        "{said}"
+    );
+    fs::write(database(&empty), "").unwrap();
+    let (worked, _, said) = place.run(&["restore", empty.to_str().unwrap()]);
+    assert!(!worked && said.contains("caro-relay backup has made") && !said.contains("serve"), "{said}");
+    assert!(!place.data.exists());
+}
+
 #[tokio::test]
 async fn trap_28_root_copies_what_belongs_to_the_relays_user_and_nothing_of_anybody_elses() {
     if !rustix::process::geteuid().is_root() {

@@ -1,13 +1,13 @@
 //! A configuration and a certificate that are checked, shown and changed while the relay runs.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use caro_schema::relay::{ErrorCode, ToRelay};
 use rustix::process::Signal;
 use tokio::net::TcpStream;
 
 use super::{LOOK, Place, free, metric, page};
-use crate::support::{Account, Client, Device, PATIENCE, Target, cell};
+use crate::support::{Account, Client, Device, PATIENCE, Program, Target, cell};
 
 #[tokio::test]
 async fn a_new_configuration_holds_at_once_or_not_at_all() {
@@ -121,8 +121,18 @@ fn the_configuration_is_checked_and_shown_as_a_whole() {
     {
         assert!(printed.contains(line), "{printed}");
     }
+    // The file that was read is named, and that none was.
+    let (worked, printed, _) = place.run(&["config", "check"]);
+    assert!(worked && printed.contains(place.file.to_str().unwrap()), "{printed}");
+    let named = |command: &mut Command| String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let mut check = Program::command(&["config", "check"]);
+    assert!(named(check.env("HOME", &place.root)).contains("no configuration file was named"));
+    assert!(named(check.env("CARO_RELAY_CONFIG", &place.file)).contains(place.file.to_str().unwrap()));
     let certificate = place.root.join("none.pem");
     place.set(&format!("certificate = {certificate:?}\ncertificate_key = {certificate:?}\n"));
     let (worked, _, said) = place.run(&["config", "check"]);
     assert!(!worked && said.contains("none.pem"), "{said}");
+    place.set("registration = \"token\"\ninvitations = \"/nowhere/invitations\"\n");
+    let (worked, _, said) = place.run(&["config", "check"]);
+    assert!(!worked && said.contains("the file of invitations /nowhere/invitations cannot be read"), "{said}");
 }

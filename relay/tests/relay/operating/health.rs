@@ -116,6 +116,9 @@ async fn c_stor_01_a_full_disk_shows_in_health_before_a_device_is_refused() {
         }
         assert!(std::time::Instant::now() < deadline);
     }
+    relay.signal(Signal::TERM);
+    let log = relay.wait().2;
+    assert_eq!((log.matches("nearly full").count(), log.matches("room on the disk again").count()), (1, 1), "{log}");
 }
 
 /// The database is looked after although nobody asks anything.

@@ -27,10 +27,15 @@ impl Held {
 
     /// As a service manager starts a program: the socket is descriptor 3, and the environment says whose.
     fn serve(&self, data: &Path) -> Program {
+        self.serve_with(data, &[])
+    }
+
+    fn serve_with(&self, data: &Path, more: &[&str]) -> Program {
         let mut command = Command::new("sh");
         let script = "exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" \"$@\"";
         command.env_clear().stdin(Stdio::from(std::os::fd::OwnedFd::from(self.listener.try_clone().unwrap())));
         command.args(["-c", script, env!("CARGO_BIN_EXE_caro-relay"), "serve", "--plain", "--data"]).arg(data);
+        command.args(more);
         Program::spawn(command)
     }
 }
@@ -52,6 +57,27 @@ async fn nobody_is_refused_while_a_relay_with_a_handed_over_socket_is_restarted(
     let waiting = tokio::spawn(async move { Client::hello(&target, &account, &device).await.pull_all().await });
     let _relay = held.serve(&data);
     assert_eq!(waiting.await.unwrap().len(), 1);
+}
+
+#[test]
+fn an_address_that_is_set_and_not_that_of_the_handed_over_socket_is_warned_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, held) = (folder.path().join("relay"), Held::new());
+    let handed = held.listener.local_addr().unwrap().to_string();
+    for (more, is_warned) in [
+        (vec!["--listen", "127.0.0.1:1"], true),
+        (vec!["--listen", "[::]:0"], true),
+        (vec!["--listen", &handed], false),
+        (vec!["--listen", "127.0.0.1:0"], false),
+        (vec![], false),
+    ] {
+        let relay = held.serve_with(&data, &more);
+        relay.signal(Signal::TERM);
+        let log = relay.wait().2;
+        let warning = log.lines().find(|line| line.contains("passed over"));
+        assert_eq!(warning.is_some(), is_warned, "{more:?}: {log}");
+        assert!(warning.is_none_or(|line| line.contains(&handed) && line.contains(more[1])), "{log}");
+    }
 }
 
 #[tokio::test]
