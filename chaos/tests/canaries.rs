@@ -188,7 +188,7 @@ fn live(relay: &Relay, address: &str, devices: [&Device; 2]) -> String {
         ["kv", "set", &canary("key"), &canary("value")],
         ["alias", "set", "canarylike", &format!("echo {}", canary("alias"))],
         ["env", "set", "CANARY", &canary("variable")],
-        ["config", "set", "sync.exclude_directories", &canary("rule")],
+        ["config", "set", "sync.exclude_directories", &format!("/{}", canary("rule"))],
     ] {
         desk.home.caro_ok(&arguments);
     }

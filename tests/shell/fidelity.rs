@@ -1,5 +1,7 @@
 //! The text, and how it went: exactly as typed, exactly once.
 
+use std::time::{Duration, Instant};
+
 use caro_tests::eventually;
 
 use crate::session::{Kind, Session, for_each_shell};
@@ -69,10 +71,7 @@ for_each_shell! {
         session.run(&["", ""]);
         session.terminal.keys("echo never finished");
         session.terminal.wait_for("echo never finished");
-        session.terminal.keys("\x03");
-        // A key that comes before the new prompt is a matter between bash and its line editor.
-        session.terminal.wait_until("a new prompt", |screen| screen.trim_end().ends_with("ready>"));
-        session.terminal.wait_for_editor();
+        give_up_line(&mut session, kind);
         session.run(&["", "echo after"]);
         assert_eq!(session.commands(), ["echo after"]);
     }
@@ -140,3 +139,21 @@ fn pasted_together(kind: Kind) {
     assert_eq!(session.exits(), expected.map(|(text, exit)| (text.to_owned(), Some(exit))));
     assert!(session.rows().iter().all(|row| row["duration_us"].as_u64().is_some()), "{:?}", session.rows());
 }
+
+/// Presses Ctrl-C, until there is a new prompt: a key that comes before it is a matter between bash and its line editor.
+fn give_up_line(session: &mut Session, kind: Kind) {
+    let mut pressed: Option<Instant> = None;
+    eventually("a new prompt", || {
+        // fish 3.6 alone, with no hook, loses one in some that come right behind the last letter on a busy machine, and waits.
+        let is_lost = |at: Instant| kind == Kind::Fish && at.elapsed() > LOST_AFTER;
+        if pressed.is_none_or(is_lost) {
+            session.terminal.keys("\x03");
+            pressed = Some(Instant::now());
+        }
+        session.terminal.screen().trim_end().ends_with("ready>").then_some(())
+    });
+    session.terminal.wait_for_editor();
+}
+
+/// By then a key that was heard shows.
+const LOST_AFTER: Duration = Duration::from_secs(5);

@@ -235,6 +235,8 @@ mod tests {
         // One word is another, so that the checksum is not right; and one is missing.
         assert_eq!(tried(&words.replace("yellow", "year")), None);
         assert_eq!(tried(words.trim_end_matches(" yellow")), None);
+        // The checksum of this one is right.
+        assert_eq!(tried(&format!("echo {}about", "abandon ".repeat(11))), None);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Recognises a line that carries a recovery phrase. Such a line is never recorded, whatever the settings say: whoever
 //! has the phrase has the account. Knows the words' shape and asks the core for the list.
 
+use std::collections::HashSet;
+
 use caro_core::vault::phrase::Phrase;
 use zeroize::Zeroizing;
 
@@ -58,16 +60,26 @@ pub(super) fn has_phrase(text: &str) -> bool {
         text.split(|letter: char| letter.is_whitespace() || "\"'`,.;:()".contains(letter)).filter(is_word).collect();
     let runs = words.split(|word| !looks_like_phrase_word(word));
     let mut windows = runs.flat_map(|run| PHRASE_LENGTHS.into_iter().flat_map(|length| run.windows(length)));
-    windows.any(|window| Phrase::parse(&Zeroizing::new(window.join(" "))).is_ok())
+    windows.any(|window| is_varied(window) && Phrase::parse(&Zeroizing::new(window.join(" "))).is_ok())
+}
+
+/// Whether most of the words are different ones, as in every phrase that was drawn: one word over and over is no phrase, and has
+/// a right checksum once in sixteen times.
+fn is_varied(words: &[&str]) -> bool {
+    words.iter().collect::<HashSet<_>>().len() * 2 > words.len()
 }
 
 /// Whether a phrase with its checksum is in a command, whatever the command is: one that was pasted a question too late, or into
 /// another window.
 pub(super) fn is_phrase(command: &[u8]) -> bool {
-    // Almost every line ends here.
-    let blanks = command.iter().filter(|byte| byte.is_ascii_whitespace()).count();
-    blanks + 1 >= PHRASE_WORDS_MIN && has_phrase(&String::from_utf8_lossy(command))
+    // Almost every line ends here. A whole book is not tried word by word.
+    let blanks = || command.iter().filter(|byte| byte.is_ascii_whitespace()).count();
+    let could_be = command.len() <= PHRASE_LINE_BYTES_MAX && blanks() + 1 >= PHRASE_WORDS_MIN;
+    could_be && has_phrase(&String::from_utf8_lossy(command))
 }
+
+/// Bytes of a line in which a phrase is looked for: 24 words of eight letters with numbers and much around them.
+const PHRASE_LINE_BYTES_MAX: usize = 4096;
 
 /// Words that a phrase may have.
 const PHRASE_LENGTHS: [usize; 5] = [PHRASE_WORDS_MIN, 15, 18, 21, 24];

@@ -78,7 +78,7 @@ pub(super) const KNOWS: &[Knows] = &[
         shown: "`forgets`, and `confirmed` of this device; the rest is not told to devices",
     },
     Knows {
-        what: "that whoever runs it closed the account",
+        what: "that whoever runs it closed the account, or is forgetting it",
         columns: &["account.closed"],
         postgres: &[],
         shown: "an account that is closed is answered as if it were not there",
