@@ -58,6 +58,8 @@ fn what_cannot_be_used_is_not_written_and_says_what_can() {
         (&["config", "set", "record.secrets", "dorp"][..], 65, "record.secrets may be \"drop\", \"mask\" or \"keep\""),
         (&["config", "set", "record.secret", "drop"], 2, "perhaps record.secrets"),
         (&["config", "set", "record.ignore_commands", "("], 65, "( is no regular expression"),
+        (&["config", "set", "record.ignore_directories", "/a", "rel/dir"], 65, "rel/dir is no whole path"),
+        (&["config", "set", "sync.exclude_directories", "['~nobody/x']"], 65, "~nobody/x is no whole path"),
         (&["config", "set", "history.keep_days", "0"], 65, "a whole number from 1 to 36500, or \"unlimited\""),
         (&["config", "get", "lgo"], 2, "perhaps log"),
         (&["config", "set", "--add", "log", "info"], 2, "log is no list"),

@@ -107,6 +107,20 @@ fn a_wrong_value_leaves_its_default_and_everything_else_in_force() {
 }
 
 #[test]
+fn a_directory_that_is_no_whole_path_is_said_and_the_others_hold() {
+    let Loaded { config, file } = parse(
+        "[record]\nignore_directories = [\"rel/dir\", \"/srv/x\", \"~nobody/x\", \"~\"]\n[sync]\nexclude_directories = [\"x\"]",
+    );
+    let said: Vec<&str> = file.problems.iter().map(|problem| problem.what.as_str()).collect();
+    let not_whole = |name: &str, text: &str| format!("{name}: {text:?} is not a whole path");
+    let record = "record.ignore_directories";
+    let mut expected = vec![not_whole(record, "rel/dir"), not_whole(record, "~nobody/x")];
+    expected.push(not_whole("sync.exclude_directories", "x"));
+    assert_eq!(said, expected);
+    assert_eq!(config.filter.ignore_directories, [b"/srv/x".to_vec(), b"/home/ada/".to_vec()]);
+}
+
+#[test]
 fn an_unknown_key_is_named_with_the_nearest_right_one() {
     let check = |text: &str, instead: &str| {
         let problems = parse(text).file.problems;

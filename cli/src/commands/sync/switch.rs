@@ -158,6 +158,8 @@ fn ask(request: Request, patience: Duration, json: bool) -> Outcome<SyncStatus> 
 
 #[cfg(test)]
 mod tests {
+    use caro_schema::ipc::sync::StopReason;
+
     use super::*;
 
     fn status(state: RemoteState, exchanged: bool) -> SyncStatus {
@@ -198,6 +200,11 @@ mod tests {
         );
         let off = SyncStatus { enabled: false, ..status(RemoteState::Off, false) };
         assert_eq!(said(&off), "not everything is synced: the network is off");
+        let stopped = || RemoteState::Stopped { reason: StopReason::Revoked };
+        let code = |state| not_done(&status(state, false)).code;
+        assert_eq!((code(stopped()), code(away())), (exit::STATE, exit::TRY_LATER), "time alone mends one of them");
+        let off_and_stopped = SyncStatus { enabled: false, ..status(stopped(), false) };
+        assert_eq!(not_done(&off_and_stopped).code, exit::TRY_LATER);
         let none = SyncStatus { remotes: Vec::new(), ..status(RemoteState::Off, false) };
         assert_eq!(said(&none), "not everything is synced: this device uses no relay");
         assert!(status::lines(&none, &[], &TimeZone::UTC)[1].starts_with("no relay is used"));

@@ -129,7 +129,7 @@ pub(crate) fn any_record() -> impl Strategy<Value = Record> {
     let directory = prop::sample::select(&["", "/", "/home/ada", "/home/ada/src", "/home/adam"][..]);
     let host = prop::sample::select(&["", "desk", "laptop"][..]);
     let shell = prop::sample::select(&["", "bash 5.2", "zsh 5.9", "bash"][..]);
-    let session = prop::sample::select(&["one", "two", "three"][..]);
+    let session = prop::sample::select(&["", "one", "two", "three"][..]);
     let end = (prop::option::of(prop_oneof![Just(0), Just(1), Just(i32::MIN)]), prop::option::of(0u64..3));
     let assistant = prop::option::weighted(
         0.2,

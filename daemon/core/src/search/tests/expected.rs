@@ -5,7 +5,7 @@ use caro_schema::{
     id::RecordId,
     ipc::{
         Fault,
-        history::{Filter, Mode, Place, Query, Tally},
+        history::{ExitFilter, Filter, Mode, Place, Query, Tally},
     },
 };
 use proptest::prelude::*;
@@ -18,6 +18,21 @@ use crate::{
     },
     search::{self, Searcher, pattern, records_around},
 };
+
+#[test]
+fn running_is_what_a_shell_has_not_said_the_end_of() {
+    let open = |number, command: &str, session: &str| Record {
+        session: session.to_owned(),
+        exit: None,
+        duration_us: None,
+        ..record(number, i64::from(number), command)
+    };
+    // The second is from a file that tells no ends.
+    let history = filled([open(1, "sleep 300", "one"), open(2, "make", ""), record(3, 3, "ls")]);
+    let filter = Filter { exit: Some(ExitFilter::Running), ..Filter::default() };
+    let hits = find(&history, Query { filter, ..Query::default() });
+    assert_eq!((texts(&hits), hits.total), (vec!["sleep 300".to_owned()], 1));
+}
 
 #[test]
 fn the_newest_run_stands_for_all_and_they_are_counted() {
