@@ -275,14 +275,16 @@ impl Writer {
     }
 
     fn settle(&mut self) {
-        self.settled_at = Instant::now();
-        let Some(log) = self.open() else { return };
-        match log.settle() {
-            Ok(()) => {}
-            Err(LogError::Broken) => self.give_up(),
-            // A reader is at work; there is a next time.
-            Err(error) => tracing::debug!(%error, "the database could not be settled"),
+        if let Some(log) = self.open() {
+            match log.settle() {
+                Ok(()) => {}
+                Err(LogError::Broken) => self.give_up(),
+                // A reader is at work; there is a next time.
+                Err(error) => tracing::debug!(%error, "the database could not be settled"),
+            }
         }
+        // From its end on: however long it took, others are served in between.
+        self.settled_at = Instant::now();
     }
 }
 

@@ -3,7 +3,7 @@
 use caro_link::proof;
 use caro_relay::{
     log::{
-        Account as Kept, Appended, Change, Changed, Log, LogReader, Room,
+        Account as Kept, Appended, Change, Changed, Log, LogError, LogReader, Room,
         keep::Forgotten,
         memory::MemoryLog,
         sqlite::{SqliteLog, verify},
@@ -16,7 +16,7 @@ use caro_schema::{
 };
 use serde_bytes::ByteBuf;
 
-use crate::support::{Account, Device, Served, cell};
+use crate::support::{Account, Device, PATIENCE, Served, cell};
 
 const PLENTY: Room = Room { bytes: usize::MAX, entries: usize::MAX };
 
@@ -357,6 +357,33 @@ fn trap_33_the_write_ahead_log_shrinks_again_after_a_long_reader() {
     drop(reader);
     log.settle().unwrap();
     assert_eq!(wal(), 0);
+}
+
+#[test]
+fn trap_33_a_long_reader_does_not_stop_the_writer_that_wants_the_write_ahead_log_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("relay.db");
+    let mut log = SqliteLog::open(&path, Generation([1; 16])).unwrap();
+    let handle = create(&mut log, &Account::new(), &[]);
+    let pushed = cells(50);
+    append(&mut log, handle, &pushed, 0);
+    // As a check or a backup beside the relay.
+    let reader = rusqlite::Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT * FROM account").unwrap();
+    let (done, came) = std::sync::mpsc::channel();
+    let writing = std::thread::spawn(move || {
+        for cell in &pushed {
+            one(&mut log, Change::Purge { handle, cells: vec![proof::cell_id(cell)] });
+            assert_eq!(log.settle(), Err(LogError::Unavailable));
+        }
+        done.send(log).unwrap();
+    });
+    // Five seconds for each would be four minutes.
+    let mut log = came.recv_timeout(PATIENCE).expect("fifty changes beside a reader");
+    writing.join().unwrap();
+    drop(reader);
+    log.settle().unwrap();
+    assert_eq!(std::fs::metadata(path.with_extension("db-wal")).unwrap().len(), 0);
 }
 
 fn delivered(log: &mut dyn Log, handle: Handle, device: &Device, cursor: u64) -> u64 {

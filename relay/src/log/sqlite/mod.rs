@@ -288,9 +288,7 @@ fn settle(connection: &Connection) -> Result<bool, LogError> {
     let begun = Instant::now();
     let mut before = i64::MAX;
     loop {
-        let busy: i64 =
-            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(classified)?;
-        if busy != 0 {
+        if !emptied(connection).map_err(classified)? {
             return Err(LogError::Unavailable);
         }
         let free = free_pages(connection).map_err(classified)?;
@@ -306,6 +304,18 @@ fn settle(connection: &Connection) -> Result<bool, LogError> {
         let mut rows = vacuum.query([]).map_err(classified)?;
         while rows.next().map_err(classified)?.is_some() {}
     }
+}
+
+/// How long the write-ahead log waits to be emptied for readers that are at work. A page is read in less; a backup or a check
+/// takes minutes, and would stop everybody who pushes for as long as is waited here, again and again.
+const READERS_MS: u64 = 50;
+
+/// Empties the write-ahead log. False when a reader is at work.
+fn emptied(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.busy_timeout(Duration::from_millis(READERS_MS))?;
+    let busy: rusqlite::Result<i64> = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+    connection.busy_timeout(Duration::from_millis(open::BUSY_MS))?;
+    Ok(busy? == 0)
 }
 
 /// Pages of the file that nothing is in.

@@ -61,7 +61,7 @@ const MIGRATIONS: [&str; 3] = [
 ];
 
 /// How long a handle waits for another one. Only the writer writes; this covers its checkpoints.
-const BUSY_MS: u64 = 5_000;
+pub(super) const BUSY_MS: u64 = 5_000;
 
 pub(super) fn writer(path: &Path, fresh: Generation) -> Result<(Connection, Generation), OpenError> {
     safe_sqlite(rusqlite::version_number(), rusqlite::version())?;
