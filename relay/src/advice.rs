@@ -79,6 +79,7 @@ fn server(error: &postgres::OpenError) -> &'static str {
         OpenError::OtherKeys => {
             "copy session.key and signing.key from the folder of a relay that already uses it: all are one relay to devices"
         }
+        OpenError::Gone => "bring it back, from a backup if need be, and start the relay again",
         OpenError::None => "start a relay with it once: caro-relay serve --storage",
         OpenError::Damaged => DAMAGED_IN_SERVER,
     }
@@ -160,7 +161,7 @@ fn database(error: &OpenError) -> &'static str {
         OpenError::Foreign => "it was kept as it is; choose another folder with --data",
         OpenError::Damaged => DAMAGED,
         OpenError::UnsafeSqlite(_) => "build caro-relay with the SQLite that it brings along",
-        OpenError::Io(_) | OpenError::Sqlite(_) => "check the disk and the permissions of the folder",
+        OpenError::Gone | OpenError::Io(_) | OpenError::Sqlite(_) => "check the disk and the permissions of the folder",
     }
 }
 

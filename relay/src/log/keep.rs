@@ -219,12 +219,12 @@ const FILE_READERS: usize = 2;
 impl Storage for InFolder {
     /// A file that is opened after a failure is looked at before anything rests on it.
     fn writer(&self) -> anyhow::Result<Box<dyn Keep>> {
-        let mut log = SqliteLog::open(&self.database, self.generation)?;
+        let mut log = SqliteLog::open_again(&self.database, self.generation)?;
+        anyhow::ensure!(log.generation() == self.generation, "another database is in its place");
         log.quick_check()?;
         if self.dated {
             log.date()?;
         }
-        anyhow::ensure!(log.generation() == self.generation, "another database is in its place");
         Ok(Box::new(log))
     }
 
@@ -288,7 +288,7 @@ impl InServer {
 
 impl Storage for InServer {
     fn writer(&self) -> anyhow::Result<Box<dyn Keep>> {
-        let mut log = PostgresLog::open(&self.source, &self.identity, self.generation)?;
+        let mut log = PostgresLog::open_again(&self.source, &self.identity)?;
         anyhow::ensure!(
             log.generation() == self.generation,
             "the database has begun a new life; start the relay again"

@@ -10,6 +10,7 @@ mod isolation;
 mod limits;
 mod live;
 mod log;
+mod log_again;
 mod mailboxes;
 mod members;
 mod operating;

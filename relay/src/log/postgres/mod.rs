@@ -103,6 +103,19 @@ impl PostgresLog {
     /// # Errors
     /// Why it is not opened. It is left as it was.
     pub fn open(source: &Source, identity: &Identity, fresh: Generation) -> Result<Self, OpenError> {
+        Self::serving(source, identity, Some(fresh))
+    }
+
+    /// Opens a database that was open before, for one more handle or after a failure. Makes nothing: where it is not there any
+    /// more it is [`OpenError::Gone`].
+    ///
+    /// # Errors
+    /// Why it is not opened.
+    pub fn open_again(source: &Source, identity: &Identity) -> Result<Self, OpenError> {
+        Self::serving(source, identity, None)
+    }
+
+    fn serving(source: &Source, identity: &Identity, fresh: Option<Generation>) -> Result<Self, OpenError> {
         let (link, generation) = open::open(source, Purpose::Serve { identity, fresh })?;
         Ok(Self { source: source.clone(), identity: Some(*identity), generation, link, dated: false, swept: false })
     }
@@ -177,7 +190,7 @@ impl PostgresLog {
 
     fn connect_again(&mut self) -> bool {
         let purpose = match &self.identity {
-            Some(identity) => Purpose::Serve { identity, fresh: self.generation },
+            Some(identity) => Purpose::Serve { identity, fresh: None },
             None => Purpose::Look,
         };
         match open::open(&self.source, purpose) {

@@ -55,6 +55,9 @@ pub enum OpenError {
     /// Nothing has been made in it yet.
     #[error("no relay was started with this database yet")]
     None,
+    /// What this relay has served from was in it before.
+    #[error("what was in the database is not there any more")]
+    Gone,
     /// It does not fit together.
     #[error("the database is damaged")]
     Damaged,
@@ -85,12 +88,13 @@ impl Identity {
 /// What a connection is for.
 #[derive(Clone, Copy)]
 pub(super) enum Purpose<'a> {
-    /// To serve devices. Makes what is not there, and brings it up to this version.
+    /// To serve devices.
     Serve {
         /// Which relay it must be.
         identity: &'a Identity,
-        /// The life that a new database gets.
-        fresh: Generation,
+        /// At a start: makes what is not there, with this life, and brings it up to this version. None for what was there a
+        /// moment ago: a server that comes back empty is not the one that the relay has served from.
+        fresh: Option<Generation>,
     },
     /// To look at it, or at what its owner may change, beside relays that run.
     Look,
@@ -116,7 +120,7 @@ pub(super) const MIGRATING: Duration = Duration::from_secs(3600);
 /// Connects and looks at everything that must be so.
 pub(super) fn open(source: &Source, purpose: Purpose<'_>) -> Result<(Link, Generation), OpenError> {
     let link = Link::open(source)?;
-    if let Purpose::Serve { identity, fresh } = purpose {
+    if let Purpose::Serve { identity, fresh: Some(fresh) } = purpose {
         make(&link, identity, fresh)?;
     }
     let generation = join(&link, purpose)?;
@@ -136,7 +140,8 @@ fn join(link: &Link, purpose: Purpose<'_>) -> Result<Generation, OpenError> {
     if !taken {
         return Err(otherwise);
     }
-    let stands = link.ask(|server| stands(server.client))?.ok_or(OpenError::None)?;
+    let missing = if matches!(purpose, Purpose::Serve { .. }) { OpenError::Gone } else { OpenError::None };
+    let stands = link.ask(|server| stands(server.client))?.ok_or(missing)?;
     let known = MIGRATIONS.len() as i32;
     match stands.layout {
         layout if layout > known => return Err(OpenError::Newer { found: layout, known }),

@@ -49,7 +49,19 @@ impl SqliteLog {
     /// # Errors
     /// Why it is not opened. It is left as it was.
     pub fn open(path: &Path, fresh: Generation) -> Result<Self, OpenError> {
-        let (connection, generation) = open::writer(path, fresh)?;
+        Self::on(path, open::writer(path, fresh)?)
+    }
+
+    /// Opens a file that was open before, after it has failed. Makes nothing: where no database is any more, or an empty file,
+    /// it is [`OpenError::Gone`].
+    ///
+    /// # Errors
+    /// Why it is not opened.
+    pub fn open_again(path: &Path, generation: Generation) -> Result<Self, OpenError> {
+        Self::on(path, open::writer_again(path, generation)?)
+    }
+
+    fn on(path: &Path, (connection, generation): (Connection, Generation)) -> Result<Self, OpenError> {
         // The one before may have ended before all was given back.
         let purged = free_pages(&connection)? > 0;
         Ok(Self { connection, generation, path: path.to_owned(), broken: false, purged, dated: false })

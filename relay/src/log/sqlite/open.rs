@@ -29,6 +29,9 @@ pub enum OpenError {
     /// It does not fit together.
     #[error("the database is damaged")]
     Damaged,
+    /// It was there before.
+    #[error("the database is not there any more")]
+    Gone,
     /// The linked SQLite has a known way to lose data.
     #[error("SQLite {0} can lose data in its write-ahead log")]
     UnsafeSqlite(&'static str),
@@ -63,13 +66,36 @@ const MIGRATIONS: [&str; 3] = [
 /// How long a handle waits for another one. Only the writer writes; this covers its checkpoints.
 pub(super) const BUSY_MS: u64 = 5_000;
 
+/// Opens a file for writing, and makes it when it is not there.
 pub(super) fn writer(path: &Path, fresh: Generation) -> Result<(Connection, Generation), OpenError> {
     safe_sqlite(rusqlite::version_number(), rusqlite::version())?;
     let path = &real(path)?;
     make_file(path)?;
-    let left = fs::metadata(wal_of(path)).is_ok_and(|log| log.len() > 0);
-    let mut connection = Connection::open_with_flags(path, flags(false))?;
+    let connection = Connection::open_with_flags(path, flags(false))?;
     check_version(&connection)?;
+    made_ready(connection, path, fresh)
+}
+
+/// Opens a file that was there a moment ago, and makes nothing. After a disk has failed its folder may be the empty one on
+/// which it was mounted: what is made there would pass for the database, and be hidden when the disk comes back.
+pub(super) fn writer_again(path: &Path, generation: Generation) -> Result<(Connection, Generation), OpenError> {
+    let gone = |error: io::Error| if error.kind() == io::ErrorKind::NotFound { OpenError::Gone } else { error.into() };
+    let path = &real(path).map_err(gone)?;
+    fs::symlink_metadata(path).map_err(gone)?;
+    let connection = Connection::open_with_flags(path, flags(false))?;
+    check_version(&connection)?;
+    if pragma(&connection, "user_version")? == 0 {
+        return Err(OpenError::Gone);
+    }
+    made_ready(connection, path, generation)
+}
+
+fn made_ready(
+    mut connection: Connection,
+    path: &Path,
+    fresh: Generation,
+) -> Result<(Connection, Generation), OpenError> {
+    let left = fs::metadata(wal_of(path)).is_ok_and(|log| log.len() > 0);
     settings(&connection)?;
     if left {
         settle_left(&connection, path)?;
