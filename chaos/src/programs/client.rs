@@ -29,6 +29,10 @@ use crate::seed::Seed;
 /// How long an answer may take on a busy machine. A relay waits for a frozen database server for up to 25 s by itself.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How soon a relay ends what it refuses. Less than any of its limits of time takes, so that a session which only ran out of
+/// one does not count as refused.
+pub const REFUSED_WITHIN: Duration = Duration::from_secs(3);
+
 /// An account and its devices, as the holder of a phrase has them, without the phrase.
 pub struct Member {
     signer: Signer,
@@ -228,6 +232,21 @@ impl Client {
         }
     }
 
+    /// With which code the relay ends the session for what it was just told; none when it ends it without a word.
+    ///
+    /// # Panics
+    /// When it says something else, or does not end the session at once.
+    pub fn refusal(&mut self) -> Option<ErrorCode> {
+        self.socket.get_ref().set_read_timeout(Some(REFUSED_WITHIN)).expect("set");
+        let code = match self.hear()? {
+            ToDevice::Error { code, .. } => code,
+            other => panic!("not refused but {other:?}"),
+        };
+        let more = self.hear();
+        assert!(more.is_none(), "the session goes on after {code:?}: {more:?}");
+        Some(code)
+    }
+
     /// Pushes, and waits for the acknowledgement. None when the connection ends before it.
     ///
     /// # Panics
@@ -342,12 +361,7 @@ impl Client {
             match self.socket.read() {
                 Ok(Message::Close(_)) => return true,
                 Ok(_) => {}
-                Err(tungstenite::Error::Io(error))
-                    if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) =>
-                {
-                    return false;
-                }
-                Err(_) => return true,
+                Err(error) => return !is_silence(&error),
             }
         }
         false
@@ -362,15 +376,32 @@ pub fn entry_id(entry: &Entry) -> CellId {
     }
 }
 
-/// The next record of a connection.
+/// The next record of a connection; none at its end.
+///
+/// # Panics
+/// When neither comes: a relay that keeps silent has refused nothing.
 pub fn record(socket: &mut WebSocket<TcpStream>) -> Option<Vec<u8>> {
     loop {
-        match socket.read().ok()? {
-            Message::Binary(bytes) => return Some(bytes.into()),
-            Message::Close(_) => return None,
-            _ => {}
+        match socket.read() {
+            Ok(Message::Binary(bytes)) => return Some(bytes.into()),
+            Ok(Message::Close(_)) => return None,
+            Ok(_) => {}
+            Err(error) if is_silence(&error) => panic!("neither a record nor an end came in time"),
+            Err(_) => return None,
         }
     }
+}
+
+fn is_silence(error: &tungstenite::Error) -> bool {
+    use std::io::ErrorKind::{TimedOut, WouldBlock};
+    matches!(error, tungstenite::Error::Io(error) if matches!(error.kind(), WouldBlock | TimedOut))
+}
+
+/// # Panics
+/// When the relay says anything on a connection, or does not end it at once.
+pub fn expect_dropped(socket: &mut WebSocket<TcpStream>) {
+    socket.get_ref().set_read_timeout(Some(REFUSED_WITHIN)).expect("set");
+    assert!(record(socket).is_none(), "what is refused was answered");
 }
 
 /// # Panics
