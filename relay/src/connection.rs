@@ -35,10 +35,11 @@ use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config, tungsteni
 
 use crate::{
     admission::{Door, Place, Rejection},
+    arriving::Arriving,
     engine::{Engine, Mailbox, Outgoing},
     limits::{Limits, REQUEST_BYTES_MAX},
     metered::{Budget, Metered},
-    protocol::{Arrival, Reading},
+    protocol::{Arrival, Reading, SessionId},
     upgrade::{self, Upgrade},
 };
 
@@ -48,6 +49,8 @@ pub struct Shared {
     pub engine: Arc<Engine>,
     /// Who is let in.
     pub door: Arc<Door>,
+    /// Messages of which a part has come.
+    pub arriving: Arc<Arriving>,
     /// The relay's key.
     pub static_key: Arc<StaticKey>,
     /// What may change while the relay runs.
@@ -67,7 +70,7 @@ pub struct Live {
 impl Shared {
     /// For connections that are served with these.
     pub fn new(engine: Arc<Engine>, door: Arc<Door>, static_key: Arc<StaticKey>, live: Live) -> Self {
-        Self { engine, door, static_key, live: RwLock::new(Arc::new(live)) }
+        Self { engine, door, arriving: Arc::default(), static_key, live: RwLock::new(Arc::new(live)) }
     }
 
     /// What holds now.
@@ -136,9 +139,9 @@ pub async fn serve(shared: &Shared, tcp: TcpStream, peer: SocketAddr, mut place:
     let arrival = Arrival { device: session.peer_static, handshake: session.handshake_hash, origin, accepted_ms };
     let mailbox = shared.engine.arrive(arrival);
     let (sink, stream) = socket.split();
-    let transport = Mutex::new(session.transport);
-    let message_ms = live.limits.message_ms;
-    let incoming = Incoming { shared, transport: &transport, stream, hello: Some(hello), message_ms };
+    let transport = Mutex::new(session.transport.in_order());
+    let Limits { message_ms, message_bytes_begun_total: begun_max, .. } = live.limits;
+    let incoming = Incoming { shared, transport: &transport, stream, hello: Some(hello), message_ms, begun_max };
     let outgoing = Departing { write_ms: live.limits.write_ms, transport: &transport, sink, budget, place };
     drop(live);
     carry(incoming, outgoing, mailbox).await;
@@ -219,6 +222,8 @@ enum End {
     Gone,
     /// It sends what is no message.
     Garbage(ErrorCode),
+    /// It has sent half of a message, and there is no more room for halves.
+    GivenUp,
     /// The session has carried all that it may.
     Spent,
 }
@@ -239,6 +244,10 @@ async fn carry(mut incoming: Incoming<'_>, mut outgoing: Departing<'_>, mut mail
             Some(End::Gone) => return engine.depart(id),
             Some(End::Garbage(code)) => {
                 engine.garbage(id, code);
+                writing.await;
+            }
+            Some(End::GivenUp) => {
+                engine.given_up(id);
                 writing.await;
             }
             Some(End::Spent) => {
@@ -263,10 +272,12 @@ struct Incoming<'a> {
     /// Until when the first message must have come.
     hello: Option<Instant>,
     message_ms: u64,
+    /// Bytes that may be held for half-sent messages of all connections.
+    begun_max: u64,
 }
 
 impl Incoming<'_> {
-    async fn run(&mut self, id: crate::protocol::SessionId, resume: &tokio::sync::Notify) -> End {
+    async fn run(&mut self, id: SessionId, resume: &tokio::sync::Notify) -> End {
         let engine = &self.shared.engine;
         loop {
             let next = match self.hello.take() {
@@ -285,30 +296,49 @@ impl Incoming<'_> {
         }
     }
 
-    /// The next message, whole. It may take its time, but not for ever.
-    async fn next_message(&mut self, id: crate::protocol::SessionId) -> Result<Vec<u8>, End> {
-        let mut deadline = None;
-        loop {
-            let next = next_record(&mut self.stream);
-            let record = match deadline {
-                None => next.await,
-                Some(deadline) => timeout_at(deadline, next).await.map_err(|_| End::Garbage(ErrorCode::Idle))?,
-            };
-            let record = record.ok_or(End::Gone)?;
-            let (opened, spent) = {
-                let mut transport = lock(self.transport);
-                (transport.open(&record), transport.is_spent())
-            };
-            match opened {
-                Ok(Some(message)) if !spent => return Ok(message),
-                Ok(None) if !spent => self.shared.engine.sign_of_life(id),
-                Ok(_) => return Err(End::Spent),
-                Err(TransportError::TooLarge) => return Err(End::Garbage(ErrorCode::TooLarge)),
-                // Records come in order over TCP: one that does not open was not made by the other end.
-                Err(_) => return Err(End::Gone),
+    /// The next message, whole. It may take its time, but not for ever, and not more room than there is.
+    async fn next_message(&mut self, id: SessionId) -> Result<Vec<u8>, End> {
+        if let Some(message) = self.next_piece(id).await? {
+            return Ok(message);
+        }
+        let half = self.shared.arriving.begin();
+        let limit = Duration::from_millis(self.message_ms);
+        let rest = async {
+            loop {
+                half.holds(lock(self.transport).held_bytes() as u64, self.begun_max);
+                if let Some(message) = self.next_piece(id).await? {
+                    return Ok(message);
+                }
             }
-            let limit = Duration::from_millis(self.message_ms);
-            deadline = Some(deadline.unwrap_or_else(|| Instant::now() + limit));
+        };
+        let whole = tokio::select! {
+            whole = timeout(limit, rest) => whole.unwrap_or(Err(End::Garbage(ErrorCode::Idle))),
+            () = half.given_up() => Err(End::GivenUp),
+        };
+        // It counts no more, and saying why to one that does not read may take a while.
+        lock(self.transport).give_up_held();
+        whole
+    }
+
+    /// Takes the next record in. Gives the message of which it was the last piece.
+    async fn next_piece(&mut self, id: SessionId) -> Result<Option<Vec<u8>>, End> {
+        let record = next_record(&mut self.stream).await.ok_or(End::Gone)?;
+        let (opened, spent) = {
+            let mut transport = lock(self.transport);
+            (transport.open(&record), transport.is_spent())
+        };
+        match opened {
+            Ok(_) if spent => Err(End::Spent),
+            Ok(opened) => {
+                if opened.is_none() {
+                    self.shared.engine.sign_of_life(id);
+                }
+                Ok(opened)
+            }
+            Err(TransportError::TooLarge) => Err(End::Garbage(ErrorCode::TooLarge)),
+            Err(TransportError::Interrupted) => Err(End::Garbage(ErrorCode::Malformed)),
+            // Records come in order over TCP: one that does not open was not made by the other end.
+            Err(_) => Err(End::Gone),
         }
     }
 }

@@ -240,6 +240,11 @@ impl Engine {
         self.with(|relay, _| relay.handle_garbage(id, code));
     }
 
+    /// There is no more room for the half of a message that it has sent.
+    pub fn given_up(&self, id: SessionId) {
+        self.with(|relay, _| relay.handle_given_up(id));
+    }
+
     /// The session needs a new handshake.
     pub fn spent(&self, id: SessionId) {
         self.with(|relay, _| relay.handle_spent(id));

@@ -14,6 +14,7 @@
 mod address;
 pub mod admin;
 pub mod admission;
+pub mod arriving;
 pub mod backup;
 pub mod config;
 pub mod connection;

@@ -115,6 +115,9 @@ limits! {
     outbox_bytes_max: u64 = 4 << 20, Connection, "the connection is cut off";
     /// Bytes that wait to be sent to everybody: what slow readers can make a relay hold in all.
     outbox_bytes_total: u64 = 256 << 20, Relay, "the connection that is sent something is cut off";
+    /// Bytes held for everybody's messages of which a part has come. A push is up to 1.3 MB and may take three minutes; some
+    /// two hundred large ones on their way at once fit, and whoever stops half-way holds no more than this in all.
+    message_bytes_begun_total: u64 = 256 << 20, Relay, "`StorageUnavailable` with the time to wait for the message that began first, and its session ends";
     /// Bytes of pushes that wait for the disk.
     push_bytes_waiting_max: u64 = 2 << 20, Connection, "nothing more is read from it until the disk has taken them";
     /// Bytes of everybody's pushes that wait for the disk: what a slow disk can make a relay hold in all.

@@ -134,6 +134,8 @@ pub struct Gauges {
     pub sessions: u64,
     /// Bytes that wait to be sent.
     pub outbox_bytes: u64,
+    /// Bytes held for messages of which a part has come.
+    pub arriving_bytes: u64,
     /// Requests that wait for the disk.
     pub requests_waiting: u64,
     /// Seconds since the start.
@@ -216,6 +218,7 @@ impl Metrics {
         page.gauge("connections_opening", "Of these, those that have not said who they are.", gauges.opening);
         page.gauge("sessions", "Sessions.", gauges.sessions);
         page.gauge("outbox_bytes", "Bytes that wait to be sent to all devices.", gauges.outbox_bytes);
+        page.gauge("arriving_bytes", "Bytes held for messages of which a part has come.", gauges.arriving_bytes);
         page.gauge("requests_waiting", "Requests that wait for the disk.", gauges.requests_waiting);
         page.gauge("uptime_seconds", "Seconds since the start.", gauges.uptime_seconds);
         page.counter("connections_accepted_total", "Connections that were accepted.", self.accepted.value());

@@ -142,6 +142,7 @@ fn gauges(shared: &Shared) -> Gauges {
         opening: shared.door.opening_count().into(),
         sessions: shared.engine.session_count() as u64,
         outbox_bytes,
+        arriving_bytes: shared.arriving.bytes(),
         requests_waiting: requests as u64,
         uptime_seconds: shared.engine.now_ms() / 1_000,
     }

@@ -151,8 +151,18 @@ impl Relay {
 
     /// What came is no message, or too large for one.
     pub fn handle_garbage(&mut self, id: SessionId, code: ErrorCode) {
+        self.refuse_known(id, code.into());
+    }
+
+    /// It has sent half of a message, and there is no more room for halves.
+    pub fn handle_given_up(&mut self, id: SessionId) {
+        self.refuse_known(id, Refusal::last(ErrorCode::StorageUnavailable, Some(STORAGE_RETRY_MS)));
+    }
+
+    /// Refuses one that is in; a stranger is told nothing.
+    fn refuse_known(&mut self, id: SessionId, refusal: Refusal) {
         let known = self.sessions.get(&id).is_some_and(|session| matches!(session.stage, Stage::Open(_)));
-        self.refuse(id, if known { code.into() } else { Refusal::SILENT });
+        self.refuse(id, if known { refusal } else { Refusal::SILENT });
     }
 
     /// A message came.

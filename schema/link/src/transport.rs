@@ -56,6 +56,9 @@ pub enum TransportError {
     /// A piece of a message is missing.
     #[error("a piece of a message is missing")]
     Gap,
+    /// On a line that keeps the order, another message began before this one had ended.
+    #[error("a message that another one interrupts")]
+    Interrupted,
 }
 
 /// One end of an open session.
@@ -64,6 +67,7 @@ pub struct Transport {
     next: u64,
     window: Window,
     partial: Option<Partial>,
+    in_order: bool,
 }
 
 /// A message of which not all pieces have come.
@@ -74,7 +78,24 @@ struct Partial {
 
 impl Transport {
     pub(crate) fn new(keys: StatelessTransportState) -> Self {
-        Self { keys, next: 0, window: Window::default(), partial: None }
+        Self { keys, next: 0, window: Window::default(), partial: None, in_order: false }
+    }
+
+    /// For a line that keeps the order of what it carries: there nothing comes between the pieces of a message, and whoever
+    /// begins another one means to leave the first half-sent.
+    #[must_use]
+    pub fn in_order(self) -> Self {
+        Self { in_order: true, ..self }
+    }
+
+    /// Bytes that are held for a message of which not all pieces have come.
+    pub fn held_bytes(&self) -> usize {
+        self.partial.as_ref().map_or(0, |partial| partial.bytes.capacity())
+    }
+
+    /// Lets go of them: the message is not waited for any more.
+    pub fn give_up_held(&mut self) {
+        self.partial = None;
     }
 
     /// Seals a message into as few records as it fits.
@@ -135,6 +156,10 @@ impl Transport {
     /// Puts a piece where it belongs. Gives the message when this was the last one that it needed.
     fn take(&mut self, counter: u64, place: u8, piece: &[u8]) -> Result<Option<Vec<u8>>, TransportError> {
         match place {
+            place::WHOLE | place::FIRST if self.in_order && self.partial.is_some() => {
+                self.partial = None;
+                Err(TransportError::Interrupted)
+            }
             // One that was sent before or after the pieces that are waiting says nothing about them.
             place::WHOLE => Ok(Some(piece.to_vec())),
             place::FIRST => {
@@ -200,7 +225,7 @@ fn place_of(at: usize, last: usize) -> u8 {
 
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { keys: _, next: _, window: _, partial: _ } = self;
+        let Self { keys: _, next: _, window: _, partial: _, in_order: _ } = self;
         f.debug_struct("Transport").finish_non_exhaustive()
     }
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use caro_link::{entropy::OsEntropy, handshake::Initiator};
 use caro_schema::{
-    codec,
     limits::CELL_BYTES_MAX,
     relay::{ErrorCode, PATH, SUBPROTOCOL, ToDevice, ToRelay},
 };
@@ -239,19 +238,6 @@ async fn t_conn_05_idle_ms() {
     }
     silent.refused(ErrorCode::Idle).await;
     silent.ended().await;
-}
-
-#[tokio::test]
-async fn message_ms() {
-    let relay = Running::with_limits(|limits| limits.message_ms = 300).await;
-    let (account, device) = (Account::new(), Device::new());
-    let mut client = Client::create(&relay.target, &account, &[device]).await;
-    let message = codec::encode(&ToRelay::Push { cells: (0..4).map(|_| cell(CELL_BYTES_MAX)).collect() });
-    let records = client.transport.seal(&message).unwrap();
-    assert!(records.len() > 1);
-    client.socket.send(Message::binary(records[0].clone())).await.unwrap();
-    client.refused(ErrorCode::Idle).await;
-    client.ended().await;
 }
 
 #[tokio::test]

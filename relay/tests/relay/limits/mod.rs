@@ -1,6 +1,7 @@
 //! Each limit of `limits.rs`, tripped over a real socket. Without the limit its test fails.
 
 mod connections;
+mod messages;
 mod requests;
 
 use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};

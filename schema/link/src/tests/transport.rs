@@ -160,6 +160,30 @@ fn a_late_message_of_one_record_does_not_disturb_a_longer_one() {
 }
 
 #[test]
+fn on_a_line_that_keeps_the_order_no_message_comes_between_the_pieces_of_another() {
+    for long in [false, true] {
+        let (mut one, two) = pair();
+        let mut two = two.in_order();
+        let begun = one.seal(&vec![1; 2 * PIECE]).unwrap();
+        let next = one.seal(&vec![2; if long { 2 * PIECE } else { 1 }]).unwrap();
+        assert_eq!(two.open(&begun[0]), Ok(None));
+        assert!(two.held_bytes() >= PIECE);
+        assert_eq!(two.open(&next[0]), Err(TransportError::Interrupted));
+        assert_eq!(two.held_bytes(), 0);
+        // One after the other is as it should be, also after one that was given up.
+        let records = one.seal(&vec![1; 2 * PIECE]).unwrap();
+        assert_eq!(two.open(&records[0]), Ok(None));
+        two.give_up_held();
+        assert_eq!(two.held_bytes(), 0);
+        let records = one.seal(&vec![3; 2 * PIECE]).unwrap();
+        assert_eq!(two.open(&records[0]), Ok(None));
+        assert_eq!(two.open(&records[1]), Ok(Some(vec![3; 2 * PIECE])));
+        let record = one_record(&mut one, b"next");
+        assert_eq!(two.open(&record), Ok(Some(b"next".to_vec())));
+    }
+}
+
+#[test]
 fn a_peer_that_never_ends_its_message_costs_no_more_than_the_largest_one() {
     let (mut one, mut two) = pair();
     let piece = vec![0; PIECE];
