@@ -27,13 +27,13 @@ use caro_schema::{
 use crate::{sabotage::Sabotage, shelf::Shelf};
 
 /// When a relay loses power, seen from a request that it works on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PowerCut {
     /// Before anything of it is written.
     BeforeCommit,
     /// When it is written and nobody has been told.
     BeforeAck,
-    /// When some of the answers are on their way and some are not.
+    /// When half of the acknowledgements are on their way and half are not: in the next transaction that has two.
     MidAck,
 }
 
@@ -61,6 +61,8 @@ pub struct Relay {
     /// Changes that were committed.
     pub commits: u64,
     cut_at: Option<PowerCut>,
+    /// How often the power went at each moment that somebody chose.
+    cuts: BTreeMap<PowerCut, u64>,
     limits: Limits,
     sabotage: Option<Sabotage>,
 }
@@ -87,6 +89,7 @@ impl Relay {
             lives: 1,
             commits: 0,
             cut_at: None,
+            cuts: BTreeMap::new(),
             limits,
             sabotage,
         }
@@ -145,7 +148,8 @@ impl Relay {
         self.protocol.wake_at_ms().filter(|_| self.is_up)
     }
 
-    /// Works on what was asked of the log: all of it is one transaction. False when the power went.
+    /// Works on what was asked of the log: all of it is one transaction. False when the power went; then what it had sent
+    /// by that time is in its queues, and nothing else.
     pub(crate) fn work(&mut self, now_ms: u64) -> bool {
         if self.jobs.is_empty() {
             return true;
@@ -157,7 +161,7 @@ impl Relay {
         let writes = changes.iter().any(|job| matches!(job.work, Work::Change(_)));
         let cut = if writes { self.cut_at.take() } else { None };
         if cut == Some(PowerCut::BeforeCommit) {
-            return self.crash();
+            return self.lose_power(PowerCut::BeforeCommit, BTreeMap::new());
         }
         let batch = write(&mut self.log, &self.notary, changes);
         if writes {
@@ -168,7 +172,7 @@ impl Relay {
             }
         }
         if cut == Some(PowerCut::BeforeAck) {
-            return self.crash();
+            return self.lose_power(PowerCut::BeforeAck, BTreeMap::new());
         }
         self.protocol.handle_batch(batch, now_ms);
         for job in reads {
@@ -177,10 +181,40 @@ impl Relay {
         }
         self.take_outputs();
         if cut == Some(PowerCut::MidAck) {
-            // Of each session the first half of what waits is on its way already.
-            return self.crash();
+            if let Some(sent) = self.half_of_the_acks() {
+                return self.lose_power(PowerCut::MidAck, sent);
+            }
+            self.cut_at = cut;
         }
         true
+    }
+
+    /// What is sent when half of the acknowledgements are: nothing after the last of those. None when there are not two.
+    fn half_of_the_acks(&self) -> Option<BTreeMap<SessionId, VecDeque<ToDevice>>> {
+        let is_ack = |message: &&ToDevice| matches!(message, ToDevice::Ack { .. });
+        let mut left = self.outgoing.values().flatten().filter(is_ack).count() / 2;
+        if left == 0 {
+            return None;
+        }
+        let mut goes = |message: &&ToDevice| {
+            let goes = left > 0;
+            left -= usize::from(goes && is_ack(message));
+            goes
+        };
+        let queues = self.outgoing.iter();
+        Some(queues.map(|(id, queue)| (*id, queue.iter().take_while(&mut goes).cloned().collect())).collect())
+    }
+
+    fn lose_power(&mut self, at: PowerCut, sent: BTreeMap<SessionId, VecDeque<ToDevice>>) -> bool {
+        *self.cuts.entry(at).or_default() += 1;
+        self.crash();
+        self.outgoing = sent;
+        false
+    }
+
+    /// How often the power went at this moment.
+    pub fn cuts(&self, at: PowerCut) -> u64 {
+        self.cuts.get(&at).copied().unwrap_or(0)
     }
 
     fn take_outputs(&mut self) {
@@ -213,13 +247,12 @@ impl Relay {
         self.log.refuse(count);
     }
 
-    /// Loses everything that is not on the disk, and starts again. Always false, for whoever was in the middle.
-    pub(crate) fn crash(&mut self) -> bool {
+    /// Loses everything that is not on the disk, and starts again.
+    pub(crate) fn crash(&mut self) {
         if let Some(safe) = &self.safe {
             self.log.replace(safe.backup());
         }
         self.forget_sessions();
-        false
     }
 
     fn forget_sessions(&mut self) {

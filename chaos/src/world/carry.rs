@@ -163,6 +163,7 @@ impl World {
             ToDevice::Ack { cells } => {
                 self.relays[relay].has_acknowledged(cells);
                 own_end = cells.iter().map(|accepted| accepted.cursor).max();
+                self.traffic[at].acks += 1;
             }
             ToDevice::Page(page) => self.traffic[at].entries += page.entries.len() as u64,
             ToDevice::Pong { .. } => return,
@@ -231,7 +232,11 @@ impl World {
     pub(super) fn relay_works(&mut self, relay: usize) -> bool {
         let mut busy = self.relays[relay].is_busy();
         if !self.relays[relay].work(self.now_ms) {
-            self.relay_is_gone(relay);
+            if self.relays[relay].outgoing.is_empty() {
+                self.relay_is_gone(relay);
+            } else {
+                self.relay_was_cut_short(relay);
+            }
             return true;
         }
         for at in 0..self.machines.len() {
@@ -272,11 +277,22 @@ impl World {
     pub(super) fn relay_is_gone(&mut self, relay: usize) {
         for at in 0..self.machines.len() {
             if let Some(connection) = self.drivers[at][relay].connection_mut() {
-                connection.relay_gone = true;
                 connection.down.clear();
+            }
+        }
+        self.relay_was_cut_short(relay);
+    }
+
+    /// A relay's process has ended in the middle of what it said: what it had sent arrives before its end does.
+    fn relay_was_cut_short(&mut self, relay: usize) {
+        for at in 0..self.machines.len() {
+            self.drain(at, relay);
+            if let Some(connection) = self.drivers[at][relay].connection_mut() {
+                connection.relay_gone = true;
                 connection.up.clear();
             }
         }
+        self.relays[relay].outgoing.clear();
         self.half_open.retain(|(_, of, _)| *of != relay);
     }
 }

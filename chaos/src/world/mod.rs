@@ -80,6 +80,8 @@ pub struct Traffic {
     pub down_bytes: u64,
     /// Entries of the log that were received.
     pub entries: u64,
+    /// Acknowledgements that were heard.
+    pub acks: u64,
     /// Sessions that were opened.
     pub sessions: u64,
     /// Sessions that broke, or were given up.

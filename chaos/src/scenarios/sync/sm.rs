@@ -6,6 +6,7 @@ use crate::{
     relay::PowerCut as RelayCut,
     sabotage::Sabotage,
     scenario::{Body, Run, Scenario, Tier},
+    scenarios::transport::conn::{between_two_acknowledgements, nobody_is_left_behind},
     world::World,
 };
 
@@ -193,7 +194,7 @@ fn crashes(run: &mut Run) {
             1 => world.machines[at].cut_power(DeviceCut::BeforeSend),
             2 => world.relays[0].cut_power(RelayCut::BeforeCommit),
             3 => world.relays[0].cut_power(RelayCut::BeforeAck),
-            4 => world.relays[0].cut_power(RelayCut::MidAck),
+            4 => between_two_acknowledgements(&mut world, round),
             5 => {
                 some_turns(&mut world);
                 world.crash_device(at);
@@ -211,12 +212,15 @@ fn crashes(run: &mut Run) {
         // Every one of these states comes to rest.
         world.settle();
     }
+    for cut in [RelayCut::BeforeCommit, RelayCut::BeforeAck, RelayCut::MidAck] {
+        assert_eq!(world.relays[0].cuts(cut), 3, "{cut:?}: the power went each time");
+    }
     for n in 0..run.sized(100, 20) {
         world.record(n % 3, &format!("canary to and fro {n}"));
         world.pass(21);
     }
     world.crash_relay(0);
     world.settle();
-    crate::scenarios::transport::conn::nobody_is_left_behind(&mut world);
+    nobody_is_left_behind(&mut world);
     oracle::check(&world);
 }

@@ -36,13 +36,19 @@ fn relay_crash(run: &mut Run) {
             world.record(n % 2, &format!("canary settled {round} {n}"));
             world.settle();
         }
-        world.relays[0].cut_power(*cut);
+        let cuts = world.relays[0].cuts(*cut);
+        if *cut == RelayCut::MidAck {
+            between_two_acknowledgements(&mut world, round);
+        } else {
+            world.relays[0].cut_power(*cut);
+        }
         for n in 0..5 {
             world.record(n % 2, &format!("canary {round} {n}"));
             let pause_ms = world.seed.below(45);
             world.pass(pause_ms);
         }
         world.settle();
+        assert_eq!(world.relays[0].cuts(*cut), cuts + 1, "{cut:?}: the power went once");
     }
     world.crash_relay(0);
     world.settle();
@@ -53,6 +59,22 @@ fn relay_crash(run: &mut Run) {
     world.settle();
     nobody_is_left_behind(&mut world);
     oracle::check(&world);
+}
+
+/// All push in one transaction. Half of them hear that it is kept; the relay is gone before the others do.
+pub(in crate::scenarios) fn between_two_acknowledgements(world: &mut World, round: usize) {
+    let (heard, cuts) = (world.traffic.clone(), world.relays[0].cuts(RelayCut::MidAck));
+    world.relays[0].cut_power(RelayCut::MidAck);
+    let all = world.machines.len();
+    for at in 0..all {
+        world.record(at, &format!("canary at once {round} {at}"));
+    }
+    world.pass_until("the power goes between two", 1_000, |world| world.relays[0].cuts(RelayCut::MidAck) > cuts);
+    // What was on its way arrives; nobody is back so soon.
+    world.pass(2);
+    let told = (0..all).filter(|at| world.traffic[*at].acks > heard[*at].acks).count();
+    assert_eq!(told, all / 2, "half of them heard an acknowledgement");
+    assert!((0..all).all(|at| !world.is_connected(at)), "the relay is gone");
 }
 
 /// A device that has gone leaves no session behind.
