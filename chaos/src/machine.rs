@@ -10,9 +10,16 @@ use caro_core::{
     history::History,
     step::{RemoteNumber, Space, Step, Write},
     sync::State,
+    vault::{open::open_any, payload},
 };
 use caro_link::entropy::{Entropy, NoEntropy};
-use caro_schema::{body::history::Record, id::RecordId, relay::ToRelay};
+use caro_schema::{
+    body::{self, history::Record},
+    codec,
+    id::RecordId,
+    op::SignedOp,
+    relay::ToRelay,
+};
 
 use crate::{clock::Clock, disk::Disk, sabotage::Sabotage, seed::Seed};
 
@@ -208,9 +215,25 @@ impl Machine {
         if !self.keeps_waiting {
             step.writes.retain(|write| !matches!(write, Write::Row(Space::Quarantine, _, Some(_))));
         }
+        if self.sabotage == Some(Sabotage::ApplyOrphans) {
+            let orphans: Vec<Record> =
+                step.writes.iter().filter_map(held_cell).flat_map(|cell| self.records_in(cell)).collect();
+            self.history.put(orphans);
+            step.writes.extend(self.history.take_writes());
+        }
         self.disk.commit(std::mem::take(&mut step.writes));
         self.enqueue(step);
         self.truth_comes_out()
+    }
+
+    /// What an op in a cell says was typed, whether it has its place or not.
+    fn records_in(&self, cell: &[u8]) -> Vec<Record> {
+        let Some(account) = self.device.account() else { return Vec::new() };
+        let opened = open_any(account.vault().keys(), &account.dataset(), cell).ok();
+        let op = opened.and_then(|(_, plain)| SignedOp::decode(&plain).ok());
+        let payload = op.and_then(|op| payload::unpack(&op.body?.payload).ok());
+        let changes = payload.into_iter().flat_map(|payload| payload.changes);
+        changes.filter(|change| change.0 == body::kind::RECORD).filter_map(|it| codec::decode(&it.1).ok()).collect()
     }
 
     fn enqueue(&mut self, step: Step) {
@@ -332,6 +355,10 @@ impl Entropy for Source<'_> {
         bytes.fill(0);
         if self.weak == Some(Sabotage::WeakRngFallback) { Ok(()) } else { Err(NoEntropy) }
     }
+}
+
+fn held_cell(write: &Write) -> Option<&[u8]> {
+    if let Write::Row(Space::Quarantine, _, Some(cell)) = write { Some(cell) } else { None }
 }
 
 fn carries(write: &Write) -> bool {

@@ -146,7 +146,7 @@ pub const S_CONV_04: Scenario = Scenario {
 };
 
 /// Entries in a relay's first page: the smallest cells in the smallest page.
-const PAGE: u64 = (caro_relay::limits::PAGE_BYTES_MIN / caro_schema::limits::CELL_BYTES_MIN) as u64;
+pub(crate) const PAGE: u64 = (caro_relay::limits::PAGE_BYTES_MIN / caro_schema::limits::CELL_BYTES_MIN) as u64;
 
 fn selective_pulls(run: &mut Run) {
     let mut world = run.world(2);

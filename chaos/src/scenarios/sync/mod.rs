@@ -2,7 +2,7 @@
 
 mod blob;
 mod conc;
-mod conv;
+pub(super) mod conv;
 mod sm;
 
 pub use blob::{S_BLOB_01, S_BLOB_03};
