@@ -357,7 +357,7 @@ impl Departing<'_> {
     async fn run(&mut self, mailbox: &mut Mailbox) {
         while let Some(outgoing) = mailbox.next().await {
             let sent = match outgoing {
-                Outgoing::Message(message) => self.send(&message).await,
+                Outgoing::Message(message) => self.send(message).await,
                 Outgoing::Close => {
                     self.within(|sink| Box::pin(sink.send(Message::Close(None)))).await;
                     return;
@@ -370,15 +370,17 @@ impl Departing<'_> {
         }
     }
 
-    async fn send(&mut self, message: &ToDevice) -> bool {
-        if matches!(message, ToDevice::Welcome { .. }) {
+    /// Sends a message, which is held sealed and no longer as it was: it may take a while to leave.
+    async fn send(&mut self, message: Box<ToDevice>) -> bool {
+        if matches!(*message, ToDevice::Welcome { .. }) {
             self.budget.lift();
             self.place.opened();
-        } else if matches!(message, ToDevice::Claimed { .. }) {
+        } else if matches!(*message, ToDevice::Claimed { .. }) {
             // It has come for a mailbox, and what it may say in all stays as little as a stranger may.
             self.place.opened();
         }
-        let sealed = lock(self.transport).seal(&codec::encode(message));
+        let sealed = lock(self.transport).seal(&codec::encode(&*message));
+        drop(message);
         let Ok(records) = sealed else { return false };
         for record in records {
             if !self.within(|sink| Box::pin(sink.feed(Message::binary(record)))).await {

@@ -47,19 +47,23 @@ pub struct Mailbox {
     /// Rung when the connection took too little of what it was sent: nothing more is worth waiting for.
     pub cut: Arc<Notify>,
     waiting: Arc<Waiting>,
+    /// Bytes of what was taken out last. It is held until it has left, which a slow reader can drag out for minutes.
+    sending: u64,
 }
 
 impl Mailbox {
-    /// What is to be sent next; none when nothing more will be.
+    /// What is to be sent next; none when nothing more will be. What was given before counts until then as waiting.
     pub async fn next(&mut self) -> Option<Outgoing> {
+        self.waiting.take(std::mem::take(&mut self.sending));
         let outgoing = self.outbox.recv().await?;
-        self.waiting.take(weight(&outgoing));
+        self.sending = weight(&outgoing);
         Some(outgoing)
     }
 }
 
 impl Drop for Mailbox {
     fn drop(&mut self) {
+        self.waiting.take(self.sending);
         self.outbox.close();
         while let Ok(outgoing) = self.outbox.try_recv() {
             self.waiting.take(weight(&outgoing));
@@ -67,7 +71,7 @@ impl Drop for Mailbox {
     }
 }
 
-/// Bytes that wait to be sent, on one connection and on all.
+/// Bytes that wait to be sent or are being sent, on one connection and on all.
 struct Waiting {
     here: AtomicU64,
     total: Arc<AtomicU64>,
@@ -215,7 +219,7 @@ impl Engine {
         let peer = Peer { outbox, resume: resume.clone(), cut: cut.clone(), waiting: waiting.clone() };
         inner.peers.insert(id, peer);
         inner.carry_out();
-        Mailbox { id, outbox: outgoing, resume, cut, waiting }
+        Mailbox { id, outbox: outgoing, resume, cut, waiting, sending: 0 }
     }
 
     /// A connection is gone.
@@ -307,7 +311,7 @@ impl Engine {
         self.lock().relay.session_count()
     }
 
-    /// Bytes that wait to be sent, and requests that wait for the disk.
+    /// Bytes that wait to be sent or are being sent, and requests that wait for the disk.
     pub fn waiting(&self) -> (u64, usize) {
         let inner = self.lock();
         (inner.waiting.load(Ordering::Relaxed), inner.relay.pending_count())
@@ -402,5 +406,33 @@ impl Inner {
         if !sent {
             tracing::error!("nobody works for the disk any more");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use caro_schema::id::Hash;
+
+    use super::*;
+    use crate::registration::Registration;
+
+    #[tokio::test]
+    async fn a_res_04_what_is_being_sent_counts_until_it_has_left() {
+        let policy = Policy::durable(Limits::default(), Registration::Open, Hash([0; 32]));
+        let (engine, _queues) = Engine::new(policy, Arc::default(), 1);
+        let arrival = || Arrival { device: [1; 32], handshake: Hash([2; 32]), origin: 1, accepted_ms: 0 };
+        let (mut sending, mut gone) = (engine.arrive(arrival()), engine.arrive(arrival()));
+        // Both are told, and have the end behind it.
+        engine.stop();
+        assert_eq!(engine.waiting().0, 2 * MESSAGE_BYTES);
+        for mailbox in [&mut sending, &mut gone] {
+            assert!(matches!(mailbox.next().await, Some(Outgoing::Message(_))));
+        }
+        assert_eq!(engine.waiting().0, 2 * MESSAGE_BYTES);
+        // It has left when the next is asked for, and is let go of with the connection.
+        assert!(matches!(sending.next().await, Some(Outgoing::Close)));
+        assert_eq!(engine.waiting().0, MESSAGE_BYTES);
+        drop(gone);
+        assert_eq!(engine.waiting().0, 0);
     }
 }

@@ -111,9 +111,9 @@ limits! {
     session_ms: u64 = 3_660_000, Connection, "`SessionExpired`, and the session ends";
     /// Messages that wait to be sent. Pages are bounded by confirmation; this bounds the small ones.
     outbox_messages_max: u32 = 1_024, Connection, "the connection is cut off";
-    /// Bytes that wait to be sent. Two pages fit and what else is said; a slow reader is cut off, not buffered.
+    /// Bytes that wait to be sent, and of what is being sent. Two pages fit and what else is said; a slow reader is cut off, not buffered.
     outbox_bytes_max: u64 = 4 << 20, Connection, "the connection is cut off";
-    /// Bytes that wait to be sent to everybody: what slow readers can make a relay hold in all.
+    /// Bytes that wait to be sent to everybody, and of what is being sent: what slow readers can make a relay hold in all.
     outbox_bytes_total: u64 = 256 << 20, Relay, "the connection that is sent something is cut off";
     /// Bytes held for everybody's messages of which a part has come. A push is up to 1.3 MB and may take three minutes; some
     /// two hundred large ones on their way at once fit, and whoever stops half-way holds no more than this in all.

@@ -12,7 +12,7 @@ use caro_schema::relay::{Entry, ErrorCode, ToDevice};
 use crate::{
     admission::Rejection,
     engine::Outgoing,
-    log::Changed,
+    log::{Changed, Noted},
     store::{Batch, Outcome},
 };
 
@@ -132,7 +132,7 @@ pub struct Gauges {
     pub opening: u64,
     /// Sessions.
     pub sessions: u64,
-    /// Bytes that wait to be sent.
+    /// Bytes that wait to be sent or are being sent.
     pub outbox_bytes: u64,
     /// Bytes held for messages of which a part has come.
     pub arriving_bytes: u64,
@@ -176,7 +176,7 @@ impl Metrics {
         for done in &batch.done {
             let Ok(Outcome::Changed(change, _)) = &done.outcome else { continue };
             changed = true;
-            if let Changed::Purged(count) | Changed::Noted(count) = change {
+            if let Changed::Purged(count) | Changed::Noted(Noted { forgotten: count, .. }) = change {
                 self.cells_forgotten.add(*count);
             }
         }
@@ -217,7 +217,11 @@ impl Metrics {
         page.gauge("connections", "Open connections.", gauges.connections);
         page.gauge("connections_opening", "Of these, those that have not said who they are.", gauges.opening);
         page.gauge("sessions", "Sessions.", gauges.sessions);
-        page.gauge("outbox_bytes", "Bytes that wait to be sent to all devices.", gauges.outbox_bytes);
+        page.gauge(
+            "outbox_bytes",
+            "Bytes that wait to be sent or are being sent, to all devices.",
+            gauges.outbox_bytes,
+        );
         page.gauge("arriving_bytes", "Bytes held for messages of which a part has come.", gauges.arriving_bytes);
         page.gauge("requests_waiting", "Requests that wait for the disk.", gauges.requests_waiting);
         page.gauge("uptime_seconds", "Seconds since the start.", gauges.uptime_seconds);
