@@ -16,7 +16,7 @@ use caro_schema::{
 };
 use serde_bytes::ByteBuf;
 
-use super::{Account, Appended, Change, Changed, Log, LogError, LogReader, Room, Stretch};
+use super::{Account, Appended, Change, Changed, Log, LogError, LogReader, Noted, Room, Stretch};
 use crate::{
     limits::REMOVED_MAX,
     members::{self, Admission, Step},
@@ -266,7 +266,7 @@ impl Kept {
         *furthest = (*furthest).max(cursor.min(self.account.cursor));
         self.delivered.retain(|device, _| listed.contains(device));
         let all = listed.iter().map(|device| self.delivered.get(device).copied().unwrap_or(0)).min().unwrap_or(0);
-        Ok(Changed::Noted(self.drop_up_to(all)))
+        Ok(Changed::Noted(Noted { forgotten: self.drop_up_to(all), more: false }))
     }
 
     fn drop_up_to(&mut self, cursor: u64) -> u64 {

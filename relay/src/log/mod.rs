@@ -128,13 +128,29 @@ pub enum Changed {
     NotAdmitted,
     /// So many cells were there and are forgotten.
     Purged(u64),
-    /// It is noted how far the device has come, and so many cells that every device has are forgotten.
-    Noted(u64),
+    /// It is noted how far the device has come, and some cells that every device has are forgotten.
+    Noted(Noted),
     /// The account is forgotten.
     Closed,
     /// There is no such account.
     NoAccount,
 }
+
+/// What was forgotten because every device has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Noted {
+    /// So many cells.
+    pub forgotten: u64,
+    /// Whether every device has more that is there, which [`Log::settle`] forgets bit by bit.
+    pub more: bool,
+}
+
+/// Bytes of cells that one transaction forgets. About as much is written ahead, and as much again of the index: more would
+/// keep everybody who pushes waiting for it.
+const FORGOTTEN_BYTES: u64 = 4 << 20;
+
+/// Entries, for cells that are small or gone.
+const FORGOTTEN_ENTRIES: usize = 4_096;
 
 /// Cells that are stored.
 pub struct Appended {
@@ -241,7 +257,9 @@ pub trait Log: LogReader {
     /// When the transaction failed. After [`LogError::Broken`] this handle must be dropped.
     fn commit(&mut self, changes: Vec<Change>) -> Result<Vec<Changed>, LogError>;
 
-    /// Makes sure that what was purged is in no file any more, as far as a program can. Called when there is time.
+    /// Forgets some more of what is to be forgotten and was too much for one transaction: of closed accounts, and of what every
+    /// device has in the mailbox mode. And makes sure that what was purged is in no file any more, as far as a program can.
+    /// Called when there is time.
     ///
     /// # Errors
     /// When it could not be done now.

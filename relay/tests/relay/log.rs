@@ -388,7 +388,7 @@ fn trap_33_a_long_reader_does_not_stop_the_writer_that_wants_the_write_ahead_log
 
 fn delivered(log: &mut dyn Log, handle: Handle, device: &Device, cursor: u64) -> u64 {
     match one(log, Change::Delivered { handle, device: device.hash(), cursor }) {
-        Changed::Noted(count) => count,
+        Changed::Noted(noted) => noted.forgotten,
         _ => panic!("not noted"),
     }
 }

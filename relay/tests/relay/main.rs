@@ -11,6 +11,7 @@ mod limits;
 mod live;
 mod log;
 mod log_again;
+mod log_portions;
 mod mailboxes;
 mod members;
 mod operating;

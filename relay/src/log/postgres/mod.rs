@@ -19,9 +19,14 @@ mod tls;
 pub mod verify;
 mod write;
 
+use std::collections::BTreeSet;
+
 use caro_schema::id::{Generation, Handle, Hash};
 
-use super::{Account, Change, Changed, Log, LogError, LogReader, Room, Stretch, sqlite::today};
+use super::{
+    Account, Change, Changed, Log, LogError, LogReader, Noted, Room, Stretch,
+    sqlite::{delivered, today},
+};
 use link::Link;
 use open::Purpose;
 
@@ -44,6 +49,9 @@ pub struct PostgresLog {
     link: Link,
     dated: bool,
     swept: bool,
+    /// Accounts of which every device has more than was forgotten at once. Those from before a restart are seen when one of their
+    /// devices next says how far it has come.
+    behind: BTreeSet<Handle>,
 }
 
 /// A reading handle of one thread.
@@ -117,7 +125,7 @@ impl PostgresLog {
 
     fn serving(source: &Source, identity: &Identity, fresh: Option<Generation>) -> Result<Self, OpenError> {
         let (link, generation) = open::open(source, Purpose::Serve { identity, fresh })?;
-        Ok(Self { source: source.clone(), identity: Some(*identity), generation, link, dated: false, swept: false })
+        Ok(Self::on(source, Some(*identity), generation, link))
     }
 
     /// Opens a database that relays have made, for what its owner may look at and change beside them.
@@ -126,7 +134,12 @@ impl PostgresLog {
     /// Why it is not opened.
     pub fn look(source: &Source) -> Result<Self, OpenError> {
         let (link, generation) = open::open(source, Purpose::Look)?;
-        Ok(Self { source: source.clone(), identity: None, generation, link, dated: false, swept: false })
+        Ok(Self::on(source, None, generation, link))
+    }
+
+    fn on(source: &Source, identity: Option<Identity>, generation: Generation, link: Link) -> Self {
+        let (source, behind) = (source.clone(), BTreeSet::new());
+        Self { source, identity, generation, link, dated: false, swept: false, behind }
     }
 
     /// A reading handle beside this one.
@@ -344,11 +357,15 @@ impl Log for PostgresLog {
     fn commit(&mut self, changes: Vec<Change>) -> Result<Vec<Changed>, LogError> {
         let changed = self.attempt(&changes)?;
         self.swept &= !changed.iter().any(|changed| matches!(changed, Changed::Closed));
+        let behind = |(change, changed): (&Change, &Changed)| {
+            delivered(change).filter(|_| matches!(changed, Changed::Noted(Noted { more: true, .. })))
+        };
+        self.behind.extend(changes.iter().zip(&changed).filter_map(behind));
         Ok(changed)
     }
 
-    /// Takes away what closed accounts left, bit by bit, and looks whether the server still means what it says. The space
-    /// of what was purged is the server's own to clear (`docs/several-relays.md`).
+    /// Takes away what closed accounts left and what all devices have, bit by bit, and looks whether the server still means what
+    /// it says. The space of what was purged is the server's own to clear (`docs/several-relays.md`).
     fn settle(&mut self) -> Result<(), LogError> {
         self.link.check().map_err(|error| {
             tracing::error!(%error, "the database server is not used any more");
@@ -356,6 +373,11 @@ impl Log for PostgresLog {
         })?;
         if !self.swept {
             self.swept = !self.transact(link::DEADLINE, write::sweep)?;
+        } else if let Some(handle) = self.behind.first().copied() {
+            let noted = self.transact(link::DEADLINE, |server| kept::note_on(server, handle))?;
+            if !noted.more {
+                self.behind.remove(&handle);
+            }
         }
         Ok(())
     }

@@ -41,6 +41,9 @@ const SILENT: &str = "15 seconds";
 /// How long one question to the server may take.
 const PATIENCE: Duration = Duration::from_secs(8);
 
+/// How long a relay that stops takes at most to say so. Without a word it counts as there for as long as [`SILENT`].
+const LEAVING: Duration = Duration::from_secs(3);
+
 /// Pauses between tries to reach the server.
 const PAUSE_MIN: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(4);
@@ -147,9 +150,17 @@ pub async fn run(source: Source, node: i64, mouth: &Mouth, ears: &dyn Ears, mut 
     let mut pause = PAUSE_MIN;
     loop {
         let began = Instant::now();
+        let holding = Conversation::hold(&source, node, mouth, ears, stop.clone());
+        tokio::pin!(holding);
         let ended = tokio::select! {
-            ended = Conversation::hold(&source, node, mouth, ears, stop.clone()) => ended,
-            _ = stop.changed() => Ok(()),
+            ended = &mut holding => ended,
+            // It hears that too, and says goodbye before it ends.
+            _ = stop.changed() => {
+                if !matches!(timeout(LEAVING, holding).await, Ok(Ok(()))) {
+                    tracing::warn!("the other relays could not be told that this one ends; they find out by themselves");
+                }
+                return;
+            }
         };
         let Err(trouble) = ended else { return };
         if began.elapsed() > LOOK {
@@ -189,7 +200,11 @@ impl<'a> Conversation<'a> {
         ears: &'a dyn Ears,
         mut stop: watch::Receiver<bool>,
     ) -> Result<(), Trouble> {
-        let opened = timeout(PATIENCE, Opened::open(source)).await.map_err(|_| LinkError::Silent)??;
+        let opened = tokio::select! {
+            opened = timeout(PATIENCE, Opened::open(source)) => opened.map_err(|_| LinkError::Silent)??,
+            // Nobody has heard of this relay yet, or not lately.
+            _ = stop.changed() => return Ok(()),
+        };
         let Opened { client, mut news, driving, .. } = opened;
         let own = client.query_one("SELECT pg_backend_pid()", &[]).await?.try_get(0)?;
         let (stood, told) = (HashMap::new(), HashMap::new());

@@ -8,7 +8,7 @@ use super::{
     super::{LogError, keep::Forgotten},
     SqliteLog, classify, moved_what_has_grown,
     read::find_any,
-    write::{self, Failure},
+    write::{self, Failure, LEAVING_LAST, Portion},
 };
 use crate::members;
 
@@ -71,9 +71,11 @@ impl SqliteLog {
         self.usable()?;
         let result = self
             .connection
-            .query_row("SELECT count(*), coalesce(sum(cursor), 0) FROM account", [], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
+            .query_row(
+                "SELECT count(*), coalesce(sum(cursor), 0) FROM account WHERE handle > ?1",
+                [LEAVING_LAST],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
             .map_err(|error| classify(&error));
         self.noted(result)
     }
@@ -134,7 +136,7 @@ impl SqliteLog {
     pub fn forget_some(&mut self, handle: &Handle) -> Result<Forgotten, LogError> {
         let forgotten = self.within(|connection| {
             let Some(found) = find_any(connection, handle)? else { return Ok(Forgotten::NoAccount) };
-            write::forget_some(connection, found).map_err(Failure::into_log_error)
+            write::forget_some(connection, found, &mut Portion::new()).map_err(Failure::into_log_error)
         })?;
         self.purged |= forgotten != Forgotten::NoAccount;
         let moved = moved_what_has_grown(&self.connection);
@@ -162,17 +164,19 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<Summary> {
 }
 
 fn list(connection: &Connection, after: Option<Handle>, count: u32) -> rusqlite::Result<Vec<Summary>> {
-    let after = after.map_or_else(Vec::new, |handle| handle.as_bytes().to_vec());
+    // What a device has closed is gone, also while there is some of it.
+    let after = after.map_or(LEAVING_LAST, |handle| LEAVING_LAST.max(*handle.as_bytes()));
     let sql = format!("SELECT {COLUMNS} FROM account WHERE handle > ?1 ORDER BY handle LIMIT ?2");
     let mut statement = connection.prepare(&sql)?;
     statement.query_map(params![after, count], summary)?.collect()
 }
 
 fn begin(connection: &Connection, digits: &str) -> rusqlite::Result<Vec<Summary>> {
-    let sql =
-        format!("SELECT {COLUMNS} FROM account WHERE substr(lower(hex(handle)), 1, length(?1)) = lower(?1) LIMIT 2");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM account WHERE substr(lower(hex(handle)), 1, length(?1)) = lower(?1) AND handle > ?2 LIMIT 2"
+    );
     let mut statement = connection.prepare(&sql)?;
-    statement.query_map([digits], summary)?.collect()
+    statement.query_map(params![digits, LEAVING_LAST], summary)?.collect()
 }
 
 fn details(connection: &Connection, handle: &Handle) -> Result<Option<Details>, Failure> {

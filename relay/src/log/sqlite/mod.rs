@@ -15,6 +15,7 @@ pub mod verify;
 mod write;
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -22,7 +23,7 @@ use std::{
 use caro_schema::id::{Generation, Handle, Hash};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, config::DbConfig};
 
-use super::{Account, Change, Changed, Log, LogError, LogReader, Room, Stretch};
+use super::{Account, Change, Changed, Log, LogError, LogReader, Noted, Room, Stretch};
 
 pub use open::OpenError;
 
@@ -35,6 +36,11 @@ pub struct SqliteLog {
     purged: bool,
     /// Cells get the day on which they come.
     dated: bool,
+    /// Nothing is left of closed accounts.
+    swept: bool,
+    /// Accounts of which every device has more than was forgotten at once. Those from before a restart are seen when one of their
+    /// devices next says how far it has come.
+    behind: BTreeSet<Handle>,
 }
 
 /// A reading handle.
@@ -64,7 +70,8 @@ impl SqliteLog {
     fn on(path: &Path, (connection, generation): (Connection, Generation)) -> Result<Self, OpenError> {
         // The one before may have ended before all was given back.
         let purged = free_pages(&connection)? > 0;
-        Ok(Self { connection, generation, path: path.to_owned(), broken: false, purged, dated: false })
+        let (path, behind) = (path.to_owned(), BTreeSet::new());
+        Ok(Self { connection, generation, path, broken: false, purged, dated: false, swept: false, behind })
     }
 
     /// Does all of what [`settle`](Log::settle) does some of.
@@ -74,7 +81,7 @@ impl SqliteLog {
     pub fn settle_all(&mut self) -> Result<(), LogError> {
         loop {
             self.settle()?;
-            if !self.purged {
+            if !self.purged && self.swept && self.behind.is_empty() {
                 return Ok(());
             }
         }
@@ -212,11 +219,17 @@ impl Log for SqliteLog {
     fn commit(&mut self, changes: Vec<Change>) -> Result<Vec<Changed>, LogError> {
         self.usable()?;
         let today = self.dated.then(today);
+        let delivered: Vec<Option<Handle>> = changes.iter().map(delivered).collect();
         let result = commit(&mut self.connection, changes, today);
         let result = self.noted(result)?;
         let forgets =
-            |changed: &Changed| matches!(changed, Changed::Purged(1..) | Changed::Noted(1..) | Changed::Closed);
+            |changed: &Changed| matches!(changed, Changed::Purged(1..) | Changed::Noted(Noted { forgotten: 1.., .. }));
         self.purged |= result.iter().any(forgets);
+        self.swept &= !result.iter().any(|changed| matches!(changed, Changed::Closed));
+        let behind = |(handle, changed): (Option<Handle>, &Changed)| {
+            handle.filter(|_| matches!(changed, Changed::Noted(Noted { more: true, .. })))
+        };
+        self.behind.extend(delivered.into_iter().zip(&result).filter_map(behind));
         Ok(result)
     }
 
@@ -224,12 +237,14 @@ impl Log for SqliteLog {
         self.usable()?;
         let grown = std::fs::metadata(open::wal_of(&self.path))
             .is_ok_and(|metadata| metadata.len() > crate::limits::WAL_BYTES_MAX);
-        if !self.purged && !grown {
-            return Ok(());
+        // Not while a reader keeps what was forgotten before from being moved: it would only be written ahead, too.
+        let forgotten = if grown { Ok(()) } else { self.forget_more() };
+        if self.purged || grown {
+            self.usable()?;
+            let result = settle(&self.connection);
+            self.purged = !self.noted(result)?;
         }
-        let result = settle(&self.connection);
-        self.purged = !self.noted(result)?;
-        Ok(())
+        forgotten
     }
 
     fn expire(&mut self, before_day: u32) -> Result<(u64, bool), LogError> {
@@ -237,6 +252,32 @@ impl Log for SqliteLog {
         self.purged |= count > 0;
         Ok((count, more))
     }
+}
+
+impl SqliteLog {
+    /// One transaction's worth of what is still to be forgotten.
+    fn forget_more(&mut self) -> Result<(), LogError> {
+        if !self.swept {
+            let (some, more) = self.within(write::sweep)?;
+            self.purged |= some;
+            self.swept = !more;
+        } else if let Some(handle) = self.behind.first().copied() {
+            let noted = self.within(|connection| kept::note_on(connection, &handle))?;
+            self.purged |= noted.forgotten > 0;
+            if !noted.more {
+                self.behind.remove(&handle);
+            }
+        } else {
+            return Ok(());
+        }
+        let moved = moved_what_has_grown(&self.connection);
+        self.noted(moved)
+    }
+}
+
+/// Of which account a device says how far it has come.
+pub(crate) fn delivered(change: &Change) -> Option<Handle> {
+    if let Change::Delivered { handle, .. } = change { Some(*handle) } else { None }
 }
 
 fn transacted<T>(

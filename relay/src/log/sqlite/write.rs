@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde_bytes::ByteBuf;
 
 use super::{
-    super::{Account, Appended, Change, Changed, LogError, keep::Forgotten},
+    super::{Account, Appended, Change, Changed, FORGOTTEN_BYTES, FORGOTTEN_ENTRIES, LogError, keep::Forgotten},
     classify, invitations, kept,
     read::{ACCOUNT_ID_MAX, Found, cursor_of, find, find_any, place, was_removed},
 };
@@ -34,13 +34,13 @@ pub(super) fn apply(connection: &Connection, change: Change, today: Option<u32>)
             with(connection, &handle, |found| append(connection, found, cells, quota, today))
         }
         Change::Delivered { handle, device, cursor } => {
-            with(connection, &handle, |found| kept::note(connection, &found, device, cursor))
+            with(connection, &handle, |found| Ok(Changed::Noted(kept::note(connection, &found, device, cursor)?)))
         }
         Change::Purge { handle, cells } => with(connection, &handle, |found| purge(connection, found, &cells)),
         Change::Admit { handle, by, key } => {
             with(connection, &handle, |found| admit(connection, found, Addition { key, by }))
         }
-        Change::Close { handle } => with(connection, &handle, |found| close(connection, found)),
+        Change::Close { handle } => with(connection, &handle, |found| leave(connection, &found)),
     };
     result.map_err(Failure::into_log_error)
 }
@@ -95,8 +95,8 @@ fn create(
         return Ok(Changed::Exists);
     }
     let (count, last): (u64, i64) = connection
-        .prepare_cached("SELECT count(*), coalesce(max(id), 0) FROM account")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        .prepare_cached("SELECT count(*) FILTER (WHERE handle > ?1), coalesce(max(id), 0) FROM account")?
+        .query_row([LEAVING_LAST], |row| Ok((row.get(0)?, row.get(1)?)))?;
     if count >= accounts_max || last >= ACCOUNT_ID_MAX {
         return Ok(Changed::NoRoom);
     }
@@ -263,44 +263,90 @@ fn purge(connection: &Connection, found: Found, cells: &[CellId]) -> Result<Chan
     Ok(Changed::Purged(count))
 }
 
-fn close(connection: &Connection, found: Found) -> Result<Changed, Failure> {
-    let (first, last) = (place(found.id, 0), place(found.id, found.account.cursor));
-    let (Some(first), Some(last)) = (first, last) else { return Err(LogError::Damaged.into()) };
-    connection.prepare_cached("DELETE FROM entry WHERE place BETWEEN ?1 AND ?2")?.execute((first, last))?;
-    connection.prepare_cached("DELETE FROM account WHERE id = ?1")?.execute([found.id])?;
+/// Takes an account away from everybody. What was in it is forgotten bit by bit ([`sweep`]), as an account may hold more than one
+/// transaction should forget; until then its row is kept under a handle that is nobody's, and it can be made anew.
+fn leave(connection: &Connection, found: &Found) -> Result<Changed, Failure> {
+    let mut handle = [0; 16];
+    handle[8..].copy_from_slice(&found.id.to_be_bytes());
+    connection
+        .prepare_cached("UPDATE account SET closed = ?2, handle = ?3 WHERE id = ?1")?
+        .execute((found.id, FORGETTING, handle))?;
     Ok(Changed::Closed)
 }
 
-/// Bytes of cells that are forgotten in one transaction. About as much is written ahead, and as much again of the index.
-const FORGOTTEN_BYTES: u64 = 4 << 20;
+/// The last of the handles that [`leave`] gives. A handle is the beginning of a hash: a device that has one of these would have
+/// tried for longer than there is time.
+pub(super) const LEAVING_LAST: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255];
 
-/// Entries, for cells that are small or gone.
-const FORGOTTEN_ENTRIES: usize = 4_096;
+/// What one transaction forgets.
+pub(super) struct Portion {
+    bytes: u64,
+    entries: usize,
+}
+
+impl Portion {
+    pub(super) fn new() -> Self {
+        Self { bytes: FORGOTTEN_BYTES, entries: FORGOTTEN_ENTRIES }
+    }
+
+    pub(super) fn is_spent(&self) -> bool {
+        self.bytes == 0 || self.entries == 0
+    }
+
+    /// An entry with a cell of so many bytes. The first one may be larger than what is left.
+    pub(super) fn take(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.entries = self.entries.saturating_sub(1);
+    }
+}
 
 /// What `closed` is while an account is forgotten: no device is let in, as with 1, and it is not opened again.
 const FORGETTING: i64 = 2;
 
+/// Forgets some of what closed accounts have left. Whether there was any, and whether there may be more.
+pub(super) fn sweep(connection: &Connection) -> Result<(bool, bool), LogError> {
+    let (mut portion, mut some) = (Portion::new(), false);
+    while !portion.is_spent() {
+        let handle: Option<[u8; 16]> = connection
+            .prepare_cached("SELECT handle FROM account WHERE handle <= ?1 LIMIT 1")
+            .and_then(|mut next| next.query_row([LEAVING_LAST], |row| row.get(0)).optional())
+            .map_err(|error| classify(&error))?;
+        let Some(handle) = handle else { return Ok((some, false)) };
+        some = true;
+        let found = find_any(connection, &Handle(handle))?.ok_or(LogError::Damaged)?;
+        forget_some(connection, found, &mut portion).map_err(Failure::into_log_error)?;
+    }
+    Ok((some, true))
+}
+
 /// Forgets the last entries of an account, and with the first of them the account itself.
-pub(super) fn forget_some(connection: &Connection, found: Found) -> Result<Forgotten, Failure> {
+pub(super) fn forget_some(connection: &Connection, found: Found, portion: &mut Portion) -> Result<Forgotten, Failure> {
     let (first, last) = (place(found.id, 0), place(found.id, found.account.cursor));
     let (Some(first), Some(last)) = (first, last) else { return Err(LogError::Damaged.into()) };
     let mut statement = connection.prepare_cached(
-        "SELECT place, coalesce(length(cell), 0) FROM entry WHERE place > ?1 AND place <= ?2
-         ORDER BY place DESC LIMIT ?3",
+        "SELECT place, coalesce(length(cell), 0) FROM entry WHERE place > ?1 AND place <= ?2 ORDER BY place DESC",
     )?;
-    let mut rows = statement.query((first, last, FORGOTTEN_ENTRIES as i64))?;
-    let (mut from, mut bytes, mut cost) = (None, 0, 0);
-    while let Some(row) = rows.next()?.filter(|_| bytes < FORGOTTEN_BYTES) {
+    let mut rows = statement.query((first, last))?;
+    let (mut from, mut cost) = (first + 1, 0);
+    // The account's own row counts, too: there may be many that are empty.
+    portion.take(0);
+    let is_all = loop {
+        let Some(row) = rows.next()? else { break true };
+        if portion.is_spent() {
+            break false;
+        }
+        from = row.get(0)?;
         let size: u64 = row.get(1)?;
-        from = Some(row.get(0)?);
-        bytes += size;
+        portion.take(size);
         cost += quota::cost(usize::try_from(size).unwrap_or(usize::MAX));
-    }
-    let cursor = from.map_or(0, |from| cursor_of(from) - 1);
-    if cursor == 0 {
-        close(connection, found)?;
+    };
+    drop(rows);
+    if is_all {
+        connection.prepare_cached("DELETE FROM entry WHERE place BETWEEN ?1 AND ?2")?.execute((first, last))?;
+        connection.prepare_cached("DELETE FROM account WHERE id = ?1")?.execute([found.id])?;
         return Ok(Forgotten::All);
     }
+    let cursor = cursor_of(from) - 1;
     connection.prepare_cached("DELETE FROM entry WHERE place BETWEEN ?1 AND ?2")?.execute((from, last))?;
     // Where the chain has a hole nobody follows it any more.
     let head: Option<[u8; 32]> = connection
