@@ -1,6 +1,8 @@
 //! What a shell's own settings hide is never written, not even for a moment.
 
-use std::fs;
+use std::{fs, time::Duration};
+
+use caro_tests::eventually_within;
 
 use crate::session::{Kind, Session, for_each_shell};
 
@@ -30,6 +32,18 @@ for_each_shell! {
         session.device.home.caro_ok(&["daemon", "start"]);
         session.mark();
         assert_eq!(session.commands(), ["echo seen", "echo seen as well"]);
+    }
+
+    ds001_a_deleted_command_is_in_no_file_of_a_shell_that_still_runs(kind) {
+        let mut session = Session::start(kind);
+        session.run(&["echo canary-deleted"]);
+        session.device.home.caro_ok(&["history", "delete", "--yes", "--now", "--match", "canary-deleted"]);
+        // Well before a file that rests is moved out of the way.
+        eventually_within(Duration::from_secs(5), "it is wiped", || {
+            (!spool_holds(&session, "canary-deleted")).then_some(())
+        });
+        session.run(&["echo after"]);
+        assert_eq!(session.commands(), ["echo after"]);
     }
 
     pr002_a_repeat_is_no_hidden_line(kind) {

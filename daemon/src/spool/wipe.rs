@@ -13,7 +13,7 @@ use std::{
 use caro_core::step::{Space, Write};
 use caro_schema::spool::{self, made};
 
-use super::{Spool, reader::Spooled};
+use super::{Spool, history_line, reader::Spooled};
 
 impl Spool {
     /// Wipes the texts of all that was taken, which must be in the store. Gives the rows that keep the places.
@@ -65,10 +65,19 @@ fn texts(data: &[u8]) -> Vec<std::ops::Range<u64>> {
     let mut ranges = Vec::new();
     for record in &spool::parse(data).records {
         let is_made = record.field(made::AUTHOR).is_some();
-        let is_text = |tag: u8| matches!(tag, b'c' | b'd') || (is_made && b"petmw".contains(&tag));
-        let fields = record.fields.iter().skip(1).filter(|field| is_text(field.tag));
-        let written = fields.filter(|field| field.value.iter().any(|byte| *byte != b' '));
-        ranges.extend(written.map(|field| place(field.value)));
+        for field in record.fields.iter().skip(1) {
+            let text = match (record.kind(), field.tag) {
+                (_, b'c' | b'd') => field.value,
+                // What bash prints of its history. Number and time stay: by them the entries that follow are told to be new.
+                (b'S', b'h') => history_line::plain(field.value).text,
+                (b'S' | b'H', b'i') => history_line::timed(field.value).text,
+                (_, tag) if is_made && b"petmw".contains(&tag) => field.value,
+                _ => continue,
+            };
+            if text.iter().any(|byte| *byte != b' ') {
+                ranges.push(place(text));
+            }
+        }
     }
     ranges
 }
@@ -77,12 +86,23 @@ fn texts(data: &[u8]) -> Vec<std::ops::Range<u64>> {
 mod tests {
     use super::*;
 
+    fn found(data: &[u8]) -> Vec<&[u8]> {
+        texts(data).into_iter().map(|range| &data[range.start as usize..range.end as usize]).collect()
+    }
+
     #[test]
     fn texts_are_found_and_everything_else_stays() {
         let data = b"\0H1\0shome\0p12\0\0\0S17\0d/home\0cls -l\0\0\0E18\0x0\0\0";
-        let found: Vec<&[u8]> =
-            texts(data).into_iter().map(|range| &data[range.start as usize..range.end as usize]).collect();
-        assert_eq!(found, [&b"/home"[..], b"ls -l"]);
-        assert!(texts(b"\0S17\0d     \0c     \0\0").is_empty(), "blanks are wiped already");
+        assert_eq!(found(data), [&b"/home"[..], b"ls -l"]);
+        assert!(found(b"\0S17\0d     \0c     \0\0").is_empty(), "blanks are wiped already");
+    }
+
+    #[test]
+    fn ds001_what_bash_prints_of_its_history_is_a_text() {
+        let header = b"\0H1\0hdesk\0i    4  1700000000 cd private\n\0\0";
+        let start = b"\0S17\0d/home\0fh\0h    5  ls -l\n\0\0\0S18\0d/\0i    6* 1700000001 make\n\0\0";
+        let data = [&header[..], start].concat();
+        assert_eq!(found(&data), [&b"cd private"[..], b"/home", b"ls -l", b"/", b"make"]);
+        assert!(found(b"\0S17\0d \0h    5       \n\0\0").is_empty(), "blanks are wiped already");
     }
 }
