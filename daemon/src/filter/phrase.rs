@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use caro_core::vault::phrase::Phrase;
+use caro_core::vault::phrase::{self, Phrase};
 use zeroize::Zeroizing;
 
 /// The fewest words of a phrase.
@@ -16,7 +16,8 @@ pub fn carries_phrase(command: &[u8]) -> bool {
     if memchr::memmem::find(command, b"caro").is_none() || memchr::memmem::find(command, b"sync").is_none() {
         return false;
     }
-    let text = String::from_utf8_lossy(command);
+    // Who typed a phrase in capitals gave it as well.
+    let text = Zeroizing::new(String::from_utf8_lossy(command).to_ascii_lowercase());
     let words: Vec<&str> = text
         .split(|c: char| c.is_whitespace() || "\"'`;|&()<>\\".contains(c))
         .filter(|word| !word.is_empty())
@@ -51,14 +52,14 @@ fn longest_run(words: &[&str]) -> usize {
     words.split(|word| !looks_like_phrase_word(word)).map(<[_]>::len).max().unwrap_or(0)
 }
 
-/// Whether a text of somebody's has a whole phrase among its words. Prose of words as short is told from it by the
-/// core, which knows the list and the checksum.
+/// Whether a text of somebody's has a whole phrase among its words, in small or in capital letters, with whatever signs between
+/// them. Prose of words as short is told from it by the core, which knows the list and the checksum.
 pub(super) fn has_phrase(text: &str) -> bool {
+    let text = Zeroizing::new(text.to_lowercase());
     // A phrase is often written with numbers.
     let is_word = |word: &&str| !word.is_empty() && !word.bytes().all(|byte| byte.is_ascii_digit());
-    let words: Vec<&str> =
-        text.split(|letter: char| letter.is_whitespace() || "\"'`,.;:()".contains(letter)).filter(is_word).collect();
-    let runs = words.split(|word| !looks_like_phrase_word(word));
+    let words: Vec<&str> = text.split(|letter: char| !letter.is_alphanumeric()).filter(is_word).collect();
+    let runs = words.split(|word| !(looks_like_phrase_word(word) && phrase::is_word(word)));
     let mut windows = runs.flat_map(|run| PHRASE_LENGTHS.into_iter().flat_map(|length| run.windows(length)));
     windows.any(|window| is_varied(window) && Phrase::parse(&Zeroizing::new(window.join(" "))).is_ok())
 }
@@ -69,17 +70,14 @@ fn is_varied(words: &[&str]) -> bool {
     words.iter().collect::<HashSet<_>>().len() * 2 > words.len()
 }
 
-/// Whether a phrase with its checksum is in a command, whatever the command is: one that was pasted a question too late, or into
-/// another window.
+/// Whether a phrase with its checksum is in a command, whatever the command is and however long: one that was pasted a question
+/// too late, or into another window.
 pub(super) fn is_phrase(command: &[u8]) -> bool {
-    // Almost every line ends here. A whole book is not tried word by word.
-    let blanks = || command.iter().filter(|byte| byte.is_ascii_whitespace()).count();
-    let could_be = command.len() <= PHRASE_LINE_BYTES_MAX && blanks() + 1 >= PHRASE_WORDS_MIN;
-    could_be && has_phrase(&String::from_utf8_lossy(command))
+    // Almost every line ends here.
+    let ends_a_word = |pair: &[u8]| pair[0].is_ascii_alphabetic() && !pair[1].is_ascii_alphabetic();
+    let words = command.windows(2).filter(|pair| ends_a_word(pair)).count() + 1;
+    words >= PHRASE_WORDS_MIN && has_phrase(&String::from_utf8_lossy(command))
 }
-
-/// Bytes of a line in which a phrase is looked for: 24 words of eight letters with numbers and much around them.
-const PHRASE_LINE_BYTES_MAX: usize = 4096;
 
 /// Words that a phrase may have.
 const PHRASE_LENGTHS: [usize; 5] = [PHRASE_WORDS_MIN, 15, 18, 21, 24];
@@ -100,6 +98,8 @@ mod tests {
             format!("caro sync restore <<< '{PHRASE}'"),
             format!("FOO=1 caro sync rotate-identity {PHRASE}"),
             "caro sync restore legal winner".to_owned(),
+            format!("caro sync restore {}", PHRASE.to_uppercase()),
+            "caro sync restore Legal Winner".to_owned(),
             format!("cd /tmp && caro sync restore \\\n{PHRASE}"),
         ] {
             assert!(carries_phrase(line.as_bytes()), "{line}");
@@ -120,6 +120,28 @@ mod tests {
             "echo legal winner thank year wave sausage worth useful legal winner thank yellow",
         ] {
             assert!(!carries_phrase(line.as_bytes()), "{line}");
+        }
+    }
+
+    #[test]
+    fn trap_27_a_whole_phrase_is_found_however_it_is_written_and_wherever_it_stands() {
+        let numbered = PHRASE.split(' ').enumerate().map(|(at, word)| format!("{}.{word}\n", at + 1)).collect::<String>();
+        for line in [
+            PHRASE.to_owned(),
+            PHRASE.to_uppercase(),
+            PHRASE.replacen("legal", "Legal", 1),
+            numbered,
+            PHRASE.replace(' ', "-"),
+            PHRASE.replace(' ', " | "),
+            format!("echo {PHRASE} > notes"),
+            format!("cat <<E\n{}\n{PHRASE}\nE", "some line of a book\n".repeat(20_000)),
+        ] {
+            assert!(is_phrase(line.as_bytes()), "{}", line.len());
+        }
+        let one_wrong = PHRASE.replacen("winner", "winter", 1);
+        let one_short = PHRASE.replacen("legal ", "", 1);
+        for line in [one_wrong, one_short, "legal ".repeat(12), "the words of a book ".repeat(20_000)] {
+            assert!(!is_phrase(line.as_bytes()), "{}", line.len());
         }
     }
 }

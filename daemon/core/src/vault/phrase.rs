@@ -62,7 +62,7 @@ impl Phrase {
         if !LENGTHS.contains(&words.len()) {
             return Err(PhraseError::Length { words: words.len() });
         }
-        if let Some(index) = words.iter().position(|word| Language::English.find_word(word).is_none()) {
+        if let Some(index) = words.iter().position(|word| !is_word(word)) {
             return Err(PhraseError::Word { position: index + 1, nearest: nearest(words[index]).to_owned() });
         }
         let joined = Zeroizing::new(words.join(" "));
@@ -82,6 +82,11 @@ impl Phrase {
         bytes.zeroize();
         entropy
     }
+}
+
+/// Whether a word, in small letters, is one of the 2,048 of BIP39's English list.
+pub fn is_word(word: &str) -> bool {
+    Language::English.find_word(word).is_some()
 }
 
 /// The word of the list that is most like what was typed. For the screen that asked for it, never for a log.
