@@ -56,7 +56,7 @@ fn the_protocols_own_client_searches_and_sees_what_the_person_lets_it_see() {
     let calls = [
         ("recent_commands", json!({ "limit": 3 })),
         ("search_history", json!({ "query": "git" })),
-        ("search_history", json!({ "query": "hunter2" })),
+        ("search_history", json!({ "query": "mysql !hunter", "mode": "fuzzy" })),
         ("search_history", json!({ "query": "[", "mode": "regex" })),
         ("search_history", json!({ "query": "git user:root" })),
         ("delete_everything", json!({})),
