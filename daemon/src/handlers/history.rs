@@ -15,7 +15,7 @@ use caro_schema::{
 };
 
 use super::{hiding, recording};
-use crate::{clock::Moment, config::Keep, filter::Filter, repositories::Repositories, retention, state::State};
+use crate::{clock::Moment, config::Keep, filter::Filter, retention, state::State};
 
 /// Rows of one answer. A screen shows fewer; whoever wants more asks for the next window.
 const ROWS_MAX: u32 = 10_000;
@@ -31,10 +31,13 @@ pub(crate) fn search(
     window: Window,
 ) -> Result<Reply, Fault> {
     let window = Window { limit: window.limit.min(ROWS_MAX), ..window };
-    let mut hits = searcher.search(history, query, window)?;
-    if query.masked {
-        hiding::hide(&mut hits);
-    }
+    let mut hits = if query.masked {
+        // What is hidden must leave no gap: from all rows, and then the window of those that stay.
+        let all = searcher.search(history, query, Window { offset: 0, limit: ROWS_MAX })?;
+        hiding::hide(all, !query.text.is_empty(), window)
+    } else {
+        searcher.search(history, query, window)?
+    };
     keep_to_size(&mut hits);
     Ok(Reply::Hits(hits))
 }
@@ -80,10 +83,8 @@ fn count_that_fits<'a>(rows: impl Iterator<Item = &'a Hit>, bytes_max: usize) ->
 }
 
 /// Figures about history.
-pub(crate) fn stats(history: &History, query: &StatsQuery) -> Result<Reply, Fault> {
-    let mut query = query.clone();
-    Repositories::default().narrow(&mut query.filter, |top| search::directories_below(history, top));
-    Ok(Reply::Stats(Box::new(stats::stats(history, &query))))
+pub(crate) fn stats(history: &History, query: &StatsQuery) -> Reply {
+    Reply::Stats(Box::new(stats::stats(history, query)))
 }
 
 /// Deletes what is selected, here and on every device, or counts it.
@@ -114,9 +115,7 @@ pub(super) fn selected(filter: &Filter, history: &History, selection: Selection)
 
 /// Every run that matches, the newest first.
 fn matching(history: &History, query: Query) -> Result<Vec<RecordId>, Fault> {
-    let mut query = Query { unique: false, order: Order::Newest, ..query };
-    // What is deleted is what was shown.
-    Repositories::default().narrow(&mut query.filter, |top| search::directories_below(history, top));
+    let query = Query { unique: false, order: Order::Newest, ..query };
     Searcher::default().every_run(history, &query)
 }
 

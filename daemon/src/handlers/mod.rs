@@ -25,7 +25,7 @@ use caro_core::{
 };
 use caro_schema::ipc::{
     Fault, Reply, Request,
-    history::{Place, Query, Window},
+    history::{Filter, Place, Query, Selection, Window},
 };
 
 use crate::{
@@ -60,10 +60,47 @@ struct Visitor {
 }
 
 impl Asked for Visitor {
-    fn ask(self: Arc<Self>, request: Request) -> Answered {
+    fn ask(self: Arc<Self>, mut request: Request) -> Answered {
+        if filter_of(&mut request).is_none_or(|filter| filter.repository.is_none()) {
+            return self.answer(request);
+        }
+        Box::pin(async move {
+            let visitor = self.clone();
+            let narrow = move || {
+                visitor.narrow_to_repository(&mut request);
+                request
+            };
+            let request = tokio::task::spawn_blocking(narrow).await.map_err(|_| did_not_end())?;
+            self.answer(request).await
+        })
+    }
+}
+
+/// What a request asks of records, where it asks.
+fn filter_of(request: &mut Request) -> Option<&mut Filter> {
+    let selection = match request {
+        Request::Search { query, .. } => return Some(&mut query.filter),
+        Request::Stats(query) => return Some(&mut query.filter),
+        Request::Delete { selection, .. }
+        | Request::Weigh { selection }
+        | Request::SyncKeepHere { selection }
+        | Request::SyncShare { selection } => selection,
+        Request::Discard(discard) => &mut discard.selection,
+        _ => return None,
+    };
+    match selection {
+        Selection::Matching(query) | Selection::Refused { query, .. } | Selection::Repeats { query, .. } => {
+            Some(&mut query.filter)
+        }
+        Selection::Ids(_) | Selection::LetGo { .. } => None,
+    }
+}
+
+impl Visitor {
+    fn answer(self: Arc<Self>, request: Request) -> Answered {
         match request {
             Request::Search { query, window } => Box::pin(self.search(query, window)),
-            Request::Stats(query) => self.look(move |history, _| history::stats(history, &query)),
+            Request::Stats(query) => self.look(move |history, _| Ok(history::stats(history, &query))),
             Request::Details { id } => self.look(move |history, _| history::details(history, &id)),
             Request::Around { id, before, after } => {
                 self.look(move |history, _| history::around(history, &id, before, after))
@@ -71,22 +108,10 @@ impl Asked for Visitor {
             request => Box::pin(async move { self.shared.ask(request).await }),
         }
     }
-}
 
-impl Visitor {
-    async fn search(self: Arc<Self>, mut query: Box<Query>, window: Window) -> Result<Reply, Fault> {
+    async fn search(self: Arc<Self>, query: Box<Query>, window: Window) -> Result<Reply, Fault> {
         let opens = query.text.is_empty() && query.place != Place::default();
         let place = opens.then(|| query.place.clone());
-        if query.filter.repository.is_some() {
-            let narrow = {
-                let visitor = self.clone();
-                move || {
-                    visitor.narrow_to_repository(&mut query);
-                    query
-                }
-            };
-            query = tokio::task::spawn_blocking(narrow).await.map_err(|_| did_not_end())?;
-        }
         let found =
             self.clone().look(move |history, searcher| history::search(history, searcher, &query, window)).await;
         // A screen has opened, and somebody is about to type. The answer does not wait for this.
@@ -96,9 +121,12 @@ impl Visitor {
         found
     }
 
-    fn narrow_to_repository(&self, query: &mut Query) {
+    /// Leaves out what belongs to inner repositories. Here alone, as it waits for the disk: neither the history nor the main
+    /// loop may. What is deleted is what was shown.
+    fn narrow_to_repository(&self, request: &mut Request) {
+        let Some(filter) = filter_of(request) else { return };
         let mut repositories = self.repositories.lock().unwrap_or_else(PoisonError::into_inner);
-        repositories.narrow(&mut query.filter, |top| directories_below(&self.shared.history(), top));
+        repositories.narrow(filter, |top| directories_below(&self.shared.history(), top));
     }
 
     fn prepare(&self, place: &Place) {
