@@ -1,7 +1,7 @@
 //! From an address to an open session: TCP (through a proxy where one is named), TLS, WebSocket, and the three messages of the hybrid handshake, all under one
 //! deadline.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use caro_core::vault::DeviceKeys;
 use caro_link::{
@@ -117,6 +117,24 @@ pub async fn probe(address: &Address) -> Result<RelayKey, DialError> {
     Ok(dialer.open().await?.relay_key)
 }
 
+/// How long the other end may take nothing of what is sent. A proxy on this machine with a slow line behind it makes room for
+/// 64 KiB at a time, which at 1 KB/s is once in a minute.
+#[cfg(target_os = "linux")]
+const STALLED_AFTER: Duration = Duration::from_secs(120);
+
+/// Has the system end a connection whose other end takes nothing any more (RFC 5482). While a large message waits for a network
+/// that is gone, nobody listens for an answer that fails to come, and by itself TCP tries on for a quarter of an hour.
+#[cfg(target_os = "linux")]
+fn give_up_when_nothing_arrives(tcp: &TcpStream) -> io::Result<()> {
+    let ms = u32::try_from(STALLED_AFTER.as_millis()).unwrap_or(u32::MAX);
+    Ok(rustix::net::sockopt::set_tcp_user_timeout(tcp, ms)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn give_up_when_nothing_arrives(_: &TcpStream) -> io::Result<()> {
+    Ok(())
+}
+
 impl Dialer {
     /// Opens a session.
     ///
@@ -133,7 +151,8 @@ impl Dialer {
         self.handshake(socket, from).await
     }
 
-    async fn connect(&self) -> Result<(Box<dyn Stream>, String), DialError> {
+    /// A connection to the relay, or to the proxy before it.
+    async fn reach(&self) -> Result<TcpStream, DialError> {
         let (host, port) = (self.address.host.as_str(), self.address.port);
         let tcp = match proxy::towards(&self.address).map_err(DialError::Unreachable)? {
             Some(proxy) => proxy.connect(host, port).await.map_err(unreachable)?,
@@ -141,6 +160,12 @@ impl Dialer {
         };
         // A command is one small message: waiting to fill a packet would cost more than it saves.
         tcp.set_nodelay(true).map_err(unreachable)?;
+        give_up_when_nothing_arrives(&tcp).map_err(unreachable)?;
+        Ok(tcp)
+    }
+
+    async fn connect(&self) -> Result<(Box<dyn Stream>, String), DialError> {
+        let tcp = self.reach().await?;
         let from = tcp.local_addr().map_err(unreachable)?.to_string();
         if !self.address.tls {
             return Ok((Box::new(tcp), from));
@@ -237,7 +262,7 @@ async fn next_record(socket: &mut WebSocketStream<Box<dyn Stream>>) -> Result<Op
     Ok(None)
 }
 
-fn unreachable(error: std::io::Error) -> DialError {
+fn unreachable(error: io::Error) -> DialError {
     DialError::Unreachable(error.to_string())
 }
 
@@ -249,5 +274,19 @@ fn handshake(error: HandshakeError) -> DialError {
     match error {
         HandshakeError::RelayKey { .. } => DialError::RelayKey,
         other => DialError::Handshake(other),
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_line_that_takes_nothing_any_more_ends_within_two_minutes() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = Address::parse(&format!("ws://{}", listener.local_addr().expect("bound"))).expect("an address");
+        let static_key = Arc::new(DeviceKeys::generate(&[7; 96]).relay_static(&RelayKey([0; 32])));
+        let tcp = Dialer { address, relay_key: None, static_key }.reach().await.expect("connected");
+        assert_eq!(rustix::net::sockopt::tcp_user_timeout(&tcp).expect("asked"), 120_000);
     }
 }
