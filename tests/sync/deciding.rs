@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use caro_tests::{Relay, eventually};
+use caro_tests::{Device, Relay, eventually};
 
 use super::two_devices::pair;
 
@@ -31,6 +31,21 @@ fn ds001_a_deletion_can_be_taken_back_and_until_then_other_devices_keep_it() {
 }
 
 #[test]
+fn ds001_taking_a_deletion_back_leaves_those_before_it_as_they_are() {
+    let device = Device::new();
+    device.home.write(".bash_history", "echo gone\n".repeat(5));
+    device.type_lines("one", &["echo gone"]);
+    device.expect_commands(&["echo gone"]);
+    device.home.caro_ok(&["history", "delete", "--yes", "--now", "--match", "gone"]);
+    device.type_lines("two", &["echo gone"]);
+    device.expect_commands(&["echo gone"]);
+    device.home.caro_ok(&["history", "delete", "--yes", "--match", "gone"]);
+    assert_eq!(device.home.caro_ok(&["history", "undelete"]), "1 command taken back\n");
+    device.home.caro_ok(&["import", "bash"]);
+    assert_eq!(device.home.commands(), ["echo gone"], "no line comes in again that was deleted for ever");
+}
+
+#[test]
 fn ds001_deleted_here_only_it_stays_elsewhere_and_does_not_come_back() {
     let relay = Relay::new();
     let (laptop, desktop) = pair(&relay);
@@ -50,9 +65,9 @@ fn ds001_deleted_here_only_it_stays_elsewhere_and_does_not_come_back() {
 #[test]
 fn pc003_an_emptied_relay_holds_nothing_and_every_device_is_told_and_keeps_its_history() {
     let relay = Relay::new();
-    let laptop = caro_tests::Device::new();
+    let laptop = Device::new();
     let phrase = laptop.init(&relay, "laptop");
-    let desktop = caro_tests::Device::new();
+    let desktop = Device::new();
     desktop.restore(&relay, "desktop", &phrase);
     laptop.type_lines("one", &["echo stays"]);
     desktop.expect_commands(&["echo stays"]);
@@ -65,14 +80,14 @@ fn pc003_an_emptied_relay_holds_nothing_and_every_device_is_told_and_keeps_its_h
         eventually("the device is told", || String::from_utf8_lossy(&is_told()).contains("gone").then_some(()));
         assert_eq!(device.home.commands(), ["echo stays"]);
     }
-    let late = caro_tests::Device::new();
+    let late = Device::new();
     let arguments = ["sync", "restore", "--relay", relay.address(), "--name", "late", "--phrase-stdin"];
     assert!(!late.home.caro_with_input(&arguments, &phrase).status.success(), "there is no account any more");
 }
 
 #[test]
 fn pc003_after_a_reset_nothing_is_left_and_an_export_has_it_all() {
-    let device = caro_tests::Device::new();
+    let device = Device::new();
     device.type_lines("one", &["echo canary-of-a-reset"]);
     device.expect_commands(&["echo canary-of-a-reset"]);
     device.home.caro_ok(&["config", "set", "screen.mouse", "false"]);
@@ -81,7 +96,7 @@ fn pc003_after_a_reset_nothing_is_left_and_an_export_has_it_all() {
     device.home.caro_ok(&["kv", "set", "colour", "canary-of-an-item"]);
     let kept = device.home.path().join("kept");
     device.home.caro_ok(&["reset", "--yes", "--export", kept.to_str().expect("a path")]);
-    let again = caro_tests::Device::new();
+    let again = Device::new();
     again.home.caro_ok(&["import", "--all", kept.to_str().expect("a path")]);
     again.expect_commands(&["echo canary-of-a-reset"]);
     assert_eq!(again.home.caro_ok(&["kv", "get", "colour"]).trim(), "canary-of-an-item");

@@ -180,6 +180,8 @@ impl Device {
             ids
         } else {
             marks = recorded::marks(ids, history);
+            // Those of a deletion before are not this one's to take back.
+            marks.retain(|mark| !history.keeps_out(mark));
             let new = history.delete(ids).new;
             history.hide(&marks);
             new
