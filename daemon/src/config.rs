@@ -283,11 +283,17 @@ impl Config {
             "commands" => {
                 let (patterns, problems) = patterns(setting.name, value);
                 traits.commands = patterns;
+                if !excludes && !problems.is_empty() {
+                    let_nothing_through_if_empty(traits, setting.name);
+                }
                 return problems;
             }
             "directories" => {
                 let (directories, problems) = directories(setting.name, value, home);
                 traits.directories = directories;
+                if !excludes && !problems.is_empty() {
+                    let_nothing_through_if_empty(traits, setting.name);
+                }
                 return problems;
             }
             "hosts" => traits.hosts = words(),
@@ -316,6 +322,7 @@ impl Config {
             }
             name if name.starts_with("sync.include_") => {
                 keep_trait(&mut self.selection.include, &before.selection.include, name);
+                let_nothing_through_if_empty(&mut self.selection.include, name);
             }
             "stats.count" => self.counts_uses = before.counts_uses,
             "sync.window_days" => self.window_days = before.window_days,
@@ -396,11 +403,36 @@ fn patterns(name: &str, value: &Value) -> (RegexSet, Vec<Problem>) {
     let (good, bad): (Vec<&str>, Vec<&str>) = texts(value).partition(|text| regex::bytes::Regex::new(text).is_ok());
     let not_one = |text: &str| problem(format!("{name}: {text:?} is not a pattern"), Kind::Patterns.in_words());
     let mut problems: Vec<Problem> = bad.into_iter().map(not_one).collect();
-    let set = RegexSet::new(good).unwrap_or_else(|_| {
-        problems.push(problem(format!("{name} is too large"), "fewer or smaller patterns"));
-        RegexSet::empty()
-    });
+    let mut held = &good[..];
+    let set = loop {
+        // Nothing at all always fits.
+        match RegexSet::new(held) {
+            Ok(set) => break set,
+            Err(_) if held.is_empty() => break RegexSet::empty(),
+            Err(_) => held = &held[..held.len() / 2],
+        }
+    };
+    if held.len() < good.len() {
+        let what = format!("{name} is too large: only the first {} of {} patterns hold", held.len(), good.len());
+        problems.push(problem(what, "fewer or smaller patterns"));
+    }
     (set, problems)
+}
+
+/// Puts what nothing has into a list of what may be sent, of whose entries none can be used: an empty one would be no limit, and
+/// send everything.
+fn let_nothing_through_if_empty(traits: &mut Traits, name: &str) {
+    let nothing = || "\0".to_owned();
+    match name.rsplit_once('_').map_or("", |(_, what)| what) {
+        "commands" if traits.commands.is_empty() => {
+            traits.commands = RegexSet::new([r"[^\s\S]"]).unwrap_or_else(|_| RegexSet::empty());
+        }
+        "directories" if traits.directories.is_empty() => traits.directories.push(nothing().into_bytes()),
+        "hosts" if traits.hosts.is_empty() => traits.hosts.push(nothing()),
+        "sessions" if traits.sessions.is_empty() => traits.sessions.push(nothing()),
+        "authors" if traits.authors.is_empty() => traits.authors.push(nothing()),
+        _ => {}
+    }
 }
 
 /// The directories of a list that can be used, and what is wrong with the others.

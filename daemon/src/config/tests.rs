@@ -1,5 +1,7 @@
 //! The file as the daemon reads it: every key, every way of being wrong, and the change while it runs.
 
+use caro_schema::{body::history::Record, id::RecordId, ipc::selecting::Stays};
+
 use super::*;
 
 fn parse_over(before: &Config, text: &str) -> Loaded {
@@ -118,6 +120,50 @@ fn a_directory_that_is_no_whole_path_is_said_and_the_others_hold() {
     expected.push(not_whole("sync.exclude_directories", "x"));
     assert_eq!(said, expected);
     assert_eq!(config.filter.ignore_directories, [b"/srv/x".to_vec(), b"/home/ada/".to_vec()]);
+}
+
+#[test]
+fn a_list_of_what_may_be_sent_of_which_nothing_can_be_used_lets_nothing_through() {
+    let record = Record {
+        id: RecordId([1; 16]),
+        command: b"git push".to_vec().into(),
+        directory: b"/home/ada/work".to_vec().into(),
+        host: "desk".to_owned(),
+        user: String::new(),
+        shell: String::new(),
+        session: "one".to_owned(),
+        start_us: 1,
+        duration_us: None,
+        exit: None,
+        assistant: None,
+    };
+    let stays = |line: &str| {
+        let Loaded { config, file } = parse(&format!("[sync]\n{line}"));
+        assert_eq!(file.problems.is_empty(), config.selection.stays(&record).is_none(), "{line} {:?}", file.problems);
+        config.selection.stays(&record)
+    };
+    for line in [
+        "include_commands = ['(git']",
+        "include_directories = ['work']",
+        "include_commands = 5",
+        "include_directories = 'x'",
+        "include_hosts = 5",
+        "include_sessions = 5",
+        "include_authors = 5",
+    ] {
+        assert_eq!(stays(line), Some(Stays::NotIncluded), "{line}");
+    }
+    for line in ["include_commands = ['^git']", "include_directories = []", "include_hosts = ['desk']"] {
+        assert_eq!(stays(line), None, "{line}");
+    }
+}
+
+#[test]
+fn patterns_that_need_too_much_together_hold_as_far_as_they_go() {
+    let list = vec![r"'\pL{60}'"; 30].join(", ");
+    let Loaded { config, file } = parse(&format!("[record]\nignore_commands = ['^secret', {list}]"));
+    assert!(file.problems.iter().any(|problem| problem.what.starts_with("record.ignore_commands is too large")));
+    assert!(!records(&config, "secret x"), "the first of them holds");
 }
 
 #[test]

@@ -233,21 +233,24 @@ impl Unset {
 
 /// Tells a running daemon, and the person what has to be waited for.
 fn in_force(setting: &Setting) -> Outcome {
-    let waiting = tell_daemon()?;
+    let Reloaded { waiting, problems, .. } = tell_daemon()?;
+    for problem in problems.iter().filter(|problem| problem.what.starts_with(setting.name)) {
+        say(&format!("{}; it may be {}", problem.what, problem.instead));
+    }
     if waiting.iter().any(|name| name == setting.name) {
         say(&format!("{} is in force after: caro daemon restart", setting.name));
     }
     super::sync::selecting::offer_to_withdraw(setting.name)
 }
 
-/// Has a running daemon read the file. Gives the settings that wait for its next start.
-fn tell_daemon() -> Outcome<Vec<String>> {
+/// Has a running daemon read the file. Gives what it could not use, and what waits for its next start.
+fn tell_daemon() -> Outcome<Reloaded> {
     let Ok(Some(mut client)) = Client::open_running() else {
         // It reads the file when it starts; one that does not answer is the doctor's business.
-        return Ok(Vec::new());
+        return Ok(Reloaded::default());
     };
     match client.ask(Request::Reload)? {
-        Reply::Reloaded(Reloaded { waiting, .. }) => Ok(waiting),
+        Reply::Reloaded(reloaded) => Ok(reloaded),
         _ => Err(unexpected()),
     }
 }

@@ -175,7 +175,7 @@ impl Look {
         let account = account::settings(places);
         let meaningless = meaningless(&file.text(), path.parent().unwrap_or(Path::new("/")));
         // What a daemon that does not answer goes by is not known, and is the doctor's business.
-        Ok(Self { file, account, meaningless, waiting: tell_daemon().unwrap_or_default() })
+        Ok(Self { file, account, meaningless, waiting: tell_daemon().unwrap_or_default().waiting })
     }
 
     fn of(&self, setting: &Setting) -> Found {
