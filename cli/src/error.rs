@@ -269,7 +269,7 @@ fn words(fault: Fault) -> (u8, String, String) {
             "the daemon may have been restarted meanwhile; begin again: caro sync pair",
         ),
         Fault::NetworkOff => {
-            say(exit::STATE, "syncing is off, and a code needs the network", "turn it on with: caro sync on")
+            say(exit::STATE, "syncing is off, and this needs the network", "turn it on with: caro sync on")
         }
         Fault::NotListed => say(
             exit::REFUSED,

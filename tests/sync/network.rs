@@ -55,7 +55,7 @@ fn pr011_there_is_no_network_before_init_and_none_after_off() {
     assert_eq!(before.end(), [""; 0]);
 
     let during = Trace::of(device.pid(), &folder);
-    device.init(&relay, "laptop");
+    let phrase = device.init(&relay, "laptop");
     device.sync();
     assert!(!during.end().is_empty(), "the trace sees what there is to see");
 
@@ -64,5 +64,11 @@ fn pr011_there_is_no_network_before_init_and_none_after_off() {
     device.type_lines("two", &["echo three"]);
     device.expect_commands(&["echo one", "echo two", "echo three"]);
     device.home.caro_ok(&["sync", "status"]);
+    let another = Relay::new();
+    for asked in [&["sync", "rotate"][..], &["sync", "remote", "add", another.address()]] {
+        let output = device.home.caro_with_input(&[asked, &["--phrase-stdin"]].concat(), &phrase);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("syncing is off, and this needs the network"), "{asked:?}: {said}");
+    }
     assert_eq!(after.end(), [""; 0]);
 }

@@ -66,7 +66,7 @@ pub(crate) fn revoke(state: &State, request: RevokeRequest, reply: Replier) {
 /// Begins a new epoch for the devices that are there.
 pub(crate) fn rotate(state: &State, request: RotateRequest, reply: Replier) {
     let RotateRequest { phrase, reseal } = request;
-    if let Err(fault) = is_member(state) {
+    if let Err(fault) = is_member(state).and_then(|()| is_online(state)) {
         return answer(reply, Err(fault));
     }
     with_phrase(state, phrase, Plan { out: Vec::new(), why: Reason::Retired, reseal }, reply);
@@ -97,14 +97,21 @@ pub(super) fn is_member(state: &State) -> Result<(), Fault> {
     }
 }
 
+/// Whether this device may use the network.
+///
+/// # Errors
+/// When syncing is off.
+pub(super) fn is_online(state: &State) -> Result<(), Fault> {
+    let is_on = state.device.account().is_none_or(|account| account.is_enabled());
+    if is_on { Ok(()) } else { Err(Fault::NetworkOff) }
+}
+
 fn may_revoke(state: &State, devices: &[DeviceId]) -> Result<(), Fault> {
     let account = state.device.account().ok_or(Fault::NotSynced)?;
     if devices.is_empty() {
         return Err(Fault::NoSuchDevice);
     }
-    if !account.is_enabled() {
-        return Err(Fault::NetworkOff);
-    }
+    is_online(state)?;
     devices.iter().try_for_each(|device| account.may_revoke(device))
 }
 

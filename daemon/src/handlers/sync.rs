@@ -129,6 +129,9 @@ pub(crate) fn add_remote(state: &mut State, request: RemoteAdd, reply: Replier) 
     if state.device.account().is_none() {
         return answer(reply, Err(Fault::NotSynced));
     }
+    if let Err(fault) = super::membership::is_online(state) {
+        return answer(reply, Err(fault));
+    }
     let prepare = async move {
         let phrase = Phrase::parse(phrase.reveal()).map_err(phrase_fault)?;
         let address = Address::parse(&relay)?;
