@@ -6,6 +6,7 @@
 
 use std::{
     fs, io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -78,6 +79,10 @@ fn remove_all(places: &Places, config: bool) -> Result<(), Stays> {
     empty(&places.spool)?;
     remove(&places.state)?;
     for socket in [places.socket.clone(), paths::second_socket(places)] {
+        // In a folder that everybody may write into, somebody else may have been first with the name. Nothing of ours is in there.
+        if socket.parent().is_some_and(is_anothers) {
+            continue;
+        }
         remove(&socket)?;
         remove_if_empty(socket.parent())?;
     }
@@ -85,6 +90,11 @@ fn remove_all(places: &Places, config: bool) -> Result<(), Stays> {
         remove(folder)?;
     }
     remove(&places.data)
+}
+
+/// Whether a folder is there and belongs to another user.
+fn is_anothers(folder: &Path) -> bool {
+    fs::symlink_metadata(folder).is_ok_and(|meta| meta.uid() != rustix::process::getuid().as_raw())
 }
 
 /// Removes the files in a folder, and the folder if nothing else is in it.
@@ -178,5 +188,24 @@ mod tests {
         std::os::unix::fs::symlink(&elsewhere, &places.state).expect("a link");
         remove_all(&places, false).expect("removed");
         assert!(elsewhere.join("precious").exists() && !places.state.exists());
+    }
+
+    #[test]
+    fn a_socket_folder_that_somebody_else_made_first_keeps_nothing_from_going() {
+        let home = tempfile::tempdir().expect("a folder");
+        let mut places = places(home.path());
+        places.socket = home.path().join("tmp/caro-1/socket");
+        fill(&places);
+        fs::create_dir_all(home.path().join("tmp/caro-1")).expect("made");
+        assert!(!is_anothers(home.path()) && !is_anothers(&home.path().join("missing")));
+        if rustix::process::geteuid().is_root() {
+            let folder = places.socket.parent().expect("a folder");
+            fs::write(&places.socket, b"x").expect("written");
+            std::os::unix::fs::chown(folder, Some(65_534), None).expect("given away");
+            remove_all(&places, false).expect("removed");
+            assert!(places.socket.exists() && !places.data.exists() && !places.state.exists());
+        } else {
+            assert!(is_anothers(Path::new("/")));
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
-use caro_tests::eventually;
+use caro_tests::{Home, eventually, have, program, skip};
 
 use crate::session::{Kind, Session, for_each_shell};
 
@@ -75,4 +75,31 @@ for_each_shell! {
         assert!(!shown.contains('\u{1b}') && !shown.contains('\u{7}') && !shown.contains('\u{202e}'), "{shown:?}");
         assert!(shown.contains("reversed"));
     }
+}
+
+#[test]
+fn rl005_in_a_home_of_another_user_no_daemon_is_started() {
+    if !have("strace") || !rustix::process::geteuid().is_root() {
+        return skip("rl005", "strace and root, who alone can give a home away");
+    }
+    let home = Home::new();
+    let programs = home.path().join("programs");
+    fs::create_dir(&programs).expect("made");
+    fs::copy(program("caro"), programs.join("caro")).expect("copied");
+    // In the place of the one that is started, because that would not end.
+    fs::copy("/bin/true", programs.join("caro-daemon")).expect("copied");
+    let others = home.path().join("others");
+    fs::create_dir(&others).expect("made");
+    let started = || {
+        let trace = home.path().join("trace");
+        let mut command = home.command("strace");
+        command.args(["-f", "-qq", "-e", "trace=execve", "-o"]).arg(&trace).arg(programs.join("caro"));
+        let output = command.args(["init", "bash"]).env("HOME", &others).output();
+        let output = output.expect("strace starts");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("__caro"), "the hook is printed");
+        fs::read_to_string(&trace).expect("a trace").contains("caro-daemon")
+    };
+    assert!(started(), "in a home of one's own there is one");
+    std::os::unix::fs::chown(&others, Some(65_534), None).expect("given away");
+    assert!(!started());
 }

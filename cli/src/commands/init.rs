@@ -70,7 +70,7 @@ impl Init {
                 out.finish()?;
             }
         }
-        if client::is_absent(&places) {
+        if own && client::is_absent(&places) {
             client::start_in_background();
         }
         Ok(())
