@@ -125,7 +125,8 @@ mod tests {
 
     #[test]
     fn trap_27_a_whole_phrase_is_found_however_it_is_written_and_wherever_it_stands() {
-        let numbered = PHRASE.split(' ').enumerate().map(|(at, word)| format!("{}.{word}\n", at + 1)).collect::<String>();
+        let numbered =
+            PHRASE.split(' ').enumerate().map(|(at, word)| format!("{}.{word}\n", at + 1)).collect::<String>();
         for line in [
             PHRASE.to_owned(),
             PHRASE.to_uppercase(),
