@@ -39,10 +39,11 @@ impl Relay {
         let id = pending.session;
         if let Some(session) = self.sessions.get_mut(&id) {
             session.answered(pending.bytes);
+            session.reading = session.reading.filter(|reading| *reading != done.ticket);
         }
         match done.outcome {
             Ok(outcome) => self.act(&pending, done.ticket, outcome, now_ms),
-            Err(error) => self.fail(&pending, error),
+            Err(error) => self.fail(&pending, done.ticket, error),
         }
         if self.sessions.get_mut(&id).is_some_and(|session| session.resumes(&self.policy.limits, now_ms)) {
             self.resume(id);
@@ -67,7 +68,7 @@ impl Relay {
         self.tell(advanced.handle);
     }
 
-    fn fail(&mut self, pending: &Pending, error: LogError) {
+    fn fail(&mut self, pending: &Pending, ticket: Ticket, error: LogError) {
         tracing::debug!(%error, "a request failed");
         let opening = matches!(pending.asked, Asked::Look(_) | Asked::Create);
         let id = pending.session;
@@ -81,6 +82,9 @@ impl Relay {
         if matches!(pending.asked, Asked::Read)
             && let Some(session) = self.sessions.get_mut(&id)
         {
+            if session.follow.as_ref().is_some_and(|follow| follow.reading != Some(ticket)) {
+                return self.read_on(id);
+            }
             session.follow = None;
         }
         let (code, retry_ms) = (ErrorCode::StorageUnavailable, Some(STORAGE_RETRY_MS));
@@ -95,7 +99,7 @@ impl Relay {
             (Asked::Read, Outcome::Read(page)) => self.page_read(id, ticket, page, now_ms),
             (_, Outcome::Changed(changed, position)) => self.changed(pending, changed, position),
             // An answer to another question than was asked would be a fault of ours; the device tries again.
-            (_, Outcome::Looked(_) | Outcome::Read(_)) => self.fail(pending, LogError::Unavailable),
+            (_, Outcome::Looked(_) | Outcome::Read(_)) => self.fail(pending, ticket, LogError::Unavailable),
         }
     }
 
@@ -253,8 +257,9 @@ impl Relay {
     fn page_read(&mut self, id: SessionId, ticket: Ticket, page: Option<Page>, now_ms: u64) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Some(follow) = &mut session.follow else { return };
+        // For an earlier pull. What waited for its end is read now.
         if follow.reading != Some(ticket) {
-            return;
+            return self.read_on(id);
         }
         follow.reading = None;
         let Some(mut page) = page else {

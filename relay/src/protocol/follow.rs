@@ -23,7 +23,7 @@ pub(super) struct Follow {
     pub(super) sent: u64,
     /// The last cursor that is there, as far as is known here.
     pub(super) end: u64,
-    /// The read that is under way. An answer with another number belongs to an earlier pull.
+    /// The read that is under way for it. An answer with another number belongs to an earlier pull.
     pub(super) reading: Option<Ticket>,
     /// The pull was not answered yet.
     pub(super) owed: bool,

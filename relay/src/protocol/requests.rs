@@ -192,14 +192,14 @@ impl Relay {
         Ok(())
     }
 
-    /// Reads the next page for a session, if it may have one.
+    /// Reads the next page for a session, if it may have one and none is being read for it.
     pub(super) fn read_on(&mut self, id: SessionId) {
         let ticket = self.next_ticket();
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let Some(handle) = session.member().map(|member| member.handle) else { return };
-        let Some(follow) = &mut session.follow else { return };
+        let Some(follow) = session.follow.as_mut().filter(|_| session.reading.is_none()) else { return };
         let Some(bytes) = follow.wants() else { return };
-        follow.reading = Some(ticket);
+        (follow.reading, session.reading) = (Some(ticket), Some(ticket));
         let after = follow.sent;
         self.ask(id, handle, Asked::Read, 0, Work::Read { handle, after, bytes });
     }

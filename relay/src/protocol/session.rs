@@ -9,7 +9,10 @@ use caro_schema::{
 };
 
 use super::{Arrival, Reading, follow::Follow};
-use crate::limits::{Limits, OWN_MAX};
+use crate::{
+    limits::{Limits, OWN_MAX},
+    store::Ticket,
+};
 
 /// One connection.
 pub(super) struct Session {
@@ -21,6 +24,9 @@ pub(super) struct Session {
     pub(super) origin: u64,
     pub(super) stage: Stage,
     pub(super) follow: Option<Follow>,
+    /// The read that is under way, for this pull or for an earlier one. There is one at a time: a device that pulls anew
+    /// would otherwise have the disk work for pulls that it does not wait for any more.
+    pub(super) reading: Option<Ticket>,
     /// The mailbox that it opened or came for.
     pub(super) mailbox: Option<u16>,
     /// Up to where the account's log was forgotten when the session began.
@@ -84,6 +90,7 @@ impl Session {
             origin: arrival.origin,
             stage: Stage::Opening,
             follow: None,
+            reading: None,
             mailbox: None,
             dropped: 0,
             accepted_ms: arrival.accepted_ms,

@@ -272,6 +272,36 @@ fn an_answer_to_an_earlier_pull_is_not_sent() {
 }
 
 #[test]
+fn a_res_04_of_pulls_that_take_each_others_place_one_is_read_at_a_time() {
+    let (mut world, writer, reader) = World::two();
+    world.say(writer, ToRelay::Push { cells: vec![cell(1)] });
+    world.disk();
+    for fails in [false, true] {
+        world.said.clear();
+        for _ in 0..50 {
+            world.say(reader, ToRelay::Pull { after: 0 });
+        }
+        world.say(reader, ToRelay::Pull { after: 1 });
+        assert_eq!(world.jobs.len(), 1);
+        let mut first = Batch::default();
+        match fails {
+            true => first.fail(world.jobs.drain(..).map(|job| job.ticket), LogError::Unavailable),
+            false => first = world.commit(),
+        }
+        world.answer(first);
+        // Nothing is said of those that nobody waits for any more.
+        assert!(world.told(reader).is_empty());
+        assert_eq!(world.jobs.len(), 1);
+        world.disk();
+        let pages = world.told(reader);
+        assert!(
+            matches!(&pages[..], [ToDevice::Page(page)] if page.after == 1 && page.entries.is_empty()),
+            "{pages:?}"
+        );
+    }
+}
+
+#[test]
 fn pushes_that_wait_for_the_disk_hold_their_session_and_free_it_again() {
     let (mut world, writer, _) = World::two();
     let mut pushes = 0;
