@@ -99,11 +99,14 @@ impl Door {
         inner.limits = limits;
     }
 
-    /// A connection has come. The place it gets is free again when it is dropped.
+    /// A connection has come, from this address; from none where only a proxy can say it. The place it gets is free again
+    /// when it is dropped.
+    ///
+    /// Its address is asked first, so that one that floods uses up its own share of new connections and not everybody's.
     ///
     /// # Errors
     /// Why it is not taken.
-    pub fn enter(self: &Arc<Self>, now_ms: u64) -> Result<Place, Rejection> {
+    pub fn enter(self: &Arc<Self>, from: Option<IpAddr>, now_ms: u64) -> Result<Place, Rejection> {
         let mut inner = self.lock();
         if inner.open >= inner.limits.connections_max {
             return Err(Rejection::Full);
@@ -111,11 +114,18 @@ impl Door {
         if inner.opening >= inner.limits.opening_max {
             return Err(Rejection::Opening);
         }
-        let rate = Rate::per_second(inner.limits.connections_per_second_total, BURST_SECONDS);
+        let number = from.map(|address| self.number(address));
+        if let Some(number) = number {
+            inner.asks_address(number, now_ms)?;
+        }
+        let rate = total_rate(&inner.limits);
         inner.total.take(rate, now_ms).map_err(|_| Rejection::TotalRate)?;
         inner.open += 1;
         inner.opening += 1;
-        Ok(Place { door: self.clone(), opening: true, origin: None })
+        if let Some(number) = number {
+            inner.count(number, true);
+        }
+        Ok(Place { door: self.clone(), opening: true, origin: number })
     }
 
     /// Whether this rejection is one of those that are logged.
@@ -156,6 +166,27 @@ impl Door {
     }
 }
 
+impl Inner {
+    /// Whether one more of this address is taken.
+    fn asks_address(&mut self, number: u64, now_ms: u64) -> Result<(), Rejection> {
+        if let Some(count) = self.addresses.get(&number) {
+            if count.open >= self.limits.connections_per_address_max {
+                return Err(Rejection::Address);
+            }
+            if count.opening >= self.limits.opening_per_address_max {
+                return Err(Rejection::AddressOpening);
+            }
+        }
+        self.arrivals.take(number, now_ms).map_err(|_| Rejection::Rate)
+    }
+
+    fn count(&mut self, number: u64, opening: bool) {
+        let count = self.addresses.entry(number).or_default();
+        count.open += 1;
+        count.opening += u32::from(opening);
+    }
+}
+
 /// A connection's place.
 pub struct Place {
     door: Arc<Door>,
@@ -164,26 +195,25 @@ pub struct Place {
 }
 
 impl Place {
-    /// Counts the connection for its address. Gives the address's number.
+    /// The number of the address that it comes from, where that is known.
+    pub fn origin(&self) -> Option<u64> {
+        self.origin
+    }
+
+    /// Counts the connection for the address that a proxy says. Gives the address's number. One that is refused is given
+    /// back to everybody's new connections: it was taken from them before the address was known.
     ///
     /// # Errors
     /// Why it is not taken.
     pub fn comes_from(&mut self, address: IpAddr, now_ms: u64) -> Result<u64, Rejection> {
         let number = self.door.number(address);
-        let mut guard = self.door.lock();
-        let inner = &mut *guard;
-        if let Some(count) = inner.addresses.get(&number) {
-            if count.open >= inner.limits.connections_per_address_max {
-                return Err(Rejection::Address);
-            }
-            if count.opening >= inner.limits.opening_per_address_max {
-                return Err(Rejection::AddressOpening);
-            }
+        let mut inner = self.door.lock();
+        if let Err(rejection) = inner.asks_address(number, now_ms) {
+            let rate = total_rate(&inner.limits);
+            inner.total.give_back(rate);
+            return Err(rejection);
         }
-        inner.arrivals.take(number, now_ms).map_err(|_| Rejection::Rate)?;
-        let count = inner.addresses.entry(number).or_default();
-        count.open += 1;
-        count.opening += u32::from(self.opening);
+        inner.count(number, self.opening);
         self.origin = Some(number);
         Ok(number)
     }
@@ -198,6 +228,10 @@ impl Place {
             }
         }
     }
+}
+
+fn total_rate(limits: &Limits) -> Rate {
+    Rate::per_second(limits.connections_per_second_total, BURST_SECONDS)
 }
 
 fn arrival_rate(limits: &Limits) -> Rate {
@@ -234,9 +268,9 @@ mod tests {
     fn t_conn_04_a_place_is_free_again_and_leaves_nothing() {
         let door = door(Limits { connections_max: 1, ..Limits::default() });
         for _ in 0..10 {
-            let mut place = door.enter(0).unwrap();
+            let mut place = door.enter(None, 0).unwrap();
             assert!(place.comes_from([192, 0, 2, 1].into(), 0).is_ok());
-            assert_eq!(door.enter(0).err(), Some(Rejection::Full));
+            assert_eq!(door.enter(None, 0).err(), Some(Rejection::Full));
         }
         assert_eq!(door.open_count(), 0);
         assert!(door.lock().addresses.is_empty());
@@ -246,7 +280,7 @@ mod tests {
     fn one_address_and_one_ipv6_network_count_as_one() {
         let door = door(Limits { connections_per_address_max: 1, ..Limits::default() });
         let from = |text: &str| {
-            let mut place = door.enter(0).unwrap();
+            let mut place = door.enter(None, 0).unwrap();
             let result = place.comes_from(text.parse().unwrap(), 0).map(|_| ());
             (place, result)
         };
@@ -262,12 +296,33 @@ mod tests {
     }
 
     #[test]
+    fn a_res_01_an_address_that_floods_leaves_everybody_else_their_new_connections() {
+        for proxied in [false, true] {
+            let limits =
+                Limits { connections_per_address_per_minute: 2, connections_per_second_total: 1, ..Limits::default() };
+            let door = door(limits);
+            let comes = |address: [u8; 4]| {
+                let mut place = door.enter((!proxied).then_some(address.into()), 0)?;
+                if proxied {
+                    place.comes_from(address.into(), 0)?;
+                }
+                Ok(place)
+            };
+            // Four seconds' worth for all, two of them for one address; whatever more it tries, two are left.
+            let tried: Vec<_> = (0..100).filter_map(|_| comes([192, 0, 2, 1]).err()).collect();
+            assert_eq!(tried, [Rejection::Rate; 98], "proxied: {proxied}");
+            let others: Vec<_> = (2..5).map(|last| comes([192, 0, 2, last]).map(|_| ())).collect();
+            assert_eq!(others, [Ok(()), Ok(()), Err(Rejection::TotalRate)], "proxied: {proxied}");
+        }
+    }
+
+    #[test]
     fn a_res_01_those_who_say_nothing_do_not_take_all_places() {
         let door = door(Limits { opening_max: 2, ..Limits::default() });
-        let mut places: Vec<_> = (0..2).map(|_| door.enter(0).unwrap()).collect();
-        assert_eq!(door.enter(0).err(), Some(Rejection::Opening));
+        let mut places: Vec<_> = (0..2).map(|_| door.enter(None, 0).unwrap()).collect();
+        assert_eq!(door.enter(None, 0).err(), Some(Rejection::Opening));
         places[0].opened();
         places[0].opened();
-        assert!(door.enter(0).is_ok());
+        assert!(door.enter(None, 0).is_ok());
     }
 }

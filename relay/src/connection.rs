@@ -163,11 +163,7 @@ async fn open(
 ) -> Result<Opened, Unopened> {
     let now_ms = shared.engine.now_ms();
     let limits = &live.limits;
-    let proxied = live.trusted_proxies.contains(&peer);
-    let mut origin = 0;
-    if !proxied {
-        origin = place.comes_from(peer, now_ms).map_err(|rejection| Unopened::Rejected(rejection, peer))?;
-    }
+    let known = place.origin();
     // A command is one small message: waiting to fill a packet would cost more than it saves.
     tcp.set_nodelay(true).map_err(|_| Unopened::Network)?;
     let stream: Box<dyn Stream> = match &live.tls {
@@ -176,16 +172,19 @@ async fn open(
     };
     let budget = Budget::new(REQUEST_BYTES_MAX);
     let forwarded = Arc::new(Mutex::new(None));
-    let request = Upgrade { forwarded: proxied.then(|| forwarded.clone()) };
+    let request = Upgrade { forwarded: known.is_none().then(|| forwarded.clone()) };
     let upgrading = async {
         let metered = Metered::new(stream, budget.clone());
         accept_hdr_async_with_config(metered, request, Some(upgrade::config())).await.ok()
     };
     let mut socket = stage(limits.upgrade_ms, upgrading).await?;
-    if proxied {
-        let from = forwarded.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(peer);
-        origin = place.comes_from(from, now_ms).map_err(|rejection| Unopened::Rejected(rejection, from))?;
-    }
+    let origin = match known {
+        Some(origin) => origin,
+        None => {
+            let from = forwarded.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(peer);
+            place.comes_from(from, now_ms).map_err(|rejection| Unopened::Rejected(rejection, from))?
+        }
+    };
     budget.renew(FIRST_BYTES + THIRD_BYTES + FRAMES_BYTES + PREAUTH_BYTES_MAX);
     let limit = Duration::from_millis(limits.handshake_ms);
     let shaking = handshake(&mut socket, &shared.static_key);

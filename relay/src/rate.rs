@@ -58,6 +58,11 @@ impl Bucket {
         Ok(())
     }
 
+    /// Gives one back that was taken and not needed.
+    pub fn give_back(&mut self, rate: Rate) {
+        self.full_at_ns = self.full_at_ns.saturating_sub(rate.interval_ns);
+    }
+
     fn is_full(&self, now_ms: u64) -> bool {
         self.full_at_ns <= now_ms.saturating_mul(1_000_000)
     }

@@ -266,7 +266,10 @@ pub fn fresh_generation() -> Result<Generation, caro_link::entropy::NoEntropy> {
 
 fn accept(shared: &Arc<Shared>, connections: &mut JoinSet<()>, tcp: TcpStream, peer: SocketAddr) {
     shared.engine.metrics().accepted.add(1);
-    let place = match shared.door.enter(shared.engine.now_ms()) {
+    // Behind a proxy that is trusted, the address comes with the request.
+    let from = peer.ip().to_canonical();
+    let known = (!shared.live().trusted_proxies.contains(&from)).then_some(from);
+    let place = match shared.door.enter(known, shared.engine.now_ms()) {
         Ok(place) => place,
         Err(rejection) => return report(shared, &Unopened::Rejected(rejection, peer.ip())),
     };

@@ -92,6 +92,25 @@ async fn connections_per_second_total() {
 }
 
 #[tokio::test]
+async fn a_res_01_connections_of_one_address_do_not_use_up_those_of_others() {
+    let relay = Running::with_limits(|limits| {
+        (limits.connections_per_address_per_minute, limits.connections_per_second_total) = (3, 1);
+    })
+    .await;
+    // Three of its own, of four seconds' worth for all; the rest is refused by its own limit and takes nothing of the fourth.
+    for _ in 0..3 {
+        drop(Client::connect(&relay.target, &Device::new()).await);
+    }
+    for _ in 0..40 {
+        cut(tcp(&relay).await).await;
+    }
+    let other = TcpSocket::new_v4().unwrap();
+    other.bind("127.0.0.5:0".parse().unwrap()).unwrap();
+    let other = other.connect(relay.target.address).await.unwrap();
+    assert!(relay.target.upgrade(other, PATH, SUBPROTOCOL).await.is_some());
+}
+
+#[tokio::test]
 async fn a_res_01_opening_per_address_max() {
     let relay = Running::with_limits(|limits| limits.opening_per_address_max = 2).await;
     let (account, device) = (Account::new(), Device::new());
