@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use crate::{
     admin::{self, Answer, Ask, AskError},
     engine::{Engine, Queues},
-    limits::{GROUP_BYTES_MAX, GROUP_CHANGES_MAX},
+    limits::{GROUP_BYTES_MAX, GROUP_CHANGES_MAX, PURGE_CELL_BYTES},
     log::{
         Change, LogError,
         keep::{Keep, Storage},
@@ -317,6 +317,7 @@ fn gather(first: Task, tasks: &Receiver<Task>) -> (Vec<Job>, Option<Asked>) {
 fn bytes_of(job: &Job) -> usize {
     match &job.work {
         Work::Change(Change::Append { cells, .. }) => cells.iter().map(|(_, cell)| cell.len()).sum(),
+        Work::Change(Change::Purge { cells, .. }) => cells.len() * PURGE_CELL_BYTES,
         _ => 0,
     }
 }
@@ -402,6 +403,16 @@ mod tests {
         let said: Vec<bool> = seen.into_iter().filter_map(|has_room| free.noted(has_room)).collect();
         assert_eq!(said, [false, true, false]);
         assert_eq!(Free::default().noted(false), Some(false));
+    }
+
+    #[test]
+    fn a_res_02_a_transaction_takes_only_so_many_cells_of_purges() {
+        let (sender, jobs) = mpsc::channel();
+        for _ in 0..GROUP_CHANGES_MAX {
+            let change = Change::Purge { handle: Handle([0; 16]), cells: vec![CellId([0; 32]); 1_024] };
+            sender.send(Task::Job(Job { ticket: Ticket(0), work: Work::Change(change) })).unwrap();
+        }
+        assert_eq!(gather(jobs.recv().unwrap(), &jobs).0.len() * 1_024 * PURGE_CELL_BYTES, GROUP_BYTES_MAX);
     }
 
     #[test]

@@ -118,10 +118,10 @@ limits! {
     /// Bytes held for everybody's messages of which a part has come. A push is up to 1.3 MB and may take three minutes; some
     /// two hundred large ones on their way at once fit, and whoever stops half-way holds no more than this in all.
     message_bytes_begun_total: u64 = 256 << 20, Relay, "`StorageUnavailable` with the time to wait for the message that began first, and its session ends";
-    /// Bytes of pushes that wait for the disk.
+    /// Bytes of pushes that wait for the disk. Each cell of a purge counts 1,024 of them.
     push_bytes_waiting_max: u64 = 2 << 20, Connection, "nothing more is read from it until the disk has taken them";
-    /// Bytes of everybody's pushes that wait for the disk: what a slow disk can make a relay hold in all.
-    push_bytes_waiting_total: u64 = 64 << 20, Relay, "`StorageUnavailable` for the push, with the time to wait";
+    /// Bytes of everybody's pushes and purges that wait for the disk: what a slow disk can make a relay hold in all.
+    push_bytes_waiting_total: u64 = 64 << 20, Relay, "`StorageUnavailable` for the push or purge, with the time to wait";
     /// Requests that wait for the disk.
     requests_waiting_max: u32 = 64, Connection, "nothing more is read from it until the disk has answered";
     /// Messages in a second, on average; four seconds' worth may come at once.
@@ -131,7 +131,7 @@ limits! {
     /// The same for all together, so that many cannot do what one may not.
     messages_per_second_total: u32 = 50_000, Relay, "`RateLimited` with the time to wait, and the session ends";
     /// Bytes of cells pushed in a second, on average; four seconds' worth may come at once. Above what a small disk
-    /// takes, so that an honest device never meets it: it waits for acknowledgements.
+    /// takes, so that an honest device never meets it: it waits for acknowledgements. Each cell of a purge counts 1,024.
     bytes_per_second: u64 = 64 << 20, Device, "`RateLimited` with the time to wait, and the session ends";
     /// The same for the devices of an account together.
     bytes_per_second_per_account: u64 = 128 << 20, Account, "`RateLimited` with the time to wait, and the session ends";
@@ -166,6 +166,11 @@ limits! {
 /// Bytes that each entry of a log counts beside its cell, purged or not: its row and its place in two indexes. Without
 /// it, pushing and purging in turns would fill the disk for nothing.
 pub const ENTRY_BYTES: u64 = 160;
+
+/// Bytes that each cell of a purge counts, in the rates and where it waits for the disk: about what a small cell does, because
+/// it is looked up and overwritten. For nothing, a thousand of them in a message would keep the one that writes busy for
+/// whoever sends them.
+pub const PURGE_CELL_BYTES: usize = 1_024;
 
 /// Bytes of one page at first, and the least that it shrinks to: the largest cell fits. A page of this size takes 9 s on
 /// a 56 kbit/s line, half of what a device waits for an answer.

@@ -48,7 +48,7 @@ impl Rates {
         self.total_rates = total;
     }
 
-    /// A message with so many bytes of cells.
+    /// A message that counts so many bytes.
     ///
     /// # Errors
     /// Milliseconds until it may come.

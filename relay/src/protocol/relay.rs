@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     hub::Hub,
-    limits::Limits,
+    limits::{Limits, PURGE_CELL_BYTES},
     rate::{Buckets, Rate},
     store::{Job, Ticket, Work},
 };
@@ -38,7 +38,7 @@ pub struct Relay {
     next_ticket: u64,
     rates: Rates,
     pub(super) registrations: Buckets,
-    /// Bytes of all sessions' pushes that wait for the disk.
+    /// Bytes of all sessions' pushes and purges that wait for the disk.
     pub(super) waiting_bytes: u64,
     /// Relays on the same database.
     pub(super) others: Others,
@@ -50,7 +50,7 @@ pub(super) struct Pending {
     pub(super) session: SessionId,
     pub(super) handle: Handle,
     pub(super) asked: Asked,
-    /// Bytes of cells in it.
+    /// Bytes that it counts.
     pub(super) bytes: usize,
 }
 
@@ -256,10 +256,22 @@ impl Relay {
     fn admit(&mut self, id: SessionId, message: &ToRelay, now_ms: u64) -> Result<(), Refusal> {
         let Some(session) = self.sessions.get(&id) else { return Ok(()) };
         let account = session.member().map(|member| member.handle);
-        let bytes = if let ToRelay::Push { cells } = message { cells.iter().map(|cell| cell.len()).sum() } else { 0 };
+        let bytes = match message {
+            ToRelay::Push { cells } => cells.iter().map(|cell| cell.len()).sum(),
+            ToRelay::Purge { cells } => cells.len() * PURGE_CELL_BYTES,
+            _ => 0,
+        };
         self.rates
             .take(&session.device, account.as_ref(), bytes as u64, now_ms)
             .map_err(|retry_ms| Refusal::last(ErrorCode::RateLimited, Some(retry_ms)))
+    }
+
+    /// Whether so many bytes more may wait for the disk.
+    pub(super) fn may_wait(&self, bytes: usize) -> Result<(), Refusal> {
+        if self.waiting_bytes + bytes as u64 > self.policy.limits.push_bytes_waiting_total {
+            return Err(Refusal::mild(ErrorCode::StorageUnavailable, Some(STORAGE_RETRY_MS)));
+        }
+        Ok(())
     }
 
     /// The number that the next request gets.

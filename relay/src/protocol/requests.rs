@@ -13,10 +13,10 @@ use serde_bytes::ByteBuf;
 use super::{
     SessionId,
     follow::Follow,
-    relay::{Asked, Refusal, Relay, STORAGE_RETRY_MS},
+    relay::{Asked, Refusal, Relay},
     session::{Door, Member, Stage},
 };
-use crate::{log::Change, members, quota::Quota, registration::Verdict, store::Work};
+use crate::{limits::PURGE_CELL_BYTES, log::Change, members, quota::Quota, registration::Verdict, store::Work};
 
 impl Relay {
     pub(super) fn open(&mut self, id: SessionId, message: ToRelay, now_ms: u64) -> Result<(), Refusal> {
@@ -150,9 +150,7 @@ impl Relay {
         if cells.iter().any(|cell| CellView::parse(cell).is_err()) {
             return Err(ErrorCode::Malformed.into());
         }
-        if self.waiting_bytes + bytes as u64 > self.policy.limits.push_bytes_waiting_total {
-            return Err(Refusal::mild(ErrorCode::StorageUnavailable, Some(STORAGE_RETRY_MS)));
-        }
+        self.may_wait(bytes)?;
         let handle = member.handle;
         let cells: Vec<(CellId, ByteBuf)> = cells.into_iter().map(|cell| (proof::cell_id(&cell), cell)).collect();
         if let Some(session) = self.sessions.get_mut(&id) {
@@ -187,8 +185,9 @@ impl Relay {
         if cells.len() > PAGE_CELLS_MAX {
             return Err(ErrorCode::TooLarge.into());
         }
-        let handle = member.handle;
-        self.ask(id, handle, Asked::Purge, 0, Work::Change(Change::Purge { handle, cells }));
+        let (handle, bytes) = (member.handle, cells.len() * PURGE_CELL_BYTES);
+        self.may_wait(bytes)?;
+        self.ask(id, handle, Asked::Purge, bytes, Work::Change(Change::Purge { handle, cells }));
         Ok(())
     }
 

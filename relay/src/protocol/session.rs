@@ -33,7 +33,7 @@ pub(super) struct Session {
     pub(super) dropped: u64,
     accepted_ms: u64,
     heard_ms: u64,
-    /// Requests that wait for the disk, and the bytes of those that are pushes.
+    /// Requests that wait for the disk, and the bytes that they count.
     waiting: usize,
     waiting_bytes: usize,
     held: bool,

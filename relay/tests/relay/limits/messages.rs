@@ -1,8 +1,11 @@
-//! Limits on messages that come in several records: how long half of one is held, and how much of all halves.
+//! Limits on messages that are costlier than they look: those that come in several records, of which half is held meanwhile,
+//! and short ones that make much work.
 
+use caro_link::proof;
 use caro_schema::{
     codec,
-    limits::CELL_BYTES_MAX,
+    id::CellId,
+    limits::{CELL_BYTES_MAX, PAGE_CELLS_MAX},
     relay::{ErrorCode, ToDevice, ToRelay},
 };
 use futures_util::{SinkExt, StreamExt};
@@ -102,4 +105,42 @@ async fn a_res_02_message_bytes_begun_total() {
     // What was given up holds nothing any more.
     let mut again = Client::hello(&relay.target, &account, &devices[0]).await;
     again.push(&[cell(CELL_BYTES_MAX)]).await;
+}
+
+/// As many cells as a purge may name, none of which is there.
+fn large_purge() -> ToRelay {
+    ToRelay::Purge { cells: vec![proof::cell_id(&cell(1024)); PAGE_CELLS_MAX] }
+}
+
+#[tokio::test]
+async fn a_res_02_the_cells_of_a_purge_count_in_bytes_per_second() {
+    // A large purge is had while nothing was asked for, and leaves a debt of minutes.
+    let relay = Running::with_limits(|limits| limits.bytes_per_second = 4 << 10).await;
+    let (account, device) = (Account::new(), Device::new());
+    let mut client = Client::create(&relay.target, &account, &[device]).await;
+    client.send(&large_purge()).await;
+    assert_eq!(client.next().await, Some(ToDevice::Purged { count: 0 }));
+    client.send(&ToRelay::Purge { cells: vec![CellId([0; 32])] }).await;
+    let retry_ms = client.refused(ErrorCode::RateLimited).await;
+    assert!(retry_ms.is_some_and(|ms| ms > 60_000), "{retry_ms:?}");
+    client.ended().await;
+}
+
+#[tokio::test]
+async fn a_res_02_the_cells_of_a_purge_count_in_push_bytes_waiting_total() {
+    let relay = Running::with_limits(|limits| limits.push_bytes_waiting_total = 1 << 20).await;
+    let (account, devices) = (Account::new(), [Device::new(), Device::new()]);
+    let mut one = Client::create(&relay.target, &account, &devices).await;
+    let mut two = Client::hello(&relay.target, &account, &devices[1]).await;
+    let holder = rusqlite::Connection::open(caro_relay::folder::database(&relay.folder)).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    one.send(&large_purge()).await;
+    one.send(&ToRelay::Ping { token: 1 }).await;
+    assert_eq!(one.next().await, Some(ToDevice::Pong { token: 1 }));
+    two.send(&ToRelay::Purge { cells: vec![CellId([0; 32])] }).await;
+    assert!(two.refused(ErrorCode::StorageUnavailable).await.is_some());
+    holder.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(one.next().await, Some(ToDevice::Purged { count: 0 }));
+    two.send(&large_purge()).await;
+    assert_eq!(two.next().await, Some(ToDevice::Purged { count: 0 }));
 }
