@@ -124,7 +124,8 @@ limits! {
     push_bytes_waiting_total: u64 = 64 << 20, Relay, "`StorageUnavailable` for the push or purge, with the time to wait";
     /// Requests that wait for the disk.
     requests_waiting_max: u32 = 64, Connection, "nothing more is read from it until the disk has answered";
-    /// Messages in a second, on average; four seconds' worth may come at once.
+    /// Messages in a second, on average; four seconds' worth may come at once. A device list counts as fifty: its signature
+    /// is checked while everybody waits.
     messages_per_second: u32 = 1_000, Device, "`RateLimited` with the time to wait, and the session ends";
     /// The same for the devices of an account together: a stranger can make as many devices as it likes.
     messages_per_second_per_account: u32 = 4_000, Account, "`RateLimited` with the time to wait, and the session ends";
@@ -171,6 +172,10 @@ pub const ENTRY_BYTES: u64 = 160;
 /// it is looked up and overwritten. For nothing, a thousand of them in a message would keep the one that writes busy for
 /// whoever sends them.
 pub const PURGE_CELL_BYTES: usize = 1_024;
+
+/// Messages that a device list counts. Checking its signature takes as long as answering about so many small ones, and the
+/// list that is stored already may be sent again for ever. An account changes its list a few times in a year.
+pub const LIST_MESSAGES: u32 = 50;
 
 /// Bytes of one page at first, and the least that it shrinks to: the largest cell fits. A page of this size takes 9 s on
 /// a 56 kbit/s line, half of what a device waits for an answer.

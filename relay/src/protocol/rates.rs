@@ -48,19 +48,25 @@ impl Rates {
         self.total_rates = total;
     }
 
-    /// A message that counts so many bytes.
+    /// A message that counts as so many, and so many bytes.
     ///
     /// # Errors
     /// Milliseconds until it may come.
-    pub(super) fn take(&mut self, device: &Hash, account: Option<&Handle>, bytes: u64, now_ms: u64) -> Result<(), u64> {
+    pub(super) fn take(
+        &mut self,
+        device: &Hash,
+        account: Option<&Handle>,
+        (messages, bytes): (u32, u64),
+        now_ms: u64,
+    ) -> Result<(), u64> {
         let units = u32::try_from(bytes.div_ceil(BYTES_COUNTED)).unwrap_or(u32::MAX);
-        self.devices.take(number(device.as_bytes()), units, now_ms)?;
+        self.devices.take(number(device.as_bytes()), messages, units, now_ms)?;
         if let Some(account) = account {
-            self.accounts.take(number(account.as_bytes()), units, now_ms)?;
+            self.accounts.take(number(account.as_bytes()), messages, units, now_ms)?;
         }
-        let (messages, bytes) = self.total_rates;
-        self.total_messages.take(messages, now_ms)?;
-        self.total_bytes.take_many(units, bytes, now_ms)
+        let (message_rate, byte_rate) = self.total_rates;
+        self.total_messages.take_many(messages, message_rate, now_ms)?;
+        self.total_bytes.take_many(units, byte_rate, now_ms)
     }
 
     /// Forgets who has not asked for anything lately.
@@ -78,8 +84,8 @@ impl Pair {
         self.bytes.change_rate(bytes);
     }
 
-    fn take(&mut self, key: u64, units: u32, now_ms: u64) -> Result<(), u64> {
-        self.messages.take(key, now_ms)?;
+    fn take(&mut self, key: u64, messages: u32, units: u32, now_ms: u64) -> Result<(), u64> {
+        self.messages.take_many(key, messages, now_ms)?;
         if units == 0 { Ok(()) } else { self.bytes.take_many(key, units, now_ms) }
     }
 }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     hub::Hub,
-    limits::{Limits, PURGE_CELL_BYTES},
+    limits::{LIST_MESSAGES, Limits, PURGE_CELL_BYTES},
     rate::{Buckets, Rate},
     store::{Job, Ticket, Work},
 };
@@ -261,8 +261,9 @@ impl Relay {
             ToRelay::Purge { cells } => cells.len() * PURGE_CELL_BYTES,
             _ => 0,
         };
+        let messages = if matches!(message, ToRelay::SetList { .. }) { LIST_MESSAGES } else { 1 };
         self.rates
-            .take(&session.device, account.as_ref(), bytes as u64, now_ms)
+            .take(&session.device, account.as_ref(), (messages, bytes as u64), now_ms)
             .map_err(|retry_ms| Refusal::last(ErrorCode::RateLimited, Some(retry_ms)))
     }
 

@@ -144,3 +144,18 @@ async fn a_res_02_the_cells_of_a_purge_count_in_push_bytes_waiting_total() {
     two.send(&large_purge()).await;
     assert_eq!(two.next().await, Some(ToDevice::Purged { count: 0 }));
 }
+
+/// The list that is there may be sent again, and its signature is checked each time.
+#[tokio::test]
+async fn a_res_02_a_device_list_counts_as_many_messages() {
+    // One list is had while the account asked for nothing, and leaves a debt of most of a minute.
+    let relay = Running::with_limits(|limits| limits.messages_per_second_per_account = 1).await;
+    let (account, device) = (Account::new(), Device::new());
+    let mut client = Client::create(&relay.target, &account, &[device]).await;
+    client.send(&ToRelay::SetList { list: account.first_list(&[device]) }).await;
+    assert_eq!(client.next().await, Some(ToDevice::ListAccepted { version: 1 }));
+    client.send(&ToRelay::Ping { token: 1 }).await;
+    let retry_ms = client.refused(ErrorCode::RateLimited).await;
+    assert!(retry_ms.is_some_and(|ms| ms > 10_000), "{retry_ms:?}");
+    client.ended().await;
+}
