@@ -28,13 +28,19 @@ fn each<T>(points: Vec<T>, name: impl Fn(&T) -> String, run: impl Fn(&T)) {
 #[test]
 fn s_sm_04_the_daemon_killed_at_every_write_flush_and_rename() {
     let points = some(kills::points_of_daemon(), 3);
-    each(points, |(call, n)| format!("{call} {n}"), |(call, n)| kills::kill_daemon_at(call, *n));
+    each(points, |(call, n)| format!("{call} {n}"), |(call, n)| kills::strike(call, *n, kills::kill_daemon_at));
 }
 
 #[test]
 fn t_conn_01_the_relay_killed_at_every_write_and_flush_of_its_start_and_of_its_work() {
     let points = some(kills::points_of_relay(), 4);
-    each(points, |(call, n)| format!("{call} {n}"), |(call, n)| kills::kill_relay_at_call(call, *n, 1));
+    each(
+        points,
+        |(call, n)| format!("{call} {n}"),
+        |(call, n)| {
+            kills::strike(call, *n, |call, n| kills::kill_relay_at_call(call, n, 1));
+        },
+    );
 }
 
 #[test]

@@ -86,6 +86,15 @@ impl RelayDatabase {
         assert_eq!(self.connection.execute(sql, (place, bytes)).expect("written"), 1);
     }
 
+    /// Flips a bit of what a cell is called, and nothing else.
+    pub fn rot_name(&self, place: Place, byte: usize, bit: u64) {
+        let read = "SELECT cell_id FROM entry WHERE place = ?1";
+        let mut name: Vec<u8> = self.connection.query_row(read, [place], |row| row.get(0)).expect("read");
+        name[byte] ^= 1 << bit;
+        let sql = "UPDATE entry SET cell_id = ?2 WHERE place = ?1";
+        assert_eq!(self.connection.execute(sql, (place, name)).expect("written"), 1);
+    }
+
     /// Changes a cell and everything that is computed from it: what a relay does that lies and knows how.
     pub fn forge(&self, place: Place, bytes: &[u8]) {
         let account = place >> CURSOR_BITS;
@@ -108,6 +117,11 @@ impl RelayDatabase {
                    WHERE entry.account = account.id) WHERE id = ?1";
         assert_eq!(self.connection.execute(sql, (account, head.as_bytes())).expect("written"), 1);
     }
+}
+
+/// Bytes of each cell of a relay that is not running, in the order in which they came.
+pub fn cell_sizes(database: &Path) -> Vec<usize> {
+    RelayDatabase::open(database).cells().iter().map(|(_, cell)| cell.len()).collect()
 }
 
 /// Flips one bit of a file.

@@ -1,16 +1,16 @@
 //! Programs that are killed at a write, a flush, a rename or a message, and started again: what was acknowledged is
 //! there, nothing is there twice, and every row is whole.
 
-use std::{fs, sync::Mutex};
+use std::{fs, iter::successors, sync::Mutex};
 
-use caro_schema::relay::Entry;
+use caro_schema::relay::{Entry, ToDevice, ToRelay};
 use caro_tests::{Device, eventually};
 use serde_bytes::ByteBuf;
 
 use super::{
     client::{Member, expect_held},
     database,
-    relay::RelayProgram,
+    relay::{RelayProgram, is_killed},
     stage::{Held, Stage, keep, put_back},
     strace::{self, Beside, CHANGES, Point, SENDS, Under, points, thread_named},
 };
@@ -73,18 +73,29 @@ pub fn points_of_daemon() -> Vec<(String, u64)> {
     known.clone()
 }
 
-/// The daemon dies at one point of its day.
+/// The daemon dies at one point of its day. Whether it came to that point: no two days have quite as many calls.
 ///
 /// # Panics
 /// When something is lost, doubled or damaged.
-pub fn kill_daemon_at(call: &str, n: u64) {
+pub fn kill_daemon_at(call: &str, n: u64) -> bool {
     let mut stage = Stage::new();
     let notes = stage.relay.beside("notes");
     stage.desktop.home.caro_ok(&["daemon", "start"]);
     let held = Held::start(&stage.laptop.home, &Under::point(&Point::killed_at(call, n), &notes));
     let commands = work(&stage, || {});
-    drop(held);
+    let status = held.map_or_else(|ended| ended, Held::wait_for_end);
+    assert!(is_killed(status) || status.success(), "{call} {n}: the daemon ended: {status}");
     stage.expect_all(&commands);
+    is_killed(status)
+}
+
+/// Strikes at a point, or at one some way before it when the run does not come that far.
+///
+/// # Panics
+/// When a strike does, or not even the first call of this kind is met.
+pub fn strike(call: &str, n: u64, kill_at: impl Fn(&str, u64) -> bool) {
+    let mut tries = successors(Some(n), |n| (*n > 1).then(|| n - n.div_ceil(8)));
+    assert!(tries.any(|n| kill_at(call, n)), "it never comes to {call}");
 }
 
 /// S-SM-04 with real programs: killed at a write, a flush or a rename, and at any other moment.
@@ -98,7 +109,7 @@ pub const S_SM_04: Body = Body {
         }
         let points = points_of_daemon();
         let (call, n) = &points[Seed::new(run.seed).below(points.len() as u64) as usize];
-        kill_daemon_at(call, *n);
+        strike(call, *n, kill_daemon_at);
         alternate();
     },
 };
@@ -202,7 +213,7 @@ pub fn kill_relay_at(moment: Moment, seed: u64, lies: bool) {
         (!went_on && !stage.relay.is_running()).then_some(())
     });
     drop(beside);
-    stage.relay.wait_for_end();
+    stage.relay.expect_killed();
     for device in stage.devices() {
         eventually("the device notices", || {
             let status = device.home.caro_ok(&["sync", "status", "--json"]);
@@ -257,7 +268,7 @@ pub fn points_of_relay() -> Vec<(String, u64)> {
         relay.start_under(&Under::count(CHANGES, &notes)).expect("it starts");
         let mut member = Member::new(1, 1);
         let mut client = member.found(relay.place());
-        push_purge_and_push(&mut member, &mut client, &mut Vec::new());
+        push_and_purge(&mut member, &mut client, &mut Vec::new()).expect("it goes on");
         relay.stop();
         *known = points(&notes);
     }
@@ -265,7 +276,7 @@ pub fn points_of_relay() -> Vec<(String, u64)> {
 }
 
 /// What a device does in its life at a relay. None when the relay went away in the middle.
-fn push_purge_and_push(
+fn push_and_purge(
     member: &mut Member,
     client: &mut super::client::Client,
     acknowledged: &mut Vec<(ByteBuf, u64)>,
@@ -276,27 +287,35 @@ fn push_purge_and_push(
     let cells: Vec<ByteBuf> = (0..5).map(|_| member.cell(2048)).collect();
     let accepted = client.push(&cells)?;
     acknowledged.extend(cells.into_iter().zip(accepted).map(|(cell, accepted)| (cell, accepted.cursor)));
+    let unwanted = client.push(&[member.cell(1024)])?[0].cell;
+    client.send(&ToRelay::Purge { cells: vec![unwanted] })?;
+    let answer = client.hear()?;
+    assert!(matches!(answer, ToDevice::Purged { count: 1 }), "{answer:?}");
     Some(())
 }
 
-/// The relay dies at one point of its first start, or of its work.
+/// The relay dies at one point of its first start, or of its work. Whether it came to that point.
 ///
 /// # Panics
 /// When something that it acknowledged is lost, or its database is not whole.
-pub fn kill_relay_at_call(call: &str, n: u64, seed: u64) {
+pub fn kill_relay_at_call(call: &str, n: u64, seed: u64) -> bool {
     let mut relay = RelayProgram::prepared("");
     let notes = relay.beside("notes");
     let mut member = Member::new(seed, 1);
     let mut acknowledged = Vec::new();
     let mut was_made = false;
-    if relay.start_under(&Under::point(&Point::killed_at(call, n), &notes)).is_ok() {
-        // The call is counted in each thread: the start has its own, and so has the thread that writes.
-        if let Some(mut client) = try_found(&member, &relay) {
-            was_made = true;
-            let _ = push_purge_and_push(&mut member, &mut client, &mut acknowledged);
+    let status = match relay.start_under(&Under::point(&Point::killed_at(call, n), &notes)) {
+        Err(status) => status,
+        Ok(()) => {
+            // The call is counted in each thread: the start has its own, and so has the thread that writes.
+            let client = try_found(&member, &relay);
+            was_made = client.is_some();
+            let day = client.and_then(|mut client| push_and_purge(&mut member, &mut client, &mut acknowledged));
+            // Its day may end here by the point alone; the point may also come at its end.
+            if day.is_some() { relay.end() } else { relay.wait_for_end() }
         }
-    }
-    relay.kill();
+    };
+    assert!(is_killed(status) || status.success(), "{call} {n}: the relay ended: {status}\n{}", relay.said());
     relay.start();
     if was_made {
         expect_held(&member, relay.place(), &acknowledged);
@@ -306,13 +325,14 @@ pub fn kill_relay_at_call(call: &str, n: u64, seed: u64) {
     }
     relay.stop();
     relay.expect_sound();
+    is_killed(status)
 }
 
 fn try_found(member: &Member, relay: &RelayProgram) -> Option<super::client::Client> {
     let mut client = super::client::Client::connect(relay.place(), member, 0)?;
     client.send(&member.create())?;
     match client.hear()? {
-        caro_schema::relay::ToDevice::Welcome { signer, .. } => client.admit(member, signer),
+        ToDevice::Welcome { signer, .. } => client.admit(member, signer),
         _ => return None,
     }
     Some(client)

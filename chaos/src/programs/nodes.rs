@@ -171,7 +171,7 @@ fn node_dies(run: &mut Run) {
             break cell;
         }
     };
-    all.nodes[0].wait_for_end();
+    all.nodes[0].expect_killed();
     drop(beside);
     if run.lacks(Sabotage::AckBeforeCommit) {
         take_back(&all.server, acknowledged.last().expect("one at least").1);

@@ -6,7 +6,7 @@
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
-    os::unix::fs::PermissionsExt,
+    os::unix::{fs::PermissionsExt, process::ExitStatusExt},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -160,10 +160,27 @@ impl RelayProgram {
         self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
-    /// Waits until it has ended by itself, or by what was done to it.
-    pub fn wait_for_end(&mut self) {
-        eventually("the relay ends", || (!self.is_running()).then_some(()));
-        self.child = None;
+    /// Waits until it has ended by itself, or by what was done to it, and says how.
+    pub fn wait_for_end(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("it was started");
+        eventually("the relay ends", || child.try_wait().expect("ours"))
+    }
+
+    /// Waits until it was killed at a point.
+    ///
+    /// # Panics
+    /// When it ends in another way.
+    pub fn expect_killed(&mut self) {
+        let status = self.wait_for_end();
+        assert!(is_killed(status), "the relay was to be killed and ended: {status}\n{}", self.said());
+    }
+
+    /// Asks it to end, unless it has ended already, and says how it did.
+    pub fn end(&mut self) -> ExitStatus {
+        if self.is_running() {
+            self.signal(Signal::TERM);
+        }
+        self.wait_for_end()
     }
 
     /// Ends it as a crash would.
@@ -244,6 +261,11 @@ impl RelayProgram {
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("there");
         line.split_whitespace().next().and_then(|kib| kib.parse().ok()).expect("a number")
     }
+}
+
+/// Whether a program ended by a signal that it cannot do anything about: a point at which it was to be killed was reached.
+pub fn is_killed(status: ExitStatus) -> bool {
+    status.signal() == Some(Signal::KILL.as_raw())
 }
 
 impl Default for RelayProgram {

@@ -94,7 +94,7 @@ fn primary_dies(run: &mut Run) {
     for (n, line) in lines.iter().enumerate() {
         two.stage.laptop.type_lines(&format!("shell-{n}"), &[line]);
     }
-    two.stage.relay.wait_for_end();
+    two.stage.relay.expect_killed();
     drop(beside);
     // The other one carries it, while the first is gone.
     two.expect(&lines);
