@@ -60,7 +60,7 @@ pub const ALL: &[&Scenario] = &[
     &programs::cells::S_BLOB_04,
     &programs::disks::C_STOR_01,
     &programs::disks::C_STOR_02,
-    &programs::disks::C_STOR_03,
+    &programs::quota::C_STOR_03,
     &programs::disks::C_STOR_04,
     &content::C_COLL_01,
     &content::C_COLL_02,
@@ -70,6 +70,7 @@ pub const ALL: &[&Scenario] = &[
     &programs::protocol::A_PROTO_04,
     &programs::protocol::A_PROTO_05,
     &links::strange::A_RES_01,
+    &programs::memory::A_RES_02,
     &links::crowded::A_RES_03,
     &links::crowded::A_RES_04,
     &adversarial::A_RES_05,
@@ -143,6 +144,24 @@ mod tests {
             assert!(!scenario.bodies.is_empty(), "{}", scenario.id);
             assert!(scenario.bodies.iter().all(|body| !body.broken_by.is_empty()), "{}", scenario.id);
         }
+    }
+
+    /// The rows of the specification.
+    const SPECIFIED: &str = "T-LAT-01 T-LAT-02 T-LAT-03 T-LAT-04 T-LOSS-01 T-LOSS-02 T-LOSS-03 T-LOSS-04 T-CONN-01 T-CONN-02 T-CONN-03 \
+                             T-CONN-04 T-CONN-05 T-BW-01 T-BW-02 T-BW-03 E-HS-01 E-HS-02 E-HS-03 E-HS-04 E-HS-05 E-HS-06 \
+                             E-ENC-01 E-ENC-02 E-ENC-03 E-ENC-04 E-ENC-05 E-PQ-01 E-PQ-02 E-PQ-03 E-PQ-04 E-PQ-05 S-SM-01 \
+                             S-SM-02 S-SM-03 S-SM-04 S-CONC-01 S-CONC-02 S-CONC-03 S-CONC-04 S-CONV-01 S-CONV-02 S-CONV-03 \
+                             S-CONV-04 S-BLOB-01 S-BLOB-02 S-BLOB-03 S-BLOB-04 C-STOR-01 C-STOR-02 C-STOR-03 C-STOR-04 \
+                             C-COLL-01 C-COLL-02 A-PROTO-01 A-PROTO-02 A-PROTO-03 A-PROTO-04 A-PROTO-05 A-RES-01 A-RES-02 \
+                             A-RES-03 A-RES-04 A-RES-05 X-PLAT-01 X-PLAT-02 X-PLAT-03 X-PLAT-04 MR-1 MR-2 MR-3 MR-4 MR-5";
+
+    #[test]
+    fn every_row_of_the_specification_is_there() {
+        let specified: BTreeSet<&str> = SPECIFIED.split_whitespace().collect();
+        assert_eq!(specified.len(), 73);
+        let ids: BTreeSet<&str> = ALL.iter().map(|scenario| scenario.id).collect();
+        let missing: Vec<&&str> = specified.difference(&ids).collect();
+        assert!(missing.is_empty(), "{missing:?}");
     }
 
     #[test]

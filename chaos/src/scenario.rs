@@ -111,6 +111,14 @@ pub fn take_timeline() -> VecDeque<String> {
     TIMELINE.take()
 }
 
+impl Verdict {
+    /// Whether something that must be true was not, by what a body looked at. A command of the body's own that fails says
+    /// nothing of that: a twin in which one does would be noticed in any body.
+    pub fn is_of_outcome(&self) -> bool {
+        matches!(self, Self::Failed(said) if !said.starts_with("caro "))
+    }
+}
+
 /// What a body panics with when it cannot run here.
 struct Needs(String);
 
@@ -200,6 +208,16 @@ mod tests {
             Body { tier: Tier::Proc, broken_by: &[], run: |run| run.skip("a moon") },
         ],
     };
+
+    #[test]
+    fn a_command_that_fails_is_no_outcome() {
+        let failed = |said: &str| Verdict::Failed(said.to_owned()).is_of_outcome();
+        assert!(failed("not in time: 1 of 2, without [\"echo last\"]"));
+        let home = caro_tests::Home::new();
+        let refused = panic::catch_unwind(panic::AssertUnwindSafe(|| home.caro_ok(&["sync", "now"])));
+        assert!(!failed(words(&*refused.expect_err("there is no account"))));
+        assert!(!Verdict::Skipped("a moon".to_owned()).is_of_outcome());
+    }
 
     #[test]
     fn a_run_passes_fails_with_the_line_that_repeats_it_or_says_what_it_needs() {

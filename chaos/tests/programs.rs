@@ -37,7 +37,8 @@ fn check(id: &str) {
 }
 
 fn is_noticed(scenario: &Scenario, body: &Body, sabotage: Sabotage) -> bool {
-    (1..=TWIN_SEEDS).any(|seed| matches!(scenario.check_briefly(body, seed, Some(sabotage)), Err(Verdict::Failed(_))))
+    let verdict = |seed| scenario.check_briefly(body, seed, Some(sabotage)).err();
+    (1..=TWIN_SEEDS).filter_map(verdict).any(|verdict| verdict.is_of_outcome())
 }
 
 macro_rules! scenarios {
@@ -86,6 +87,7 @@ scenarios! {
     a_proto_03_out_of_order => "A-PROTO-03",
     a_proto_04_oversized => "A-PROTO-04",
     a_proto_05_unknown => "A-PROTO-05",
+    a_res_02_memory => "A-RES-02",
     x_plat_02_sleep => "X-PLAT-02",
     x_plat_03_relay_restarts => "X-PLAT-03",
     x_plat_04_locked => "X-PLAT-04",

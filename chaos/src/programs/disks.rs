@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -12,11 +11,12 @@ use caro_tests::{Device, eventually};
 use serde_bytes::ByteBuf;
 
 use super::{
-    client::{Client, Member, expect_held},
-    database,
+    client::{Member, expect_held},
+    database::{self, cell_sizes},
+    links::apart::{expect_in_order, lines_of_sizes},
     relay::RelayProgram,
     stage::{Stage, keep, log},
-    strace::{self, Beside, Point, Under, thread_named},
+    strace::{self, Beside, Point, thread_named},
 };
 use crate::{
     sabotage::Sabotage,
@@ -250,113 +250,6 @@ fn eventually_soon(what: &str, condition: impl FnMut() -> Option<()>) {
     caro_tests::eventually_within(std::time::Duration::from_secs(12), what, condition);
 }
 
-/// C-STOR-03.
-pub const C_STOR_03: Scenario = Scenario {
-    id: "C-STOR-03",
-    title: "Storage quota exceeded",
-    injection: "Backend refuses above a threshold. Also: bit rot in the relay's file",
-    outcome: "Actionable error naming limit and remedy, nothing dropped from the outbox. Rot: client rejects, a device \
-              holding the op re-uploads it",
-    bodies: &[
-        Body { tier: Tier::Store, broken_by: &[Sabotage::NoLimits], run: quota },
-        Body { tier: Tier::Disk, broken_by: &[Sabotage::SkipCellHash], run: relay_rots },
-    ],
-};
-
-fn quota(run: &mut Run) {
-    let mut stage = Stage::new();
-    let used = fs::metadata(stage.relay.database()).map_or(0, |meta| meta.size()).min(1 << 20);
-    stage.relay.stop();
-    // No room for more than a few cells.
-    let limit = if run.lacks(Sabotage::NoLimits) { 0 } else { 9_000 };
-    stage.relay.set_limits(&format!("bytes_per_account = {limit}"));
-    stage.relay.start();
-    stage.laptop.home.caro_ok(&["daemon", "start"]);
-    let mut all = Vec::new();
-    for n in 0..12 {
-        let line = format!("echo {n} {used}");
-        stage.laptop.type_lines(&format!("shell-{n}"), &[&line]);
-        stage.laptop.expect_commands(&all.iter().chain([&line]).map(String::as_str).collect::<Vec<_>>());
-        all.push(line);
-    }
-    eventually_soon("it is said that the space is used up", || {
-        let status = stage.laptop.home.caro_ok(&["sync", "status"]);
-        (status.contains("space") || status.contains("full") || status.contains("quota")).then_some(())
-    });
-    assert!(super::kills::pending_up(&stage.laptop) > 0, "nothing is dropped");
-    // More room: everything that waited goes.
-    stage.relay.stop();
-    stage.relay.set_limits("");
-    stage.relay.start();
-    stage.expect_all(&all);
-}
-
-/// One bit of the relay's file flips.
-fn relay_rots(run: &mut Run) {
-    let mut relay = RelayProgram::new();
-    let mut member = Member::new(run.seed, 1);
-    let mut client = member.found(relay.place());
-    let pushed: Vec<ByteBuf> = (0..12).map(|_| member.cell(2048)).collect();
-    client.push(&pushed).expect("acknowledged");
-    drop(client);
-    relay.stop();
-    let good = fs::read(relay.database()).expect("readable");
-    let mut seed = Seed::new(run.seed);
-    let mut noticed = 0;
-    // Anywhere, which may be where nothing is kept, and in a cell, which must be noticed.
-    let cell = &pushed[seed.below(pushed.len() as u64) as usize][..64];
-    let in_cell = good.windows(cell.len()).position(|bytes| bytes == cell).expect("it is kept as it came") as u64;
-    let anywhere: Vec<u64> = (0..6).map(|_| seed.below(good.len() as u64)).collect();
-    for at in anywhere.into_iter().chain([in_cell + seed.below(cell.len() as u64)]) {
-        fs::write(relay.database(), &good).expect("written");
-        if !run.lacks(Sabotage::SkipCellHash) {
-            database::flip_bit(&relay.database(), at, seed.below(8));
-        }
-        noticed += u32::from(relay_notices(&mut relay, &member, &pushed, at));
-    }
-    assert!(noticed > 0, "no flipped bit was ever noticed");
-}
-
-/// Starts the relay on a database with a flipped bit, and says whether it or its check said something. It never gives out
-/// what was not pushed.
-///
-/// # Panics
-/// When it does, or keeps silent about what is missing.
-pub fn relay_notices(relay: &mut RelayProgram, member: &Member, pushed: &[ByteBuf], at: u64) -> bool {
-    let report = caro_relay::log::sqlite::verify::verify(&relay.database());
-    let found = !report.as_ref().is_ok_and(caro_relay::log::sqlite::verify::Report::is_sound);
-    let started = relay.start_under(&Under::nothing()).is_ok();
-    if !started {
-        assert!(relay.said().contains("caro-relay: ") && relay.said().contains("hint"), "byte {at}: {}", relay.said());
-        return true;
-    }
-    // A device that is let in gets what was pushed, or hears that it is gone, and nothing else.
-    let got = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        member.enter(relay.place(), 0).and_then(|mut client| read_all(&mut client))
-    }));
-    let entries = got.unwrap_or(None).unwrap_or_default();
-    for (at_cursor, entry) in entries.iter().enumerate() {
-        if let Entry::Cell(cell) = entry {
-            assert!(cell == &pushed[at_cursor], "byte {at}: it gives out what nobody pushed");
-        }
-    }
-    let whole = entries.len() == pushed.len() && entries.iter().all(|entry| matches!(entry, Entry::Cell(_)));
-    assert!(whole || found, "byte {at}: something is missing and the check says nothing");
-    assert!(relay.is_running(), "byte {at}: it did not outlive it: {}", relay.said());
-    relay.kill();
-    for companion in ["-wal", "-shm"] {
-        let mut name = relay.database().into_os_string();
-        name.push(companion);
-        // There is one only while it was not closed in order.
-        let _ = fs::remove_file(PathBuf::from(name));
-    }
-    found
-}
-
-fn read_all(client: &mut Client) -> Option<Vec<Entry>> {
-    client.pull_all()
-}
-
 /// C-STOR-04.
 pub const C_STOR_04: Scenario = Scenario {
     id: "C-STOR-04",
@@ -368,24 +261,35 @@ pub const C_STOR_04: Scenario = Scenario {
 
 fn fails_then_works(run: &mut Run) {
     strace::require(run);
-    let mut stage = Stage::running();
-    let n = 1 + Seed::new(run.seed).below(5);
+    let mut stage = Stage::unstarted();
+    let before = cell_sizes(&stage.relay.database()).len();
+    stage.relay.start();
+    for device in stage.devices() {
+        device.home.caro_ok(&["daemon", "start"]);
+    }
+    let mut seed = Seed::new(run.seed);
+    let n = 1 + seed.below(5);
     let point = Point::fails("pwrite64", format!("1..{n}"), "ENOSPC");
     let beside = Beside::point(&point, stage.relay.pid(), Some(thread_named(stage.relay.pid(), "write")));
-    let lines: Vec<String> = (0..6).map(|n| format!("echo laptop {n}")).collect();
+    let written = lines_of_sizes(&mut seed, [4 << 10, 16 << 10], 8);
+    let lines: Vec<String> = written.iter().map(|(_, line)| line.clone()).collect();
     for (n, line) in lines.iter().enumerate() {
+        if run.lacks(Sabotage::SkipRetry) && n + 1 == lines.len() {
+            stage.laptop.home.caro_ok(&["sync", "off"]);
+        }
         stage.laptop.type_lines(&format!("shell-{n}"), &[line]);
         stage.laptop.expect_commands(&lines[..=n].iter().map(String::as_str).collect::<Vec<_>>());
     }
     if run.lacks(Sabotage::SkipRetry) {
-        stage.laptop.home.caro_ok(&["sync", "off"]);
-        stage.relay.kill();
-    } else {
-        eventually("they come, in their order", || (stage.desktop.home.commands() == lines).then_some(()));
+        drop(beside);
+        return stage.expect_all_by_themselves(&lines);
     }
+    eventually("they come", || (stage.desktop.home.commands() == lines).then_some(()));
     drop(beside);
     // Cold, and asked at once.
     stage.relay.kill();
     stage.relay.start();
     stage.expect_all(&lines);
+    // A history is shown by time, whatever came first; at the relay they are in the order in which they came.
+    expect_in_order(&cell_sizes(&stage.relay.database())[before..], &written);
 }

@@ -27,17 +27,21 @@ use crate::{
 };
 
 /// A relay, an account that is left in peace, and one that misbehaves.
-struct Scene {
-    relay: RelayProgram,
+pub(super) struct Scene {
+    pub(super) relay: RelayProgram,
     peaceful: Member,
     quiet: Client,
     acknowledged: Vec<(ByteBuf, u64)>,
-    rude: Member,
+    pub(super) rude: Member,
 }
 
 impl Scene {
     fn new(seed: u64, limits: &str) -> Self {
-        let relay = RelayProgram::with_limits(limits);
+        Self::at(RelayProgram::with_limits(limits), seed)
+    }
+
+    /// At a relay that runs.
+    pub(super) fn at(relay: RelayProgram, seed: u64) -> Self {
         let (peaceful, rude) = (Member::new(seed, 2), Member::new(seed ^ 0xffff, 2));
         let quiet = peaceful.found(relay.place());
         drop(rude.found(relay.place()));
@@ -45,19 +49,26 @@ impl Scene {
     }
 
     /// The other session goes on: it can push, on the connection that it has.
-    fn expect_peace(&mut self) {
+    pub(super) fn expect_peace(&mut self) {
         assert!(self.relay.is_running(), "the relay is gone: {}", self.relay.said());
         let cell = self.peaceful.cell(1024);
         let accepted = self.quiet.push(std::slice::from_ref(&cell)).expect("the other session goes on");
         self.acknowledged.push((cell, accepted[0].cursor));
     }
 
-    fn enter(&self) -> Client {
+    /// The other session gets an answer.
+    pub(super) fn expect_answer(&mut self) {
+        self.quiet.send(&ToRelay::Ping { token: 11 }).expect("the other session goes on");
+        let answer = self.quiet.hear();
+        assert!(matches!(answer, Some(ToDevice::Pong { token: 11 })), "{answer:?}: {}", self.relay.said());
+    }
+
+    pub(super) fn enter(&self) -> Client {
         self.rude.enter(self.relay.place(), 0).expect("it is let in")
     }
 
     /// The end: nothing lost, the database whole, and nothing of what was said in the log.
-    fn expect_well(mut self, canaries: &[&str]) {
+    pub(super) fn expect_well(mut self, canaries: &[&str]) {
         self.expect_peace();
         expect_held(&self.peaceful, self.relay.place(), &self.acknowledged);
         self.relay.stop();

@@ -12,7 +12,10 @@ const TOLD: &[(ErrorCode, &str)] = &[
     (ErrorCode::Removed, "stopped: this device was revoked; to join again: caro sync restore"),
     (ErrorCode::Malformed, "stopped: it does not keep to the protocol"),
     (ErrorCode::TooLarge, "stopped: it does not keep to the protocol"),
-    (ErrorCode::QuotaExceeded, "not connected (the account's space at the relay is used up)"),
+    (
+        ErrorCode::QuotaExceeded,
+        "not connected (the account's space at the relay is used up; whoever runs it can give it more)",
+    ),
     (ErrorCode::RateLimited, "not connected (the relay asks to slow down)"),
     (ErrorCode::TooManyConnections, "not connected (the relay has too many connections)"),
     (ErrorCode::StorageUnavailable, "not connected (the relay cannot store at the moment)"),

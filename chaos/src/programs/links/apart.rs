@@ -45,13 +45,31 @@ pub(super) fn type_on_each(devices: &[&Device], count: usize, name: &str) -> Vec
 }
 
 /// A line of so many bytes that no compression makes smaller.
-pub(super) fn dense(seed: &mut Seed, bytes: usize) -> String {
+pub(in crate::programs) fn dense(seed: &mut Seed, bytes: usize) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut line = String::from("echo ");
     while line.len() < bytes {
         line.push(char::from(LETTERS[seed.below(64) as usize]));
     }
     line
+}
+
+/// Sizes of cells, in no order, and a line for each of which the cell is of this size: such a line compresses to three
+/// quarters, and a cell has some 350 bytes beside it. Two authors whose sizes are others can be told apart at the relay.
+pub(in crate::programs) fn lines_of_sizes(seed: &mut Seed, sizes: [usize; 2], count: usize) -> Vec<(usize, String)> {
+    let mut one = || {
+        let size = sizes[seed.below(2) as usize];
+        (size, dense(seed, size * 17 / 20))
+    };
+    (0..count).map(|_| one()).collect()
+}
+
+/// # Panics
+/// When the cells of these sizes are not at the relay in the order in which their author wrote them.
+pub(in crate::programs) fn expect_in_order(cells: &[usize], written: &[(usize, String)]) {
+    let expected: Vec<usize> = written.iter().map(|(size, _)| *size).collect();
+    let there: Vec<usize> = cells.iter().copied().filter(|size| expected.contains(size)).collect();
+    assert_eq!(there, expected, "an author's order is lost");
 }
 
 /// Waits until each device has taken in what was typed on it and has it in its outbox.

@@ -91,7 +91,9 @@ impl Account {
 /// What a relay refused, where a person can do something about it or at least should know.
 fn in_words(code: ErrorCode) -> Option<&'static str> {
     match code {
-        ErrorCode::QuotaExceeded => Some("the account's space at the relay is used up"),
+        ErrorCode::QuotaExceeded => {
+            Some("the account's space at the relay is used up; whoever runs it can give it more")
+        }
         ErrorCode::RateLimited => Some("the relay asks to slow down"),
         ErrorCode::TooManyConnections => Some("the relay has too many connections"),
         ErrorCode::StorageUnavailable => Some("the relay cannot store at the moment"),
