@@ -2,6 +2,8 @@
 
 use std::{
     net::{TcpListener, TcpStream},
+    panic::resume_unwind,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -109,7 +111,23 @@ pub(super) fn expect_alone(client: &mut Client, silent_since: Instant) {
     assert!(silent_since.elapsed() >= Duration::from_millis(IDLE_MS / 2), "not before its time");
 }
 
+/// Does what is mostly silence beside the rest of a scenario, in one of four runs.
+fn beside(run: &Run, silence: impl FnOnce() + Send, rest: impl FnOnce()) {
+    thread::scope(|scope| {
+        let silent = (run.seed % 4 == 1 && run.sabotage.is_none()).then(|| scope.spawn(silence));
+        rest();
+        if let Some(Err(cause)) = silent.map(thread::ScopedJoinHandle::join) {
+            resume_unwind(cause);
+        }
+    });
+}
+
 fn half_open(run: &mut Run) {
+    beside(run, || relay_stands_still(run), || device_stands_still(run));
+}
+
+/// A device has gone to sleep, and takes no leave.
+fn device_stands_still(run: &Run) {
     let idle_ms = if run.lacks(Sabotage::NoKeepalive) { 600_000 } else { IDLE_MS };
     let relay = RelayProgram::with_limits(&format!("idle_ms = {idle_ms}"));
     let mut member = Member::new(run.seed, 2);
@@ -128,9 +146,6 @@ fn half_open(run: &mut Run) {
     let entries = back.pull_all().expect("everything comes");
     assert!(!entries.contains(&Entry::Cell(late)), "a late frame of an old session was taken");
     expect_held(&member, relay.place(), &[(kept, cursor)]);
-    if run.seed % 4 == 1 && run.sabotage.is_none() {
-        relay_stands_still(run);
-    }
 }
 
 /// The relay is stopped, and says nothing: a device notices, goes on, and comes back by itself.
@@ -156,6 +171,10 @@ pub const E_HS_06: Body = Body { tier: Tier::Proc, broken_by: &[Sabotage::NoHand
 const OPENING_MS: u64 = 800;
 
 fn nobody_finishes(run: &mut Run) {
+    beside(run, responder_never_replies, || initiators_never_finish(run));
+}
+
+fn initiators_never_finish(run: &Run) {
     let opening_ms = if run.lacks(Sabotage::NoHandshakeDeadline) { 600_000 } else { OPENING_MS };
     let relay = RelayProgram::with_limits(&format!("opening_ms = {opening_ms}"));
     let member = Member::new(run.seed, 1);
@@ -173,14 +192,11 @@ fn nobody_finishes(run: &mut Run) {
     eventually_within(FREE_WITHIN, "nothing is left of them", || (relay.descriptors() <= before).then_some(()));
     drop((tcp, socket, halfway, silent));
     two_at_once(&relay, &member, before);
-    if run.seed % 4 == 1 && run.sabotage.is_none() {
-        responder_never_replies();
-    }
 }
 
 /// Two handshakes of one device at the same time: exactly one session remains, and nothing is left of the other.
 fn two_at_once(relay: &RelayProgram, member: &Member, before: usize) {
-    let sessions: Vec<Client> = std::thread::scope(|scope| {
+    let sessions: Vec<Client> = thread::scope(|scope| {
         let enter = || member.enter(relay.place(), 0);
         let running = [scope.spawn(enter), scope.spawn(enter)];
         running.into_iter().filter_map(|thread| thread.join().expect("ran")).collect()
@@ -252,8 +268,9 @@ fn cycle_rapidly(run: &mut Run) {
     stage.laptop.type_lines("last", &[&last]);
     eventually("it waits to be sent", || (super::kills::pending_up(&stage.laptop) > 0).then_some(()));
     typed.push(last);
-    if !run.lacks(Sabotage::SkipRetry) {
-        stage.laptop.home.caro_ok(&["sync", "on"]);
+    if run.lacks(Sabotage::SkipRetry) {
+        return stage.expect_all_by_themselves(&typed);
     }
+    stage.laptop.home.caro_ok(&["sync", "on"]);
     stage.expect_all(&typed);
 }

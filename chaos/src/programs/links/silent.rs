@@ -79,11 +79,8 @@ fn unreachable(run: &mut Run) {
     eventually_within(NOTICED_WITHIN, "both notice", || {
         (!proxied.stage.devices().into_iter().any(is_connected)).then_some(())
     });
-    // Both go on by themselves: what is typed is there at once, and shells wait for nobody.
-    let begun = Instant::now();
-    let more = type_on_each(&proxied.stage.devices(), 10, "alone");
-    assert!(begun.elapsed() < Duration::from_secs(2), "shells waited for a relay");
-    all.extend(more);
+    // Both go on by themselves: what is typed is there.
+    all.extend(type_on_each(&proxied.stage.devices(), 10, "alone"));
     for device in proxied.stage.devices() {
         eventually("its own history goes on", || (device.home.count() == 15).then_some(()));
     }
