@@ -102,7 +102,7 @@ impl Reloading {
         let tls = tls::of(&next, &self.config.data).map_err(|error| wrong(&error))?;
         // From here on nothing can go wrong.
         let mut limits = next.limits.clone();
-        limits.connections_max = address::descriptors_for(limits.connections_max);
+        limits.connections_max = address::descriptors_for(&next);
         let forgets = next.mode == Mode::Mailbox;
         self.setup.storage.set_free_min(limits.disk_free_min);
         self.shared.door.set_limits(limits.clone());

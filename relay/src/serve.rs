@@ -67,7 +67,7 @@ const TICK: Duration = Duration::from_millis(250);
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The pause after a connection could not be accepted, which is when descriptors have run out.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Listening sockets that a service manager hands over, so that it can hold them while the relay is restarted.
 #[derive(Default)]
@@ -126,7 +126,7 @@ impl Server {
         let forgets = config.mode == Mode::Mailbox;
         let tls = tls::of(config, folder.path())?;
         let mut limits = config.limits.clone();
-        limits.connections_max = address::descriptors_for(limits.connections_max);
+        limits.connections_max = address::descriptors_for(config);
         let listener = listen(config.listen, sockets.devices).await?;
         let health = match (config.health, sockets.health) {
             (None, None) => None,

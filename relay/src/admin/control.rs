@@ -15,13 +15,14 @@ use tokio::{
     net::{UnixListener, UnixStream},
     sync::{Semaphore, mpsc, oneshot},
     task::JoinSet,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::{Answer, Ask, AskError, Hint};
 use crate::{
     engine::Engine,
     limits::{QUESTION_BYTES_MAX, QUESTIONERS_MAX},
+    serve::ACCEPT_PAUSE,
 };
 
 /// The socket's name in the folder.
@@ -72,7 +73,11 @@ impl Control {
             let Ok(place) = places.clone().acquire_owned().await else { return };
             tokio::select! {
                 accepted = self.listener.accept() => {
-                    let Ok((stream, _)) = accepted else { continue };
+                    let Ok((stream, _)) = accepted else {
+                        // Descriptors have run out: there is no hurry to fail again.
+                        sleep(ACCEPT_PAUSE).await;
+                        continue;
+                    };
                     let (engine, reloads) = (engine.clone(), reloads.clone());
                     connections.spawn(async move {
                         let _place = place;

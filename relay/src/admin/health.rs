@@ -8,13 +8,14 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     task::JoinSet,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use crate::{
     connection::Shared,
     limits::{QUESTION_BYTES_MAX, QUESTIONERS_MAX},
     metrics::{Gauges, Storage},
+    serve::ACCEPT_PAUSE,
 };
 
 /// How long a request and its answer may take.
@@ -30,7 +31,7 @@ pub async fn run(listener: TcpListener, shared: Arc<Shared>) {
             accepted = listener.accept() => {
                 let Ok((stream, _)) = accepted else {
                     // Descriptors have run out: there is no hurry to fail again.
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    sleep(ACCEPT_PAUSE).await;
                     continue;
                 };
                 let shared = shared.clone();
