@@ -72,7 +72,25 @@ async fn t_conn_01_a_relay_that_is_killed_in_mid_push_loses_nothing_that_it_ackn
         let (status, _, log) = program.wait();
         assert!(status.success(), "{log}");
     }
-    assert_eq!(two.served.server.sql("SELECT count(*) FROM caro_relay.node WHERE seen > now()"), "0");
+}
+
+#[tokio::test]
+async fn t_conn_01_relays_that_stop_say_so_and_nobody_counts_as_connected_to_them() {
+    let Some((two, first, second)) = Two::start("relays that stop in order") else { return };
+    let (account, devices) = (Account::new(), [Device::new(), Device::new()]);
+    let mut stays = Client::create(&first.target, &account, &devices).await;
+    let mut goes = Client::hello(&second.target, &account, &devices[1]).await;
+    stays.others(1).await;
+    goes.others(1).await;
+    let there = || two.served.server.sql("SELECT count(*) FROM caro_relay.node");
+    assert_eq!(there(), "2");
+    for (program, left) in [(second, "1"), (first, "0")] {
+        program.signal(Signal::TERM);
+        let (status, _, log) = program.wait();
+        assert!(status.success() && !log.contains("could not be told"), "{log}");
+        assert_eq!(there(), left);
+    }
+    assert_eq!(two.served.server.sql("SELECT count(*) FROM caro_relay.seat"), "0");
 }
 
 /// Pushes until it is taken, over the session that is there. Gives its cursor and how often it was told to try again.
