@@ -145,7 +145,8 @@ pub(super) async fn holds(target: &Target, account: &Account, device: &Device, a
 
 #[tokio::test]
 async fn t_conn_01_kill_at_any_moment_loses_nothing_that_was_acknowledged() {
-    const ROUNDS: usize = 40;
+    // One for each number of acknowledgements after which it is killed.
+    const ROUNDS: usize = 17;
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("relay");
     let (account, device) = (Account::new(), Device::new());
@@ -159,7 +160,7 @@ async fn t_conn_01_kill_at_any_moment_loses_nothing_that_was_acknowledged() {
                 Client::hello(&program.target, &account, &device).await
             }
         };
-        all.extend(push_until_cut(client, round % 17, || program.signal(Signal::KILL)).await);
+        all.extend(push_until_cut(client, round, || program.signal(Signal::KILL)).await);
     }
     let program = Program::serve(&data, &["--plain"]);
     let entries = holds(&program.target, &account, &device, &all).await;

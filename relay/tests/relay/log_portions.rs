@@ -6,7 +6,7 @@ use std::{fs, path::PathBuf};
 use caro_link::proof;
 use caro_relay::{
     log::{
-        Change, Changed, Log, LogReader, Noted, Room,
+        Change, Changed, Log, Noted, Room,
         sqlite::{SqliteLog, verify},
     },
     quota::Quota,

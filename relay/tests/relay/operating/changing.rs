@@ -76,9 +76,10 @@ async fn shown(target: &Target) -> Vec<u8> {
 #[tokio::test]
 async fn a_certificate_that_is_replaced_is_shown_without_a_restart_and_a_broken_one_is_not() {
     let place = Place::new("");
+    let health = free();
     let (certificate, key) = (place.root.join("chain.pem"), place.root.join("chain.key"));
     certify(&certificate, &key, "one.example.org");
-    place.set(&format!("certificate = {certificate:?}\ncertificate_key = {key:?}\n"));
+    place.set(&format!("certificate = {certificate:?}\ncertificate_key = {key:?}\nhealth = \"{health}\"\n"));
     let (worked, said, _) = place.run(&["config", "check"]);
     assert!(worked && said.contains("would start"), "{said}");
     let relay = place.serve();
@@ -89,6 +90,12 @@ async fn a_certificate_that_is_replaced_is_shown_without_a_restart_and_a_broken_
     let other = rcgen::generate_simple_self_signed(["x".to_owned()]).unwrap();
     fs::write(&key, other.signing_key.serialize_pem()).unwrap();
     relay.signal(Signal::HUP);
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let mut looks = tokio::time::interval(LOOK);
+    while metric(&page(health, "/metrics").await.1, "caro_relay_reload_failures_total") == 0 {
+        assert!(std::time::Instant::now() < deadline, "the broken certificate was not looked at");
+        looks.tick().await;
+    }
     assert!(shown(&relay.target).await == first);
     certify(&certificate, &key, "two.example.org");
     let deadline = std::time::Instant::now() + PATIENCE;
