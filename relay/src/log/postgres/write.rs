@@ -82,6 +82,13 @@ const CREATE: &str = "
 const SET_LIST: &str = "
     UPDATE account SET list = $2, list_signature = $3, list_version = $4, added = '\\x' WHERE id = $1";
 
+/// All at once, numbered in the order in which they stand on the list: one by one, the lists of one transaction could take longer
+/// than it may.
+const REMOVE: &str = "
+    INSERT INTO removed (account, device)
+    SELECT $1, device FROM unnest($2::bytea[]) WITH ORDINALITY AS gone (device, place) ORDER BY place
+    ON CONFLICT DO NOTHING";
+
 const FORGET_REMOVED: &str = "
     DELETE FROM removed WHERE account = $1 AND number NOT IN
     (SELECT number FROM removed WHERE account = $1 ORDER BY number DESC LIMIT $2)";
@@ -378,11 +385,10 @@ fn push<'a>(
 async fn remember_removed(server: Server<'_>, account: i64, before: &[Hash], next: &DeviceList) -> Result<(), Trouble> {
     let listed: Vec<&[u8]> = next.keys.iter().map(|device| &device.as_bytes()[..]).collect();
     server.run("DELETE FROM removed WHERE account = $1 AND device = ANY($2)", &[&account, &listed]).await?;
-    for device in before.iter().filter(|device| !members::lists(next, device)) {
-        let device = &device.as_bytes()[..];
-        server
-            .run("INSERT INTO removed (account, device) VALUES ($1, $2) ON CONFLICT DO NOTHING", &[&account, &device])
-            .await?;
+    let gone: Vec<&[u8]> =
+        before.iter().filter(|device| !members::lists(next, device)).map(|device| &device.as_bytes()[..]).collect();
+    if !gone.is_empty() {
+        server.run(REMOVE, &[&account, &gone]).await?;
     }
     server.run(FORGET_REMOVED, &[&account, &(REMOVED_MAX as i64)]).await?;
     Ok(())
