@@ -25,6 +25,7 @@ use crate::{
         sqlite,
     },
     metrics::{self, Metrics},
+    seldom::Seldom,
     store::{self, Batch, Done, Job, Notary, Work},
 };
 
@@ -215,8 +216,10 @@ impl Writer {
     /// A handle that may not be used again is dropped.
     fn failed(&mut self, error: LogError) {
         tracing::warn!(%error, "the database could not be looked after");
-        if error == LogError::Broken {
-            self.give_up();
+        match error {
+            LogError::Broken => self.give_up(),
+            LogError::Damaged => note_damage(&self.setup, "looking after the database"),
+            LogError::Unavailable => {}
         }
     }
 
@@ -240,8 +243,11 @@ impl Writer {
         let begun = Instant::now();
         let mut batch = store::write(&mut **log, &notary, jobs);
         self.setup.metrics.committed(&batch, begun.elapsed());
-        let broken = batch.done.iter().any(|done| matches!(done.outcome, Err(LogError::Broken)));
-        if broken {
+        let met = |error| batch.done.iter().any(|done| done.outcome.as_ref().err() == Some(&error));
+        if met(LogError::Damaged) {
+            note_damage(&self.setup, "writing");
+        }
+        if met(LogError::Broken) {
             self.give_up();
         }
         batch.done.append(&mut refused.done);
@@ -265,7 +271,10 @@ impl Writer {
                     self.setup.metrics.set_storage(metrics::Storage::Working);
                 }
                 Err(error) => {
-                    tracing::error!(error = format!("{error:#}"), "the database cannot be opened");
+                    static SAID: Seldom = Seldom::new();
+                    if SAID.is_due() {
+                        tracing::error!(error = format!("{error:#}"), "the database cannot be opened");
+                    }
                     self.setup.metrics.set_storage(metrics::Storage::Failed);
                     self.failed_at = Some(Instant::now());
                 }
@@ -279,6 +288,7 @@ impl Writer {
             match log.settle() {
                 Ok(()) => {}
                 Err(LogError::Broken) => self.give_up(),
+                Err(LogError::Damaged) => note_damage(&self.setup, "settling"),
                 // A reader is at work; there is a next time.
                 Err(error) => tracing::debug!(%error, "the database could not be settled"),
             }
@@ -356,6 +366,15 @@ impl Free {
     }
 }
 
+/// Says and shows that something that is stored does not fit together. Whoever asked is told to try again, which does not help.
+fn note_damage(setup: &Setup, at: &'static str) {
+    static SAID: Seldom = Seldom::new();
+    setup.metrics.set_damaged();
+    if SAID.is_due() {
+        tracing::error!(at, "the database is damaged: some accounts are not served; run `caro-relay verify`");
+    }
+}
+
 fn read_all(setup: &Setup, engine: &Engine, jobs: &Mutex<Receiver<Job>>) {
     let mut reader = None;
     loop {
@@ -366,7 +385,10 @@ fn read_all(setup: &Setup, engine: &Engine, jobs: &Mutex<Receiver<Job>>) {
                 .storage
                 .reader()
                 .inspect_err(|error| {
-                    tracing::error!(error = format!("{error:#}"), "the database cannot be opened for reading")
+                    static SAID: Seldom = Seldom::new();
+                    if SAID.is_due() {
+                        tracing::error!(error = format!("{error:#}"), "the database cannot be opened for reading");
+                    }
                 })
                 .ok();
         }
@@ -374,9 +396,19 @@ fn read_all(setup: &Setup, engine: &Engine, jobs: &Mutex<Receiver<Job>>) {
             Some(reader) => store::read(&mut **reader, &setup.notary, job),
             None => Done { ticket: job.ticket, outcome: Err(LogError::Unavailable) },
         };
-        if let Err(error @ (LogError::Broken | LogError::Damaged)) = &done.outcome {
-            tracing::error!(%error, "reading failed; run `caro-relay verify`");
-            reader = None;
+        match &done.outcome {
+            Err(LogError::Damaged) => {
+                note_damage(setup, "reading");
+                reader = None;
+            }
+            Err(error @ LogError::Broken) => {
+                static SAID: Seldom = Seldom::new();
+                if SAID.is_due() {
+                    tracing::error!(%error, "reading failed; run `caro-relay verify`");
+                }
+                reader = None;
+            }
+            Ok(_) | Err(LogError::Unavailable) => {}
         }
         engine.read(done);
     }

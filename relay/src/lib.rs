@@ -34,6 +34,7 @@ pub mod quota;
 pub mod rate;
 pub mod registration;
 pub mod reload;
+mod seldom;
 pub mod serve;
 pub mod shutdown;
 pub mod storage;

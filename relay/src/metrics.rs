@@ -3,7 +3,7 @@
 
 use std::{
     fmt::{Display, Write},
-    sync::atomic::{AtomicU8, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -46,6 +46,8 @@ pub enum Storage {
     Full,
     /// It failed, and the database is being opened anew.
     Failed,
+    /// Something in the database does not fit together. Accounts that it does not concern are served.
+    Damaged,
 }
 
 /// Everything that is counted.
@@ -89,6 +91,7 @@ pub struct Metrics {
     /// Configurations or certificates that were not.
     pub reload_failures: Number,
     storage: AtomicU8,
+    damaged: AtomicBool,
 }
 
 /// Seconds at which the histogram of commits has its steps.
@@ -201,9 +204,15 @@ impl Metrics {
         }
     }
 
-    /// How the disk is.
+    /// Something in the database does not fit together, which does not pass by itself: it is so until the relay is started again.
+    pub fn set_damaged(&self) {
+        self.damaged.store(true, Ordering::Relaxed);
+    }
+
+    /// How the disk is; the worst of what is so.
     pub fn storage(&self) -> Storage {
         match self.storage.load(Ordering::Relaxed) {
+            0 if self.damaged.load(Ordering::Relaxed) => Storage::Damaged,
             0 => Storage::Working,
             1 => Storage::Full,
             _ => Storage::Failed,
@@ -256,7 +265,7 @@ impl Metrics {
         let storage = self.storage();
         page.gauge(
             "storage_working",
-            "1 when the disk takes what it is given.",
+            "1 when the disk takes what it is given, and nothing in the database is damaged.",
             u64::from(storage == Storage::Working),
         );
         page.counter("reloads_total", "Configurations and certificates that were taken over.", self.reloads.value());

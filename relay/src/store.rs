@@ -3,7 +3,10 @@
 //!
 //! An answer exists only when its change is durable; a position is signed only after that.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use caro_link::{identity::Signer, proof};
 use caro_schema::{
@@ -126,7 +129,8 @@ impl Notary {
     }
 }
 
-/// Carries out looks and changes on the writing handle: all changes in one transaction.
+/// Carries out looks and changes on the writing handle: all changes in one transaction, or where what is stored of one account
+/// is damaged, each account's in one of their own.
 pub fn write(log: &mut dyn Log, notary: &Notary, jobs: Vec<Job>) -> Batch {
     let (mut tickets, mut changes, mut reads) = (Vec::new(), Vec::new(), Vec::new());
     for job in jobs {
@@ -140,9 +144,11 @@ pub fn write(log: &mut dyn Log, notary: &Notary, jobs: Vec<Job>) -> Batch {
     }
     let mut batch = Batch::default();
     if !changes.is_empty() {
-        match log.commit(changes) {
-            Ok(changed) => batch.settle(notary, tickets, changed),
-            Err(error) => batch.fail(tickets.into_iter().map(|(ticket, _)| ticket), error),
+        let again = tickets.iter().any(|(_, handle)| *handle != tickets[0].1).then(|| changes.clone());
+        match (log.commit(changes), again) {
+            (Ok(changed), _) => batch.settle(notary, tickets, changed),
+            (Err(LogError::Damaged), Some(changes)) => batch.write_apart(log, notary, tickets, changes),
+            (Err(error), _) => batch.fail(tickets.into_iter().map(|(ticket, _)| ticket), error),
         }
     }
     batch.done.extend(reads.into_iter().map(|job| read(log, notary, job)));
@@ -164,6 +170,32 @@ impl Batch {
     /// Answers that nothing was done, and why.
     pub fn fail(&mut self, tickets: impl Iterator<Item = Ticket>, error: LogError) {
         self.done.extend(tickets.map(|ticket| Done { ticket, outcome: Err(error) }));
+    }
+
+    /// Each account for itself: nobody waits for another one's that cannot be read.
+    fn write_apart(
+        &mut self,
+        log: &mut dyn Log,
+        notary: &Notary,
+        tickets: Vec<(Ticket, Handle)>,
+        changes: Vec<Change>,
+    ) {
+        let mut accounts: BTreeMap<Handle, Group> = BTreeMap::new();
+        for (ticket, change) in tickets.into_iter().zip(changes) {
+            let (tickets, changes) = accounts.entry(ticket.1).or_default();
+            tickets.push(ticket);
+            changes.push(change);
+        }
+        let mut broken = false;
+        for (tickets, changes) in accounts.into_values() {
+            // A handle that is broken is not asked again.
+            let changed = if broken { Err(LogError::Broken) } else { log.commit(changes) };
+            broken = matches!(changed, Err(LogError::Broken));
+            match changed {
+                Ok(changed) => self.settle(notary, tickets, changed),
+                Err(error) => self.fail(tickets.into_iter().map(|(ticket, _)| ticket), error),
+            }
+        }
     }
 
     fn settle(&mut self, notary: &Notary, tickets: Vec<(Ticket, Handle)>, changed: Vec<Changed>) {
@@ -191,6 +223,9 @@ impl Batch {
         self.advanced.extend(logs.into_iter().map(|(handle, grown)| grown.advanced(notary, handle)));
     }
 }
+
+/// Changes with the tickets of those who asked.
+type Group = (Vec<(Ticket, Handle)>, Vec<Change>);
 
 struct Grown {
     before: u64,

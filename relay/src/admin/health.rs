@@ -123,7 +123,8 @@ fn health(shared: &Shared) -> (&'static str, &'static str, String) {
 }
 
 /// Whether devices that come now are served: not while the relay goes down, nor while the disk has failed. With a full
-/// disk they are served what is there, and told to keep what is new.
+/// disk they are served what is there, and told to keep what is new; with a damaged database all are served whose accounts are
+/// whole, and a balancer that turned away from it would turn away from all of them.
 fn is_ready(shared: &Shared) -> bool {
     !shared.engine.is_stopped() && shared.engine.metrics().storage() != Storage::Failed
 }
@@ -133,6 +134,7 @@ fn word(storage: Storage) -> &'static str {
         Storage::Working => "working",
         Storage::Full => "full",
         Storage::Failed => "failed",
+        Storage::Damaged => "damaged",
     }
 }
 

@@ -21,6 +21,7 @@ use serde_bytes::ByteBuf;
 use crate::quota::Quota;
 
 /// One change to the log, already checked for everything that can be checked without it.
+#[derive(Clone)]
 pub enum Change {
     /// A new account.
     Create {

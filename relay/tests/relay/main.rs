@@ -11,6 +11,7 @@ mod limits;
 mod live;
 mod log;
 mod log_again;
+mod log_damage;
 mod log_portions;
 mod log_server;
 mod mailboxes;

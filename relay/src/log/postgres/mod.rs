@@ -27,6 +27,7 @@ use super::{
     Account, Change, Changed, Log, LogError, LogReader, Noted, Room, Stretch,
     sqlite::{delivered, today},
 };
+use crate::seldom::Seldom;
 use link::Link;
 use open::Purpose;
 
@@ -99,8 +100,16 @@ impl Trouble {
 
     fn say(&self) {
         if let Self::Link(error) = self {
-            tracing::warn!(%error, "a transaction failed");
+            warn(error, "a transaction failed");
         }
+    }
+}
+
+/// For what every request comes upon while the server is away.
+fn warn(error: &dyn std::error::Error, what: &'static str) {
+    static SAID: Seldom = Seldom::new();
+    if SAID.is_due() {
+        tracing::warn!(error = error.to_string(), "{what}");
     }
 }
 
@@ -194,7 +203,7 @@ impl PostgresLog {
         match self.link.commit() {
             Ok(()) => Ok(result),
             Err(error) => {
-                tracing::warn!(%error, "a commit has no answer");
+                warn(&error, "a commit has no answer");
                 // The server has said that it did not happen, or nothing is known and the connection must go.
                 Err(if self.link.undo() { error.meaning() } else { LogError::Broken })
             }
@@ -213,7 +222,7 @@ impl PostgresLog {
             }
             Ok(_) => false,
             Err(error) => {
-                tracing::warn!(%error, "the database was not reached again");
+                warn(&error, "the database was not reached again");
                 false
             }
         }
@@ -238,7 +247,7 @@ impl PostgresLog {
         });
         match result {
             Ok(result) => link.commit().map(|()| result).map_err(|error| {
-                tracing::warn!(%error, "a commit has no answer");
+                warn(&error, "a commit has no answer");
                 if link.undo() { error.meaning() } else { LogError::Broken }
             }),
             Err(trouble) => {
@@ -304,7 +313,7 @@ impl PostgresReader {
             let link = match self.link.take().map_or_else(|| self.connect(), Ok) {
                 Ok(link) => link,
                 Err(error) => {
-                    tracing::warn!(%error, "the database was not reached");
+                    warn(&error, "the database was not reached");
                     continue;
                 }
             };

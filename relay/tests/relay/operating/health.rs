@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use caro_schema::relay::ErrorCode;
+use caro_schema::relay::{ErrorCode, ToRelay};
 use rustix::process::Signal;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -119,6 +119,31 @@ async fn c_stor_01_a_full_disk_shows_in_health_before_a_device_is_refused() {
     relay.signal(Signal::TERM);
     let log = relay.wait().2;
     assert_eq!((log.matches("nearly full").count(), log.matches("room on the disk again").count()), (1, 1), "{log}");
+}
+
+#[tokio::test]
+async fn trap_34_damage_in_one_account_shows_in_health_and_in_the_log_and_others_are_served() {
+    let health = free();
+    let place = Place::new(&format!("plain = true\nhealth = \"{health}\"\n"));
+    let relay = place.serve();
+    let (hit, whole) = (Account::new(), Account::new());
+    let mut one = Client::create(&relay.target, &hit, &[Device::new()]).await;
+    let mut other = Client::create(&relay.target, &whole, &[Device::new()]).await;
+    assert_eq!(page(health, "/health/storage").await, (200, "working\n".to_owned()));
+    let beside = rusqlite::Connection::open(caro_relay::folder::database(&place.data)).unwrap();
+    beside.execute("UPDATE account SET added = x'00' WHERE handle = ?1", [hit.handle().as_bytes()]).unwrap();
+    drop(beside);
+    one.send(&ToRelay::Push { cells: vec![cell(1024)] }).await;
+    assert!(one.refused(ErrorCode::StorageUnavailable).await.is_some());
+    assert_eq!(page(health, "/health/storage").await, (503, "damaged\n".to_owned()));
+    assert_eq!(metric(&page(health, "/metrics").await.1, "caro_relay_storage_working"), 0);
+    // A balancer does not turn away from everybody for it.
+    let body = "{\"live\":true,\"ready\":true,\"storage\":\"damaged\"}\n";
+    assert_eq!(page(health, "/health").await, (200, body.to_owned()));
+    assert_eq!(other.push(&[cell(1024)]).await, [1]);
+    relay.signal(Signal::TERM);
+    let (status, _, log) = relay.wait();
+    assert!(status.success() && log.contains("the database is damaged: some accounts are not served"), "{log}");
 }
 
 /// The database is looked after although nobody asks anything.
