@@ -21,8 +21,8 @@ use crate::{
     limits::{GROUP_BYTES_MAX, GROUP_CHANGES_MAX, PURGE_CELL_BYTES},
     log::{
         Change, LogError,
+        calendar::{Calendar, Look},
         keep::{Keep, Storage},
-        sqlite,
     },
     metrics::{self, Metrics},
     seldom::Seldom,
@@ -118,13 +118,14 @@ struct Writer {
     settled_at: Instant,
     expire_at: Instant,
     count_at: Instant,
+    calendar: Calendar,
 }
 
 impl Writer {
     fn new(log: Option<Box<dyn Keep>>, setup: Arc<Setup>, readers: Option<Receiver<()>>) -> Self {
         let now = Instant::now();
-        let free = Free::default();
-        Self { log, setup, readers, free, failed_at: None, settled_at: now, expire_at: now, count_at: now }
+        let (free, calendar) = (Free::default(), Calendar::new());
+        Self { log, setup, readers, free, failed_at: None, settled_at: now, expire_at: now, count_at: now, calendar }
     }
 
     fn run(mut self, engine: &Engine, tasks: &Receiver<Task>) {
@@ -176,8 +177,17 @@ impl Writer {
     }
 
     fn expire(&mut self) {
-        let Some(days) = self.setup.mailbox_days else { return };
-        let before = sqlite::today().saturating_sub(days);
+        let Some(kept_days) = self.setup.mailbox_days else { return };
+        let before = match self.calendar.look() {
+            Look::Day(day) => day.saturating_sub(kept_days),
+            Look::Moved(days) => {
+                return tracing::error!(
+                    days,
+                    "the clock was moved: nothing is forgotten for its age until it has gone on for a day"
+                );
+            }
+            Look::Waiting => return,
+        };
         let Some(log) = self.open() else { return };
         match log.expire(before) {
             // The rest after the next group, so that nobody waits for all of it.
@@ -416,11 +426,68 @@ fn read_all(setup: &Setup, engine: &Engine, jobs: &Mutex<Receiver<Job>>) {
 
 #[cfg(test)]
 mod tests {
-    use caro_schema::id::{CellId, Handle};
+    use std::{path::Path, sync::atomic::AtomicU64};
+
+    use caro_link::{identity::Signer, proof};
+    use caro_schema::{
+        id::{CellId, Generation, Handle, Hash},
+        relay::list::DeviceList,
+    };
     use serde_bytes::ByteBuf;
 
     use super::*;
-    use crate::{quota::Quota, store::Ticket};
+    use crate::{
+        log::{
+            Log,
+            calendar::Clocks,
+            keep::InFolder,
+            sqlite::{SqliteLog, today},
+        },
+        quota::Quota,
+        store::Ticket,
+    };
+
+    /// The writer of a mailbox that holds one cell, which came today and is kept for thirty days.
+    fn mailbox(folder: &Path) -> (Writer, Handle) {
+        let (database, generation) = (folder.join("relay.db"), Generation([1; 16]));
+        let mut log = SqliteLog::open(&database, generation).unwrap();
+        log.date().unwrap();
+        let signer = Signer::from_seed(&[7; 32]);
+        let account = Hash(signer.public());
+        let list = proof::sign_list(&signer, &DeviceList { version: 1, prev: Hash([0; 32]), keys: Vec::new() });
+        let handle = proof::handle_of(&account);
+        let cells = vec![(CellId([3; 32]), ByteBuf::from(vec![1; 100]))];
+        let create = Change::Create { account, list, accounts_max: 9, invitation: None };
+        log.commit(vec![create, Change::Append { handle, cells, quota: Quota::default() }]).unwrap();
+        let storage = InFolder { database, generation, dated: true, free_min: AtomicU64::new(0) };
+        let setup = Setup {
+            storage: Arc::new(storage),
+            notary: Notary::new(Arc::new(signer), generation),
+            mailbox_days: Some(30),
+            metrics: Arc::new(Metrics::default()),
+        };
+        (Writer::new(Some(Box::new(log)), Arc::new(setup), None), handle)
+    }
+
+    #[test]
+    fn a_mailbox_forgets_nothing_for_a_clock_that_has_just_been_moved() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut writer, handle) = mailbox(folder.path());
+        let dropped = |writer: &mut Writer| writer.open().unwrap().account(&handle).unwrap().unwrap().dropped;
+        // Hours since the start, and days by which the clock was moved.
+        let (now, set) = (Arc::new(Mutex::new((0_u64, 0_u64))), u64::from(today()));
+        let clocks = now.clone();
+        writer.calendar = Calendar::with(move || {
+            let (hours, days) = *clocks.lock().unwrap();
+            let steady = Duration::from_secs(hours * 3_600);
+            Clocks { wall: Duration::from_secs((set + days) * 86_400) + steady, steady }
+        });
+        for (at, expected) in [((1, 0), 0), ((2, 60), 0), ((3, 60), 0), ((25, 60), 0), ((26, 60), 1)] {
+            *now.lock().unwrap() = at;
+            writer.expire();
+            assert_eq!(dropped(&mut writer), expected, "{at:?}");
+        }
+    }
 
     fn push(bytes: usize) -> Task {
         let cells = vec![(CellId([0; 32]), ByteBuf::from(vec![0; bytes]))];

@@ -6,6 +6,7 @@
 //! again gets the cursor that it has; what is purged keeps its place. [`memory`] is for the simulator, [`sqlite`] for
 //! the program; [`crate::store`] runs requests on one.
 
+pub(crate) mod calendar;
 pub mod keep;
 pub mod memory;
 pub mod postgres;

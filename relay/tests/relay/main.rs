@@ -12,6 +12,7 @@ mod live;
 mod log;
 mod log_again;
 mod log_damage;
+mod log_days;
 mod log_portions;
 mod log_server;
 mod mailboxes;

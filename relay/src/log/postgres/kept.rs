@@ -95,10 +95,11 @@ pub(super) async fn expire(server: Server<'_>, before_day: i32) -> Result<(u64, 
     Ok((drop_some(server, row.try_get(0)?, dropped, last).await?.count, true))
 }
 
-/// Gives those cells a day that came while no day was kept.
-pub(super) async fn date(server: Server<'_>, today: i32) -> Result<(), Trouble> {
+/// Gives those cells a day that came while no day was kept. Gives the newest that is stored, or today.
+pub(super) async fn date(server: Server<'_>, today: i32) -> Result<i32, Trouble> {
+    let today = server.row("SELECT greatest($1, max(day)) FROM entry", &[&today]).await?.try_get(0)?;
     server.run("UPDATE entry SET day = $1 WHERE day IS NULL AND cell IS NOT NULL", &[&today]).await?;
-    Ok(())
+    Ok(today)
 }
 
 struct Dropped {

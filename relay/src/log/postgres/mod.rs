@@ -48,7 +48,8 @@ pub struct PostgresLog {
     identity: Option<Identity>,
     generation: Generation,
     link: Link,
-    dated: bool,
+    /// The newest day that is stored, as with SQLite; other relays may have stored newer ones since.
+    dated: Option<i32>,
     swept: bool,
     /// Accounts of which every device has more than was forgotten at once. Those from before a restart are seen when one of their
     /// devices next says how far it has come.
@@ -148,7 +149,7 @@ impl PostgresLog {
 
     fn on(source: &Source, identity: Option<Identity>, generation: Generation, link: Link) -> Self {
         let (source, behind) = (source.clone(), BTreeSet::new());
-        Self { source, identity, generation, link, dated: false, swept: false, behind }
+        Self { source, identity, generation, link, dated: None, swept: false, behind }
     }
 
     /// A reading handle beside this one.
@@ -173,14 +174,14 @@ impl PostgresLog {
     /// # Errors
     /// When it could not be written.
     pub fn date(&mut self) -> Result<(), LogError> {
-        self.transact(open::MIGRATING, |server| kept::date(server, day(today())))?;
-        self.dated = true;
+        self.dated = Some(self.transact(open::MIGRATING, |server| kept::date(server, day(today())))?);
         Ok(())
     }
 
     /// One transaction, begun anew when it was certainly undone and that may pass.
     fn attempt(&mut self, changes: &[Change]) -> Result<Vec<Changed>, LogError> {
-        let today = self.dated.then(|| day(today()));
+        self.dated = self.dated.map(|newest| newest.max(day(today())));
+        let today = self.dated;
         let mut tries = 1;
         loop {
             let trouble = match self.link.ask(|server| write::carry_out(server, changes, today)) {

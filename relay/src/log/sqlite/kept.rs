@@ -12,12 +12,15 @@ use super::{
 };
 use crate::members;
 
-/// Gives those cells a day that came while no day was kept.
-pub(super) fn date(connection: &Connection, today: u32) -> Result<(), LogError> {
-    connection
-        .execute("UPDATE entry SET day = ?1 WHERE day IS NULL AND cell IS NOT NULL", [today])
-        .map_err(|error| classify(&error))?;
-    Ok(())
+/// Gives those cells a day that came while no day was kept. Gives the newest that is stored, or today.
+pub(super) fn date(connection: &Connection, today: u32) -> Result<u32, LogError> {
+    let date = || {
+        let newest: Option<u32> = connection.query_row("SELECT max(day) FROM entry", [], |row| row.get(0))?;
+        let today = newest.map_or(today, |newest| newest.max(today));
+        connection.execute("UPDATE entry SET day = ?1 WHERE day IS NULL AND cell IS NOT NULL", [today])?;
+        Ok(today)
+    };
+    date().map_err(|error| classify(&error))
 }
 
 /// Notes how far a device has come, and forgets what all have, as much of it as fits.

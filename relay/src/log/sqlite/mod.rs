@@ -34,8 +34,9 @@ pub struct SqliteLog {
     path: PathBuf,
     broken: bool,
     purged: bool,
-    /// Cells get the day on which they come.
-    dated: bool,
+    /// Cells get the day on which they come, which is never before this one: the newest that is stored. A machine may start with a
+    /// clock that is behind, and would have what comes then forgotten as soon as it is put right.
+    dated: Option<u32>,
     /// Nothing is left of closed accounts.
     swept: bool,
     /// Accounts of which every device has more than was forgotten at once. Those from before a restart are seen when one of their
@@ -71,7 +72,7 @@ impl SqliteLog {
         // The one before may have ended before all was given back.
         let purged = free_pages(&connection)? > 0;
         let (path, behind) = (path.to_owned(), BTreeSet::new());
-        Ok(Self { connection, generation, path, broken: false, purged, dated: false, swept: false, behind })
+        Ok(Self { connection, generation, path, broken: false, purged, dated: None, swept: false, behind })
     }
 
     /// Does all of what [`settle`](Log::settle) does some of.
@@ -94,8 +95,7 @@ impl SqliteLog {
     pub fn date(&mut self) -> Result<(), LogError> {
         self.usable()?;
         let result = kept::date(&self.connection, today());
-        self.noted(result)?;
-        self.dated = true;
+        self.dated = Some(self.noted(result)?);
         Ok(())
     }
 
@@ -218,7 +218,8 @@ impl Log for SqliteLog {
 
     fn commit(&mut self, changes: Vec<Change>) -> Result<Vec<Changed>, LogError> {
         self.usable()?;
-        let today = self.dated.then(today);
+        self.dated = self.dated.map(|newest| newest.max(today()));
+        let today = self.dated;
         let delivered: Vec<Option<Handle>> = changes.iter().map(delivered).collect();
         let result = commit(&mut self.connection, changes, today);
         let result = self.noted(result)?;
@@ -291,10 +292,13 @@ fn transacted<T>(
     Ok(result)
 }
 
+/// Of those that are counted.
+pub(crate) const SECONDS_A_DAY: u64 = 86_400;
+
 /// Days since 1970, by the system's clock.
 pub fn today() -> u32 {
     let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    u32::try_from(seconds / 86_400).unwrap_or(u32::MAX)
+    u32::try_from(seconds / SECONDS_A_DAY).unwrap_or(u32::MAX)
 }
 
 fn commit(connection: &mut Connection, changes: Vec<Change>, today: Option<u32>) -> Result<Vec<Changed>, LogError> {
