@@ -5,6 +5,7 @@
 //! things, [`oracle`] says what must be true whatever was broken; every scenario ends with all oracles. Under its
 //! sabotage a scenario must fail, or it proves nothing.
 
+mod believing;
 pub mod catalogue;
 pub mod clock;
 pub mod disk;

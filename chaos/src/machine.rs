@@ -10,16 +10,9 @@ use caro_core::{
     history::History,
     step::{RemoteNumber, Space, Step, Write},
     sync::State,
-    vault::{open::open_any, payload},
 };
 use caro_link::entropy::{Entropy, NoEntropy};
-use caro_schema::{
-    body::{self, history::Record},
-    codec,
-    id::RecordId,
-    op::SignedOp,
-    relay::ToRelay,
-};
+use caro_schema::{body::history::Record, id::RecordId, relay::ToRelay};
 
 use crate::{clock::Clock, disk::Disk, sabotage::Sabotage, seed::Seed};
 
@@ -62,6 +55,8 @@ pub struct Machine {
     pub recorded: BTreeMap<RecordId, Record>,
     /// How often it began again from its disk.
     pub crashes: u64,
+    /// How often the power went at a moment that somebody chose.
+    pub cuts: u64,
     /// Whether it is asleep: nothing of it runs.
     pub asleep: bool,
     /// What shells wrote and the device has not taken in.
@@ -97,6 +92,7 @@ impl Machine {
             clock: Clock::default(),
             recorded: BTreeMap::new(),
             crashes: 0,
+            cuts: 0,
             asleep: false,
             spool: VecDeque::new(),
             outboxes: BTreeMap::new(),
@@ -190,6 +186,7 @@ impl Machine {
         }
         // The power goes where it hurts: in a step that carries ops or history.
         let cut = if step.writes.iter().any(carries) { self.cut_at.take() } else { None };
+        self.cuts += u64::from(cut.is_some());
         match cut {
             None => self.commit_and_send(step),
             Some(PowerCut::BeforeCommit) => {
@@ -224,16 +221,6 @@ impl Machine {
         self.disk.commit(std::mem::take(&mut step.writes));
         self.enqueue(step);
         self.truth_comes_out()
-    }
-
-    /// What an op in a cell says was typed, whether it has its place or not.
-    fn records_in(&self, cell: &[u8]) -> Vec<Record> {
-        let Some(account) = self.device.account() else { return Vec::new() };
-        let opened = open_any(account.vault().keys(), &account.dataset(), cell).ok();
-        let op = opened.and_then(|(_, plain)| SignedOp::decode(&plain).ok());
-        let payload = op.and_then(|op| payload::unpack(&op.body?.payload).ok());
-        let changes = payload.into_iter().flat_map(|payload| payload.changes);
-        changes.filter(|change| change.0 == body::kind::RECORD).filter_map(|it| codec::decode(&it.1).ok()).collect()
     }
 
     fn enqueue(&mut self, step: Step) {

@@ -1,6 +1,9 @@
 //! What is broken: connections, links, processes, power, clocks.
 
-use caro_core::step::{RemoteNumber, Write};
+use caro_core::{
+    device::Rules,
+    step::{RemoteNumber, Write},
+};
 use caro_link::proof;
 use caro_relay::{log::memory::MemoryLog, protocol::SessionId};
 use caro_schema::{
@@ -13,7 +16,7 @@ use caro_schema::{
     },
 };
 
-use super::{World, join};
+use super::{World, join, session::Driver};
 use crate::net::{Link, Passes};
 
 impl World {
@@ -71,6 +74,13 @@ impl World {
         self.note(|| format!("device {at} loses power"));
         self.machines[at].crash();
         self.hang_up(at);
+    }
+
+    /// Ends a device's process, and starts it again with other rules.
+    pub fn start_again_with(&mut self, at: usize, change: impl FnOnce(&mut Rules)) {
+        change(&mut self.machines[at].rules);
+        self.crash_device(at);
+        self.drivers[at].iter_mut().for_each(Driver::begin_again);
     }
 
     /// Stops a device in its tracks: nothing of it runs, its connections stay as they are.
@@ -156,6 +166,12 @@ impl World {
         let head = (1..).zip(ids).fold(Hash([0; 32]), |head, (cursor, id)| proof::chain_head(&head, cursor, &id));
         let number = self.remote(at, 0).expect("it has the relay");
         self.bend(at, number, |record| (record.cursor, record.head) = (cursor, head));
+    }
+
+    /// A device takes as read what lists of snapshots say whose parts have not come.
+    pub fn trust_lists(&mut self, at: usize) {
+        self.machines[at].trust_lists();
+        self.hang_up(at);
     }
 
     /// Puts cells behind what waits in a device's outbox.

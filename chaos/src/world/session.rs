@@ -96,6 +96,11 @@ impl Driver {
         matches!(self.phase, Phase::Dialling { .. })
     }
 
+    /// Its program was started anew: that is no retry.
+    pub(super) fn begin_again(&mut self) {
+        self.given_up = false;
+    }
+
     pub(super) fn heard(&mut self, now_ms: u64) {
         self.backoff.succeeded(now_ms);
         if let Some(connection) = self.connection_mut() {
