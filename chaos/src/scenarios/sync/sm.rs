@@ -81,22 +81,35 @@ fn cut_pulls(run: &mut Run) {
             world.pass(25);
         }
         world.cut_after(1, message);
+        let broken = world.traffic[1].broken;
         world.heal(1);
-        world.pass(300);
+        // A pull of few messages goes on with what is typed while it lasts.
+        for n in 0.. {
+            world.pass(200);
+            if world.traffic[1].broken > broken {
+                break;
+            }
+            assert!(n < 200, "its pull was not cut at message {message}");
+            world.record(0, &format!("canary live {message} {n}"));
+        }
         cursor_is_what_was_applied(&world, 1);
+        let cuts = world.machines[1].cuts;
         match message % 3 {
             0 => world.crash_device(1),
             1 => world.machines[1].cut_power(DeviceCut::BeforeCommit),
             _ => world.machines[1].cut_power(DeviceCut::BeforeSend),
         }
         world.record(0, &format!("canary later {message}"));
+        if message % 3 > 0 {
+            world.pass_until("the power goes", 60_000, |world| world.machines[1].cuts > cuts);
+            cursor_is_what_was_applied(&world, 1);
+        }
         world.pass(2_000);
         cursor_is_what_was_applied(&world, 1);
     }
     world.cut_never(1);
     world.settle();
     let pulled = world.traffic[1].entries;
-    assert!(world.machines[1].crashes >= 2, "the power went");
     oracle::check(&world);
     // Settled is settled: another session brings nothing again.
     world.cut(1);
@@ -144,15 +157,33 @@ fn cycling(run: &mut Run) {
         world.unplug(0);
         world.pass(100);
         world.heal(0);
+        world.pass(400 - later_ms);
+        cursor_is_what_was_applied(&world, 0);
+    }
+    // Who is cut off so often comes back less and less often. So once more, and each time it is there again first.
+    let begun = world.traffic.clone();
+    for cycle in 0..10 {
+        world.pass_until("both are back", 60_000, |world| world.is_connected(0) && world.is_connected(1));
+        for at in 0..3 {
+            world.record(at, &format!("canary there {cycle} {at}"));
+        }
+        let later_ms = world.seed.below(200);
+        world.pass(later_ms);
+        world.unplug(0);
+        world.heal(0);
         // The pull that every session begins with is cut at another message each time.
         world.cut_after(1, cycle % 6);
         world.cut(1);
-        world.pass(400 - later_ms);
+        let broken = world.traffic[1].broken;
+        world.pass_until("its pull is cut", 60_000, |world| world.traffic[1].broken > broken);
         cursor_is_what_was_applied(&world, 0);
         cursor_is_what_was_applied(&world, 1);
     }
     world.cut_never(1);
     world.settle();
+    let sessions = |at: usize| world.traffic[at].sessions - begun[at].sessions;
+    assert!(sessions(0) >= 10 && sessions(1) >= 20, "{} and {} sessions", sessions(0), sessions(1));
+    nobody_is_left_behind(&mut world);
     oracle::check(&world);
 }
 
