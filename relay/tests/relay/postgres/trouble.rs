@@ -93,6 +93,30 @@ async fn t_conn_01_relays_that_stop_say_so_and_nobody_counts_as_connected_to_the
     assert_eq!(two.served.server.sql("SELECT count(*) FROM caro_relay.seat"), "0");
 }
 
+/// What a relay keeps free of connections with devices is enough for those with its server: 96 descriptors, and 6 for each
+/// connection and the one more on which others are heard.
+#[tokio::test]
+async fn a_res_03_connections_to_the_server_fit_into_the_descriptors_that_are_kept_for_them() {
+    let Some(served) = Served::start("the descriptors of a relay on PostgreSQL") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("relay");
+    let mut command =
+        Program::command(&["serve", "--plain", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()]);
+    command.env("CARO_RELAY_STORAGE", served.server.address()).env("CARO_RELAY_STORAGE_CONNECTIONS", "32");
+    let relay = Program::spawn(command);
+    // Enough accounts that those who write and those who read all have something to do.
+    for _ in 0..50 {
+        let (account, device) = (Account::new(), Device::new());
+        let mut client = Client::create(&relay.target, &account, &[device]).await;
+        client.push(&[cell(1024)]).await;
+        assert_eq!(client.pull_all().await.len(), 1);
+    }
+    let held = std::fs::read_dir(format!("/proc/{}/fd", relay.id())).unwrap().count();
+    assert!((65..=96 + 33 * 6).contains(&held), "{held}");
+    relay.signal(Signal::TERM);
+    assert!(relay.wait().0.success());
+}
+
 /// Pushes until it is taken, over the session that is there. Gives its cursor and how often it was told to try again.
 async fn push_on(client: &mut Client, pushed: &ByteBuf) -> (u64, usize) {
     let mut refused = 0;
