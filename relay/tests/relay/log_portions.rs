@@ -27,13 +27,14 @@ const CELL_BYTES: usize = 65_536;
 /// A log that outlives its handle, and what can be seen of it beside.
 enum Place {
     File(tempfile::TempDir),
-    Server(Served),
+    Server(Box<Served>),
 }
 
 impl Place {
     fn all() -> impl Iterator<Item = Self> {
         let file = Self::File(tempfile::tempdir().unwrap());
-        let server = Served::start("what is forgotten bit by bit on PostgreSQL").map(Self::Server);
+        let server =
+            Served::start("what is forgotten bit by bit on PostgreSQL").map(|served| Self::Server(Box::new(served)));
         [Some(file), server].into_iter().flatten()
     }
 
