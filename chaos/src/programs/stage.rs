@@ -215,6 +215,19 @@ pub fn expect_history(device: &Device, commands: &[String]) {
     }
 }
 
+/// Waits until a device has what another one wrote, and looks meanwhile that it never shows one before all that its author
+/// wrote before it: a history is sorted by time, so that what is out of order is a gap in it.
+///
+/// # Panics
+/// When there is one, or not all comes.
+pub fn expect_one_after_the_other(device: &Device, commands: &[String]) {
+    eventually("they come", || {
+        let have = device.home.commands();
+        assert!(commands.starts_with(&have), "out of order: {have:?}");
+        (have.len() == commands.len()).then_some(())
+    });
+}
+
 /// Waits until these are among what a device has, and gives all that it has.
 ///
 /// # Panics

@@ -13,7 +13,7 @@ use super::{
     client::{Client, Member, entry_id},
     database::{self, cell_sizes},
     relay::RelayProgram,
-    stage::{Stage, keep, put_back},
+    stage::{Stage, expect_one_after_the_other, keep, put_back},
     strace::{self, Beside, Fate, Point, thread_named},
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// What one author pushed, in its order, with the cursors that the relay gave.
-type Authored = Vec<(CellId, u64)>;
+pub(super) type Authored = Vec<(CellId, u64)>;
 
 /// Pushes single cells, one after the other.
 fn author(member: &Member, relay: &RelayProgram, device: usize, count: usize, start: &Barrier) -> (Client, Authored) {
@@ -40,7 +40,7 @@ fn author(member: &Member, relay: &RelayProgram, device: usize, count: usize, st
 
 /// # Panics
 /// When a log does not hold what the authors pushed, each once, each author's in order, without gaps.
-fn expect_log(log: &[Entry], authors: &[Authored]) {
+pub(super) fn expect_log(log: &[Entry], authors: &[Authored]) {
     let ids: Vec<CellId> = log.iter().map(entry_id).collect();
     let cursors: BTreeSet<u64> = authors.iter().flatten().map(|(_, cursor)| *cursor).collect();
     let count: usize = authors.iter().map(Vec::len).sum();
@@ -181,7 +181,7 @@ fn push_rapidly(run: &mut Run) {
         return stage.expect_all_by_themselves(&lines);
     }
     if run.sabotage.is_none() {
-        eventually("they are there", || (stage.desktop.home.commands() == lines).then_some(()));
+        expect_one_after_the_other(&stage.desktop, &lines);
         five_at_once(run);
     }
     stage.expect_all(&lines);

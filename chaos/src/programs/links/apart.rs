@@ -26,7 +26,7 @@ pub(super) fn until(begun: Instant, after: Duration) {
 }
 
 /// Longer than commands are collected for: each is an op of its own.
-const BETWEEN: Duration = Duration::from_millis(25);
+pub(super) const BETWEEN: Duration = Duration::from_millis(25);
 
 /// Types so many lines on each device, each an op of its own. Gives all of them.
 pub(super) fn type_on_each(devices: &[&Device], count: usize, name: &str) -> Vec<String> {
@@ -45,7 +45,7 @@ pub(super) fn type_on_each(devices: &[&Device], count: usize, name: &str) -> Vec
 }
 
 /// A line of so many bytes that no compression makes smaller.
-pub(in crate::programs) fn dense(seed: &mut Seed, bytes: usize) -> String {
+pub(super) fn dense(seed: &mut Seed, bytes: usize) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut line = String::from("echo ");
     while line.len() < bytes {
@@ -55,8 +55,9 @@ pub(in crate::programs) fn dense(seed: &mut Seed, bytes: usize) -> String {
 }
 
 /// Sizes of cells, in no order, and a line for each of which the cell is of this size: such a line compresses to three
-/// quarters, and a cell has some 350 bytes beside it. Two authors whose sizes are others can be told apart at the relay.
-pub(in crate::programs) fn lines_of_sizes(seed: &mut Seed, sizes: [usize; 2], count: usize) -> Vec<(usize, String)> {
+/// quarters, and a cell of 4 KiB or more has room for that and what goes with it. Two authors whose sizes are others can be told
+/// apart at the relay.
+pub(super) fn lines_of_sizes(seed: &mut Seed, sizes: [usize; 2], count: usize) -> Vec<(usize, String)> {
     let mut one = || {
         let size = sizes[seed.below(2) as usize];
         (size, dense(seed, size * 17 / 20))
@@ -66,7 +67,7 @@ pub(in crate::programs) fn lines_of_sizes(seed: &mut Seed, sizes: [usize; 2], co
 
 /// # Panics
 /// When the cells of these sizes are not at the relay in the order in which their author wrote them.
-pub(in crate::programs) fn expect_in_order(cells: &[usize], written: &[(usize, String)]) {
+pub(super) fn expect_in_order(cells: &[usize], written: &[(usize, String)]) {
     let expected: Vec<usize> = written.iter().map(|(size, _)| *size).collect();
     let there: Vec<usize> = cells.iter().copied().filter(|size| expected.contains(size)).collect();
     assert_eq!(there, expected, "an author's order is lost");

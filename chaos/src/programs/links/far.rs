@@ -16,7 +16,7 @@ use super::{
         proxied::is_connected,
     },
     apart::{
-        BROKEN_BY, dense, expect_everywhere, expect_in_order, expect_same, expect_waiting, leave_out_with,
+        BETWEEN, BROKEN_BY, dense, expect_everywhere, expect_in_order, expect_same, expect_waiting, leave_out_with,
         lines_of_sizes, patience, type_on_each, until,
     },
     silent::NOTICED_WITHIN,
@@ -109,7 +109,7 @@ fn high_jitter(run: &mut Run) {
     // A history is shown by time, whatever came first; at the relay each author's cells are in the order in which they came.
     let mut seed = Seed::new(run.seed);
     let count = run.sized(10, 4);
-    let sizes = [[2 << 10, 4 << 10], [8 << 10, 16 << 10]];
+    let sizes = [[4 << 10, 32 << 10], [8 << 10, 16 << 10]];
     let written = sizes.map(|sizes| lines_of_sizes(&mut seed, sizes, count));
     for n in 0..count {
         for (device, written) in netted.stage.devices().into_iter().zip(&written) {
@@ -119,6 +119,7 @@ fn high_jitter(run: &mut Run) {
             eventually("it is recorded", || (device.home.count() > before).then_some(()));
             all.push(written[n].1.clone());
         }
+        until(Instant::now(), BETWEEN);
     }
     expect_everywhere(&netted.stage.devices(), all.len(), patience(run, 60));
     expect_same(&netted.stage.devices());
