@@ -1,6 +1,6 @@
 //! A real bash with the hook, on a terminal: what a person has in front of them while something is broken.
 //!
-//! That the prompt came back while the fault was there says that the hook did not wait for it, whatever a clock says.
+//! That the prompt came back while the fault was there says that the hook does not wait for its end, whatever a clock says.
 
 use caro_tests::{Home, Terminal, have};
 
