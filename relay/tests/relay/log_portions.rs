@@ -185,10 +185,19 @@ fn a_closed_account_is_not_shown_or_counted_while_some_of_it_is_there() {
     push(&mut log, handle, 32, 1_024);
     let other = create(&mut log, &Account::new(), &[]);
     one(&mut log, Change::Close { handle });
-    assert_eq!(verify::verify(&path).unwrap().accounts, 2);
+    let report = verify::verify(&path).unwrap();
+    assert!(report.is_sound() && report.accounts == 2, "{report:?}");
     assert_eq!(log.count().unwrap(), (1, 0));
     assert!(log.summaries(None, 9).unwrap().iter().map(|summary| summary.handle).eq([other]));
     assert!(log.beginning_with("").unwrap().iter().map(|summary| summary.handle).eq([other]));
     log.settle_all().unwrap();
     assert_eq!(verify::verify(&path).unwrap().accounts, 1);
+    // One whose handle was altered to such a one is damaged, and nothing of it is forgotten.
+    push(&mut log, other, 32, 1_024);
+    let beside = rusqlite::Connection::open(&path).unwrap();
+    beside.execute("UPDATE account SET handle = x'00000000000000000000000000000009'", []).unwrap();
+    drop((beside, log));
+    SqliteLog::open(&path, Generation([1; 16])).unwrap().settle_all().unwrap();
+    let report = verify::verify(&path).unwrap();
+    assert_eq!((report.faults.len(), report.accounts, report.entries), (1, 1, 32));
 }

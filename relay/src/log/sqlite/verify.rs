@@ -14,7 +14,7 @@ use serde_bytes::ByteBuf;
 use super::{
     open::{self, OpenError},
     read::place,
-    write::LEAVING_LAST,
+    write::leaving,
 };
 use crate::{members, quota};
 
@@ -124,7 +124,7 @@ impl Kept {
     fn verify(&self, connection: &Connection, report: &mut Report) -> Result<(), OpenError> {
         let number = self.id;
         // A closed account that is being forgotten has none of its own any more.
-        if self.handle > LEAVING_LAST && proof::handle_of(&self.public).as_bytes() != &self.handle {
+        if self.handle != leaving(number) && proof::handle_of(&self.public).as_bytes() != &self.handle {
             report.fault(format!("account {number}: the handle is not the key's"));
         }
         match members::verify(&self.public, &self.list) {

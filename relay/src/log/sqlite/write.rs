@@ -266,12 +266,19 @@ fn purge(connection: &Connection, found: Found, cells: &[CellId]) -> Result<Chan
 /// Takes an account away from everybody. What was in it is forgotten bit by bit ([`sweep`]), as an account may hold more than one
 /// transaction should forget; until then its row is kept under a handle that is nobody's, and it can be made anew.
 fn leave(connection: &Connection, found: &Found) -> Result<Changed, Failure> {
-    let mut handle = [0; 16];
-    handle[8..].copy_from_slice(&found.id.to_be_bytes());
-    connection
-        .prepare_cached("UPDATE account SET closed = ?2, handle = ?3 WHERE id = ?1")?
-        .execute((found.id, FORGETTING, handle))?;
+    connection.prepare_cached("UPDATE account SET closed = ?2, handle = ?3 WHERE id = ?1")?.execute((
+        found.id,
+        FORGETTING,
+        leaving(found.id),
+    ))?;
     Ok(Changed::Closed)
+}
+
+/// The handle of an account that is nobody's any more.
+pub(super) fn leaving(account: i64) -> [u8; 16] {
+    let mut handle = [0; 16];
+    handle[8..].copy_from_slice(&account.to_be_bytes());
+    handle
 }
 
 /// The last of the handles that [`leave`] gives. A handle is the beginning of a hash: a device that has one of these would have
@@ -308,8 +315,8 @@ pub(super) fn sweep(connection: &Connection) -> Result<(bool, bool), LogError> {
     let (mut portion, mut some) = (Portion::new(), false);
     while !portion.is_spent() {
         let handle: Option<[u8; 16]> = connection
-            .prepare_cached("SELECT handle FROM account WHERE handle <= ?1 LIMIT 1")
-            .and_then(|mut next| next.query_row([LEAVING_LAST], |row| row.get(0)).optional())
+            .prepare_cached("SELECT handle FROM account WHERE handle <= ?1 AND closed = ?2 LIMIT 1")
+            .and_then(|mut next| next.query_row((LEAVING_LAST, FORGETTING), |row| row.get(0)).optional())
             .map_err(|error| classify(&error))?;
         let Some(handle) = handle else { return Ok((some, false)) };
         some = true;
