@@ -2,12 +2,14 @@
 //! as it was, or in the new one with everything, and never in between.
 
 use std::{
+    fs,
     io::Write,
-    process::{Output, Stdio},
-    time::{Duration, Instant},
+    process::{Child, Output, Stdio},
 };
 
-use caro_tests::{Device, Relay, Terminal, eventually, eventually_within, program};
+use caro_tests::{Device, Relay, Terminal, eventually, program};
+use rusqlite::{Connection, OpenFlags};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::said::{said, status, warnings};
@@ -119,67 +121,153 @@ fn at_a_terminal_the_new_phrase_is_shown_and_asked_back_and_giving_up_changes_no
     desk.sync();
 }
 
-/// The daemon is killed so long after it was told to move. What takes the time are the derivations and the relay's answers.
-fn killed_after(ms: u64) {
-    let relay = Relay::new();
-    let (desk, old) = with_history(&relay);
-    let mut child = desk
-        .home
-        .command(program("caro"))
-        .args(MOVE)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("caro starts");
-    let pid = desk.pid();
+/// A move at a terminal, up to the present phrase: nothing is done before somebody has answered for the new one.
+fn asked_for_the_phrase(device: &Device) -> Terminal {
+    let caro = program("caro");
+    let caro = caro.to_str().expect("a path");
+    let mut terminal = Terminal::start(caro, &["sync", "rotate-identity"], &device.home.env(), &device.home.path());
+    terminal.wait_for("Move to a new phrase?");
+    terminal.line("y");
+    terminal.wait_for("Recovery phrase:");
+    terminal
+}
+
+/// A move that asks nothing, on its way.
+fn moving(device: &Device, old: &str) -> Child {
+    let mut command = device.home.command(program("caro"));
+    command.args(MOVE).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("caro starts");
     child.stdin.take().expect("piped").write_all(old.as_bytes()).expect("read");
-    let at = Instant::now() + Duration::from_millis(ms);
-    while Instant::now() < at && child.try_wait().expect("ours").is_none() {
-        std::thread::yield_now();
-    }
-    let pid = rustix::process::Pid::from_raw(pid).expect("a process");
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it is ours");
-    let output = child.wait_with_output().expect("caro ends");
-    let printed = String::from_utf8_lossy(&output.stdout).contains("phrase");
+    child
+}
+
+/// The most memory that a process has had, in KiB.
+fn most_memory(pid: i32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("there");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+fn accounts_at(relay: &Relay) -> i64 {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let database = Connection::open_with_flags(relay.data().join("relay.db"), flags).expect("a database");
+    database.query_row("SELECT count(*) FROM account", [], |row| row.get(0)).expect("read")
+}
+
+fn signal(relay: &Relay, signal: Signal) {
+    let pid = i32::try_from(relay.pid()).ok().and_then(Pid::from_raw).expect("a process");
+    kill_process(pid, signal).expect("it is ours");
+}
+
+/// After its daemon was killed: in step with one account, which opens with this phrase and has everything.
+fn expect_all_of_it(relay: &Relay, desk: &Device, phrase: &str) {
     desk.home.caro_ok(&["daemon", "start"]);
-    eventually_within(Duration::from_secs(30), "it is in step with one account", || {
-        let status = status(&desk);
-        let remote = &status["remotes"][0];
-        let in_step = remote["state"] == "connected" && remote["pending_up"] == 0 && remote["pending_down"] == 0;
-        (in_step && warnings(&desk).is_empty()).then_some(())
+    eventually("it is in step with one account", || {
+        let status = status(desk);
+        let mut remotes = status["remotes"].as_array().expect("a list").iter();
+        let in_step = remotes
+            .all(|remote| remote["state"] == "connected" && remote["pending_up"] == 0 && remote["pending_down"] == 0);
+        (in_step && warnings(desk).is_empty()).then_some(())
     });
     desk.expect_commands(&LINES);
-    let phrase = if has_no_account(&relay, &old) {
-        assert!(printed, "it moved before anybody had the phrase");
-        new_phrase(&output)
-    } else {
-        old
-    };
     let third = Device::new();
-    third.restore(&relay, "third", &phrase);
+    third.restore(relay, "third", phrase);
     third.expect_commands(&LINES);
     desk.type_lines("two", &["echo goes on"]);
     third.expect_commands(&["echo one", "echo two", "echo three", "echo goes on"]);
 }
 
-macro_rules! killed {
-    ($($name:ident: $ms:literal,)+) => {
-        $(
-            #[test]
-            fn $name() {
-                killed_after($ms);
-            }
-        )+
-    };
+#[test]
+fn fr_si005_killed_at_once_it_is_in_the_old_account() {
+    let relay = Relay::new();
+    let (desk, old) = with_history(&relay);
+    let account = status(&desk)["account"].clone();
+    let mut asked = asked_for_the_phrase(&desk);
+    asked.line(&old);
+    desk.kill();
+    drop(asked);
+    expect_all_of_it(&relay, &desk, &old);
+    assert_eq!((&status(&desk)["account"], accounts_at(&relay)), (&account, 1));
 }
 
-// In the old account as it was, or in the new one with everything.
-killed! {
-    killed_at_once_nothing_is_half: 0,
-    killed_while_the_old_phrase_is_stretched_nothing_is_half: 150,
-    killed_when_the_new_phrase_was_shown_nothing_is_half: 400,
-    killed_while_the_new_account_is_made_nothing_is_half: 700,
-    killed_while_it_moves_nothing_is_half: 1000,
-    killed_after_it_has_moved_nothing_is_half: 1400,
+#[test]
+fn fr_si005_killed_while_the_old_phrase_is_stretched_it_is_in_the_old_account() {
+    let relay = Relay::new();
+    let (desk, old) = with_history(&relay);
+    // One that has not stretched anything yet: that takes 64 MiB.
+    desk.kill();
+    desk.home.caro_ok(&["daemon", "start"]);
+    let account = status(&desk)["account"].clone();
+    let mut asked = asked_for_the_phrase(&desk);
+    let (pid, before) = (desk.pid(), most_memory(desk.pid()));
+    asked.line(&old);
+    eventually("it is stretched", || (most_memory(pid) > before + 16 * 1024).then_some(()));
+    desk.kill();
+    drop(asked);
+    expect_all_of_it(&relay, &desk, &old);
+    assert_eq!((&status(&desk)["account"], accounts_at(&relay)), (&account, 1));
+}
+
+#[test]
+fn fr_si005_killed_when_the_new_phrase_is_shown_it_is_in_the_old_account() {
+    let relay = Relay::new();
+    let (desk, old) = with_history(&relay);
+    let account = status(&desk)["account"].clone();
+    let mut asked = asked_for_the_phrase(&desk);
+    asked.line(&old);
+    asked.wait_for("Your recovery phrase. It is shown once.");
+    desk.kill();
+    drop(asked);
+    expect_all_of_it(&relay, &desk, &old);
+    assert_eq!((&status(&desk)["account"], accounts_at(&relay)), (&account, 1));
+}
+
+#[test]
+fn fr_si005_killed_when_one_of_two_relays_has_the_new_account_it_is_in_the_old_one() {
+    let (relay, second) = (Relay::new(), Relay::new());
+    let (desk, old) = with_history(&relay);
+    let added = desk.home.caro_with_input(&["sync", "remote", "add", second.address(), "--phrase-stdin"], &old);
+    assert!(added.status.success(), "{}", said(&added));
+    desk.sync();
+    let account = status(&desk)["account"].clone();
+    // The second does not answer, so it goes no further.
+    signal(&second, Signal::STOP);
+    let child = moving(&desk, &old);
+    eventually("the first has it", || (accounts_at(&relay) == 2).then_some(()));
+    desk.kill();
+    let output = child.wait_with_output().expect("caro ends");
+    assert_ne!(new_phrase(&output), old, "nothing is made before somebody has the phrase");
+    signal(&second, Signal::CONT);
+    expect_all_of_it(&relay, &desk, &old);
+    assert_eq!((&status(&desk)["account"], accounts_at(&second)), (&account, 1));
+}
+
+#[test]
+fn fr_si005_killed_when_it_has_turned_to_the_new_account_it_is_in_that_one() {
+    let relay = Relay::new();
+    let (desk, old) = with_history(&relay);
+    let account = status(&desk)["account"].clone();
+    let child = moving(&desk, &old);
+    eventually("it has turned", || (status(&desk)["account"] != account).then_some(()));
+    desk.kill();
+    let new = new_phrase(&child.wait_with_output().expect("caro ends"));
+    expect_all_of_it(&relay, &desk, &new);
+    assert_ne!(status(&desk)["account"], account);
+    assert!(has_no_account(&relay, &old), "the old phrase still opens something");
+}
+
+#[test]
+fn fr_si005_killed_when_the_old_account_is_empty_it_is_in_the_new_one() {
+    let relay = Relay::new();
+    let (desk, old) = with_history(&relay);
+    let account = status(&desk)["account"].clone();
+    let child = moving(&desk, &old);
+    eventually("everything has moved", || {
+        (status(&desk)["account"] != account && warnings(&desk).is_empty()).then_some(())
+    });
+    assert!(has_no_account(&relay, &old), "the old phrase still opens something");
+    desk.kill();
+    let new = new_phrase(&child.wait_with_output().expect("caro ends"));
+    expect_all_of_it(&relay, &desk, &new);
+    assert_ne!(status(&desk)["account"], account);
 }

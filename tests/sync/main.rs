@@ -12,6 +12,7 @@ mod network;
 mod offline;
 mod pairing;
 mod said;
+mod secrets;
 mod sharing;
 mod through_proxies;
 mod two_devices;

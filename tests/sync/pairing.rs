@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use caro_tests::{Device, Relay, Terminal, eventually, program};
 
+use crate::secrets::expect_untold;
+
 /// A program of this home on a terminal.
 fn on_terminal(device: &Device, arguments: &[&str]) -> Terminal {
     let caro = program("caro");
@@ -316,11 +318,7 @@ fn trap_40_neither_code_nor_words_are_in_any_file_or_process_list() {
     words_on(&showing);
     let secrets = [code.split_once('-').expect("words").1.to_owned(), check.clone(), check.replace(' ', "-")];
     for pid in [desk.pid(), laptop.pid(), pid_of(&showing), pid_of(&asking)] {
-        for part in ["cmdline", "environ"] {
-            // Another process's environment may not be ours to read, which is as well.
-            let seen = std::fs::read(format!("/proc/{pid}/{part}")).unwrap_or_default();
-            expect_none(&seen, &secrets, part);
-        }
+        expect_untold(pid, &secrets);
     }
     asking.keys("y");
     showing.keys("y");
