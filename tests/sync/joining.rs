@@ -132,9 +132,10 @@ fn trap_40_nothing_is_started_with_the_phrase_when_a_device_comes_in() {
     // Nothing else may start the daemon meanwhile, not even who asks how far it is.
     eventually("caro has ended", || {
         let traced = std::fs::read_to_string(&trace).ok()?;
-        let pid = traced.split_whitespace().next()?.to_owned();
-        let ended = format!("{pid} +++ exited with 0 +++");
-        traced.lines().any(|line| line == ended).then_some(())
+        let pid = traced.split_whitespace().next()?;
+        // The column of the process ids is padded.
+        let ended = [pid, "+++", "exited", "with", "0", "+++"];
+        traced.lines().any(|line| line.split_whitespace().eq(ended)).then_some(())
     });
     // Who traces stays as long as the daemon.
     laptop.home.caro_ok(&["daemon", "stop"]);
