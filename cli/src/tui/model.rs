@@ -160,9 +160,16 @@ pub(super) struct Confirm {
 /// Something that waits for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Held {
-    pub(super) take: Take,
+    pub(super) what: Waits,
     /// When it is given up.
     pub(super) until_ms: u64,
+}
+
+/// What waits for the row that it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waits {
+    Take(Take),
+    Details,
 }
 
 /// How a command is taken.

@@ -68,7 +68,7 @@ pub(super) fn act(model: &mut Model, action: Action, now_ms: u64) -> Vec<Effect>
         Action::DeleteRun => deletion::delete(model, false, now_ms),
         Action::DeleteCommand => deletion::delete(model, true, now_ms),
         Action::Undo => deletion::undo(model),
-        Action::Details => see::details(model),
+        Action::Details => see::details(model, now_ms),
         Action::Context => see::context(model),
         Action::Help => see::help(model),
         Action::Close => see::close(model),

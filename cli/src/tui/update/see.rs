@@ -2,12 +2,12 @@
 
 use caro_schema::ipc::history::{Order, Window};
 
-use super::{ask_anew, bring_into_sight, edit};
+use super::{ask_anew, bring_into_sight, edit, take};
 use crate::{
     error::Failure,
     tui::{
         effect::{Effect, Search, Subject},
-        model::{Context, DetailsPane, Model, Pane},
+        model::{Context, DetailsPane, Model, Pane, Waits},
         view,
     },
 };
@@ -31,8 +31,11 @@ pub(super) fn mark(model: &mut Model) -> Vec<Effect> {
 const MARKS_MAX: usize = 1000;
 
 /// Opens the details of the chosen command.
-pub(super) fn details(model: &mut Model) -> Vec<Effect> {
-    let Some(hit) = model.list.chosen().filter(|_| model.is_current()).cloned() else { return Vec::new() };
+pub(super) fn details(model: &mut Model, now_ms: u64) -> Vec<Effect> {
+    if take::is_held(model, Waits::Details, now_ms) {
+        return Vec::new();
+    }
+    let Some(hit) = model.list.chosen().cloned() else { return Vec::new() };
     let subject = Subject { id: hit.record.id, command: hit.record.command.to_vec() };
     model.pane = Some(Pane::Details(Box::new(DetailsPane { hit, details: None, top: 0 })));
     vec![Effect::Details(subject)]

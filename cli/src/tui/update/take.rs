@@ -2,16 +2,16 @@
 //!
 //! A command is only taken from rows that belong to what was typed: Enter that comes before the answer waits for it.
 
-use super::{deletion, edit, keys};
+use super::{deletion, edit, keys, see};
 use crate::tui::{
     danger::danger,
     effect::{Chosen, Effect},
     key::Key,
     line::Line,
-    model::{Confirm, Held, Model, Take},
+    model::{Confirm, Held, Model, Take, Waits},
 };
 
-/// How long Enter waits for the answer to what was typed just before it. Searching a million commands takes
+/// How long a key waits for the answer to what was typed just before it. Searching a million commands takes
 /// milliseconds; a daemon that has to be started takes longer.
 const HELD_MS_MAX: u64 = 2000;
 
@@ -27,8 +27,7 @@ pub(super) fn take(model: &mut Model, how: Take, now_ms: u64) -> Vec<Effect> {
         let command = commands.join(between);
         return done(model, how, command);
     }
-    if !model.is_current() || model.list.chosen().is_none() && model.is_waiting() {
-        model.held = Some(Held { take: how, until_ms: now_ms.saturating_add(HELD_MS_MAX) });
+    if is_held(model, Waits::Take(how), now_ms) {
         return Vec::new();
     }
     let Some(hit) = model.list.chosen() else { return Vec::new() };
@@ -36,10 +35,22 @@ pub(super) fn take(model: &mut Model, how: Take, now_ms: u64) -> Vec<Effect> {
     done(model, how, command)
 }
 
+/// Whether the row that a key is about is still on its way. Then the key waits for it, and those behind it too.
+pub(super) fn is_held(model: &mut Model, what: Waits, now_ms: u64) -> bool {
+    let is_away = !model.is_current() || model.list.chosen().is_none() && model.is_waiting();
+    if is_away {
+        model.held = Some(Held { what, until_ms: now_ms.saturating_add(HELD_MS_MAX) });
+    }
+    is_away
+}
+
 /// Goes on with what waited, if its answer is here.
 pub(super) fn held(model: &mut Model) -> Vec<Effect> {
-    let Some(Held { take: how, until_ms }) = model.held.take() else { return Vec::new() };
-    let effects = take(model, how, 0);
+    let Some(Held { what, until_ms }) = model.held.take() else { return Vec::new() };
+    let effects = match what {
+        Waits::Take(how) => take(model, how, 0),
+        Waits::Details => see::details(model, 0),
+    };
     // Held again: it waits no longer than it would have.
     if let Some(held) = &mut model.held {
         held.until_ms = until_ms;

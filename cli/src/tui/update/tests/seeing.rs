@@ -3,6 +3,18 @@
 use super::*;
 
 #[test]
+fn details_of_a_row_that_is_on_its_way_open_when_it_comes() {
+    let mut model = model();
+    model.question = model.search().ticket;
+    press(&mut model, "up ctrl-o");
+    assert!(model.held.is_some() && model.pane.is_none(), "and nothing more is read");
+    answer(&mut model, hits(&["a", "b"]));
+    assert!(matches!(&model.pane, Some(Pane::Details(pane)) if *pane.hit.record.command == b"b"[..]));
+    press(&mut model, "ctrl-o");
+    assert!(model.pane.is_none());
+}
+
+#[test]
 fn details_are_asked_for_and_shown_for_their_command_alone() {
     let mut model = with_rows(hits(&["a", "b"]));
     let effects = press(&mut model, "ctrl-o");
