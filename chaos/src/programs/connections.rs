@@ -175,8 +175,15 @@ fn nobody_finishes(run: &mut Run) {
 }
 
 fn initiators_never_finish(run: &Run) {
-    let opening_ms = if run.lacks(Sabotage::NoHandshakeDeadline) { 600_000 } else { OPENING_MS };
-    let relay = RelayProgram::with_limits(&format!("opening_ms = {opening_ms}"));
+    let limits = if run.lacks(Sabotage::NoHandshakeDeadline) {
+        // Each stage on the way has one, too.
+        ["opening_ms", "tls_ms", "upgrade_ms", "handshake_ms", "hello_ms"]
+            .map(|name| format!("{name} = 600000"))
+            .join("\n")
+    } else {
+        format!("opening_ms = {OPENING_MS}")
+    };
+    let relay = RelayProgram::with_limits(&limits);
     let member = Member::new(run.seed, 1);
     let mut first = member.found(relay.place());
     first.pull_all().expect("everything comes");

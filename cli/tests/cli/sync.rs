@@ -229,7 +229,11 @@ fn trap_27_a_mistake_in_a_phrase_is_named_without_repeating_a_word() {
         (Fault::RelayKeyChanged { host: "desk:7490".into() }, 77, &["another key", "in between"]),
         (Fault::Unreachable { host: "desk:7490".into(), reason: "refused".into() }, 69, &["cannot be reached"]),
     ] {
-        let fake = Fake::new(move |_| Err(fault.clone()));
+        // That it can be done at all is asked before the phrase is.
+        let fake = Fake::new(move |request| match request {
+            Request::SyncCheck { .. } => Ok(Reply::Done),
+            _ => Err(fault.clone()),
+        });
         let ran = restore_from_stdin(&fake, b"legal winner thnak yearr\n");
         let said = ran.stderr();
         assert_eq!(ran.code(), code, "{said}");

@@ -24,6 +24,8 @@ pub(crate) struct Terminal {
 struct Seen {
     emulator: vt100::Parser,
     bytes: Vec<u8>,
+    /// Nobody writes any more, and all that was written is there.
+    is_over: bool,
 }
 
 /// What a program asks to learn where the cursor is.
@@ -54,7 +56,8 @@ impl Terminal {
         command.cwd(home.path());
         let child = pair.slave.spawn_command(command).expect("it starts");
         drop(pair.slave);
-        let seen = Seen { emulator: vt100::Parser::new(some(rows), some(columns), 0), bytes: Vec::new() };
+        let seen =
+            Seen { emulator: vt100::Parser::new(some(rows), some(columns), 0), bytes: Vec::new(), is_over: false };
         let seen = Arc::new(Mutex::new(seen));
         let keys = Arc::new(Mutex::new(pair.master.take_writer().expect("a writer")));
         let reader = pair.master.try_clone_reader().expect("a reader");
@@ -116,11 +119,13 @@ impl Terminal {
         self.child.process_id().expect("a process")
     }
 
-    /// Waits until the program has ended, and gives its status as a shell counts it.
+    /// Waits until the program has ended and what it wrote at last is there, and gives its status as a shell counts it.
     pub(crate) fn end(&mut self) -> u32 {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(status) = self.child.try_wait().expect("waited") {
+            if let Some(status) = self.child.try_wait().expect("waited")
+                && self.seen.lock().expect("seen").is_over
+            {
                 return status.exit_code();
             }
             assert!(Instant::now() < deadline, "it does not end:\n{}", self.screen());
@@ -153,5 +158,6 @@ fn watch(mut reader: Box<dyn Read + Send>, seen: Arc<Mutex<Seen>>, keys: Arc<Mut
                 let _ = keys.lock().expect("keys").write_all(answer.as_bytes());
             }
         }
+        seen.lock().expect("seen").is_over = true;
     });
 }

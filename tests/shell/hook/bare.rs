@@ -230,6 +230,14 @@ impl Bare {
         self.mark();
     }
 
+    /// Runs a line with nothing typed ahead of its prompt, which the terminal would show a second time.
+    pub(crate) fn run_alone(&mut self, line: &str) {
+        self.kind.type_line(&mut self.terminal, line);
+        self.ended(line);
+        self.ready();
+        self.mark();
+    }
+
     /// Runs a command that says that everything before it is done, and waits for its end.
     pub(crate) fn mark(&mut self) {
         self.marks += 1;

@@ -113,7 +113,7 @@ for_each_shell! {
 
     rh068_a_folder_that_goes_away_is_silent_and_heals(kind) {
         let mut shell = Bare::start(kind);
-        shell.run(&["true before"]);
+        shell.run_alone("true before");
         let (spool, aside) = (shell.home.spool(), shell.home.path().join("aside"));
         fs::rename(&spool, &aside).expect("moved");
         shell.terminal.line("echo lost");
@@ -125,7 +125,7 @@ for_each_shell! {
         shell.ready();
         fs::remove_file(&spool).expect("removed");
         fs::rename(&aside, &spool).expect("moved");
-        shell.run(&["true after"]);
+        shell.run_alone("true after");
         assert_eq!(shell.commands(), ["true before", "true after"]);
         assert_eq!(shell.terminal.screen().trim_end(), QUIET, "nothing is said");
     }
