@@ -138,8 +138,9 @@ impl Scene {
         self.peer_types(2);
         self.type_line("echo meanwhile");
         if matches!(behaviour.outcome, Outcome::Notes { .. } | Outcome::Harmless) {
-            eventually("the device has come back and asked", || (self.relay.heard() > heard + 1).then_some(()));
-            // After what the device was sent first, so that a gap shows.
+            // After a greeting and a question the third thing that it says follows upon what it was sent first.
+            eventually("the device has come back and was answered", || (self.relay.heard() > heard + 2).then_some(()));
+            // Behind that, so that a gap shows.
             self.peer_types(1);
         }
         let status = match behaviour.outcome {
