@@ -95,6 +95,24 @@ impl Scene {
         }
     }
 
+    /// Waits until the person reads this. What is missing shows by what comes after it, and in how many pages the device was shown
+    /// all of it before is for the machine to say: so the other device types again whenever this one has been heard.
+    fn told_by_what_follows(&mut self, words: &str) -> String {
+        let (deadline, mut heard, mut more) = (Instant::now() + PATIENCE, self.relay.heard(), 0);
+        loop {
+            let status = self.status();
+            if status.contains(words) {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "sync status does not say {words:?}, but:\n{status}");
+            if self.relay.heard() > heard || more == 0 {
+                heard = self.relay.heard();
+                more += 1;
+                self.peer_types(1);
+            }
+        }
+    }
+
     /// Every own command is here, and nothing that nobody typed.
     pub(crate) fn nothing_is_lost(&self) {
         eventually(&format!("the own commands are {:?}", self.own), || {
@@ -154,7 +172,7 @@ impl Scene {
             } else {
                 format!("not connected ({told})")
             }),
-            Outcome::Notes { told } => self.told(told),
+            Outcome::Notes { told } => self.told_by_what_follows(told),
             // Not even late.
             Outcome::Harmless => {
                 self.everything_is_there();
