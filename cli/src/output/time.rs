@@ -57,8 +57,8 @@ pub(crate) fn duration(us: u64) -> String {
     }
 }
 
-/// Reads a moment: `2026-03-01`, `2026-03-01 14:30`, `2026-03-01T14:30:00Z`, `14:30`, `today`, `yesterday`, or so long
-/// ago: `90m`, `2h`, `3 days`, `2 weeks ago`. Gives microseconds since 1970.
+/// Reads a moment: `2026-03-01`, `2026-03-01 14:30`, `2026-03-01T14:30:00Z`, `14:30`, `2026`, `today`, `yesterday`, or so
+/// long ago: `90m`, `2h`, `3 days`, `2 weeks ago`. Gives microseconds since 1970.
 pub(crate) fn parse(text: &str, now: &Zoned) -> Option<i64> {
     let text = text.trim();
     let at = |zoned: Result<Zoned, jiff::Error>| zoned.ok().map(|zoned| zoned.timestamp().as_microsecond());
@@ -74,12 +74,24 @@ pub(crate) fn parse(text: &str, now: &Zoned) -> Option<i64> {
     if let Ok(time) = text.parse::<civil::DateTime>() {
         return at(time.to_zoned(now.time_zone().clone()));
     }
-    if let Ok(time) = text.parse::<civil::Time>() {
+    if let Some(first) = first_of_year(text) {
+        return at(first.to_zoned(now.time_zone().clone()));
+    }
+    // Without a colon it would be a time to the standard alone: to people 2025 is a year, and deleting goes by it.
+    if text.contains(':')
+        && let Ok(time) = text.parse::<civil::Time>()
+    {
         return at(now.date().to_datetime(time).to_zoned(now.time_zone().clone()));
     }
     // A span reads as so long ago, whether it says so or not.
     let span: Span = text.parse().ok()?;
     at(now.checked_sub(span.abs()))
+}
+
+/// The first day of a year of four digits, as `caro stats` reads it too.
+fn first_of_year(text: &str) -> Option<civil::Date> {
+    let is_year = text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_year.then(|| text.parse().ok()).flatten().and_then(|year| civil::Date::new(year, 1, 1).ok())
 }
 
 #[cfg(test)]
@@ -100,6 +112,9 @@ mod tests {
             ("2026-03-01 14:30", "2026-03-01T13:30:00Z"),
             ("2026-03-01T14:30:00Z", "2026-03-01T14:30:00Z"),
             ("08:15", "2026-03-10T07:15:00Z"),
+            ("14:30", "2026-03-10T13:30:00Z"),
+            ("2025", "2024-12-31T23:00:00Z"),
+            ("0815", "0814-12-31T23:00:00Z"),
             ("today", "2026-03-09T23:00:00Z"),
             ("yesterday", "2026-03-08T23:00:00Z"),
             ("90m", "2026-03-10T09:30:00Z"),
@@ -110,7 +125,7 @@ mod tests {
         ] {
             assert_eq!(parse(text, &noon()).map(rfc3339).as_deref(), Some(expected), "{text}");
         }
-        for nonsense in ["", "soon", "2026-13-01", "99999999 years", "-"] {
+        for nonsense in ["", "soon", "2026-13-01", "99999999 years", "-", "12", "202530", "T1430", "20255", "-2025", "２０２５"] {
             assert_eq!(parse(nonsense, &noon()), None, "{nonsense}");
         }
     }
