@@ -35,11 +35,41 @@ impl Default for List {
 }
 
 impl List {
-    /// Takes an answer in.
-    pub(super) fn take(&mut self, offset: u64, hits: Hits, is_hidden: impl Fn(&Hit) -> bool) {
+    /// Takes an answer in, and gives what was here before.
+    pub(super) fn take(&mut self, offset: u64, hits: Hits, is_hidden: impl Fn(&Hit) -> bool) -> Self {
         let Hits { total, of, rows, complete } = hits;
-        (self.total, self.of, self.rows, self.offset, self.complete) = (total, of, rows, offset, complete);
+        let (chosen, top) = (self.chosen, self.top);
+        let taken = Self { rows, hidden: Vec::new(), offset, total, of, complete, chosen, top };
+        let before = std::mem::replace(self, taken);
         self.hide(is_hidden);
+        before
+    }
+
+    /// After another answer to the same question: what was chosen is chosen again, wherever it is now, and is drawn where
+    /// it was. Rows come and go by themselves, and a key that is meant for one must not reach its neighbour.
+    pub(super) fn follow(
+        &mut self,
+        before: &Self,
+        is_same: impl Fn(&Hit, &Hit) -> bool,
+        has_gone: impl Fn(&Hit) -> bool,
+    ) {
+        // When it is no longer there the next one is chosen, as when it is deleted here.
+        let next = before.rows().filter(|(at, _)| *at >= before.chosen && !before.is_hidden(*at));
+        let place = before.chosen().and_then(|_| next.map(|(_, hit)| hit).find_map(|hit| self.place_of(hit, &is_same)));
+        let in_front = before.rows().filter(|(at, _)| *at < before.chosen && before.is_hidden(*at));
+        let gone = in_front.filter(|(_, hit)| has_gone(hit)).count() as u64;
+        self.chosen = place.unwrap_or(before.chosen - gone);
+        // At its beginning the list stays: what is new in front is to be seen.
+        if before.top > 0 {
+            let above = (before.top..before.chosen).filter(|at| !before.is_hidden(*at)).count();
+            let mut upwards = (0..self.chosen).rev().filter(|at| !self.is_hidden(*at));
+            self.top = if above == 0 { self.chosen } else { upwards.nth(above - 1).unwrap_or(0) };
+        }
+    }
+
+    /// Where the row is that stands for the same as this one.
+    pub(super) fn place_of(&self, hit: &Hit, is_same: impl Fn(&Hit, &Hit) -> bool) -> Option<u64> {
+        self.rows().find(|(_, row)| is_same(hit, row)).map(|(place, _)| place)
     }
 
     /// Nothing is here.

@@ -273,6 +273,11 @@ impl Model {
     }
 }
 
+/// Whether two rows stand for the same: each for one run in a session, and for all runs of its command elsewhere.
+pub(super) fn is_same(by_run: bool, one: &Hit, other: &Hit) -> bool {
+    if by_run { one.record.id == other.record.id } else { one.record.command == other.record.command }
+}
+
 impl Deletion {
     /// Whether it takes this row away.
     pub(super) fn covers(&self, hit: &Hit) -> bool {

@@ -8,12 +8,12 @@ mod mouse;
 mod see;
 mod take;
 
-use caro_schema::ipc::history::Hits;
+use caro_schema::ipc::history::{Hit, Hits};
 
 use super::{
     effect::Effect,
     message::Message,
-    model::{Model, Pane, Stage},
+    model::{Clicked, Model, Pane, Stage, is_same},
 };
 use crate::error::Failure;
 
@@ -63,15 +63,14 @@ fn on_found(model: &mut Model, ticket: u64, offset: u64, found: Result<Hits, Fai
     if ticket <= model.answered {
         return Vec::new();
     }
+    let is_same_question = model.is_current();
     model.answered = ticket;
     match found {
         Ok(hits) => {
             model.trouble = None;
             let gone = |stage: Stage| matches!(stage, Stage::Done(question) if question <= ticket);
             model.deletions.retain(|deletion| !gone(deletion.stage));
-            let deletions = std::mem::take(&mut model.deletions);
-            model.list.take(offset, hits, |hit| deletions.iter().any(|deletion| deletion.covers(hit)));
-            model.deletions = deletions;
+            take_in(model, offset, hits, is_same_question);
             let here = &model.setup.place.host;
             model.other_hosts |= model.list.rows().any(|(_, hit)| hit.record.host != *here);
             if model.is_current() {
@@ -88,6 +87,24 @@ fn on_found(model: &mut Model, ticket: u64, offset: u64, found: Result<Hits, Fai
     let mut effects = ask_if_needed(model);
     effects.extend(take::held(model));
     effects
+}
+
+/// Takes rows in. What was chosen or clicked among others of the same question is looked for: its place may be another.
+fn take_in(model: &mut Model, offset: u64, hits: Hits, is_same_question: bool) {
+    let deletions = std::mem::take(&mut model.deletions);
+    let is_hidden = |hit: &Hit| deletions.iter().any(|deletion| deletion.covers(hit));
+    let by_run = model.context.is_some();
+    let is_same = |one: &Hit, other: &Hit| is_same(by_run, one, other);
+    let before = model.list.take(offset, hits, is_hidden);
+    let clicked = model.clicked.take().filter(|_| is_same_question);
+    if is_same_question {
+        model.list.follow(&before, is_same, |hit| !is_hidden(hit));
+    }
+    model.clicked = clicked.and_then(|clicked| {
+        let index = model.list.place_of(before.row(clicked.index)?, is_same)?;
+        Some(Clicked { index, ..clicked })
+    });
+    model.deletions = deletions;
 }
 
 /// What was held waits no longer, and deletions whose time has come are carried out.

@@ -4,6 +4,7 @@ use caro_schema::ipc::history::{Details, ExitFilter, Hit, Hits, Mode, Order, Pla
 use jiff::{Timestamp, tz::TimeZone};
 
 mod deleting;
+mod following;
 mod keys;
 mod seeing;
 mod taking;
