@@ -1,6 +1,6 @@
 //! Everything the screen knows, as plain data. Changed by `update` alone, drawn by `view`.
 
-use caro_schema::ipc::history::{Hit, Mode, Order, Place, Query};
+use caro_schema::ipc::history::{Filter, Hit, Mode, Order, Place, Query};
 use jiff::Zoned;
 
 use super::{
@@ -137,6 +137,8 @@ pub(super) struct Deletion {
     pub(super) hits: Vec<Hit>,
     /// All runs of the same commands too.
     pub(super) all_runs: bool,
+    /// What was said of it.
+    pub(super) said: String,
     pub(super) stage: Stage,
 }
 
@@ -232,6 +234,11 @@ impl Model {
             place: place.clone(),
             masked: false,
         }
+    }
+
+    /// Whether a row counts all runs of its command: where nothing narrows, and the daemon has read them all.
+    pub(super) fn counts_all_runs(&self) -> bool {
+        self.context.is_none() && self.list.complete && self.query().filter == Filter::default()
     }
 
     /// Asks for what is in sight, with a screenful on both sides.

@@ -174,6 +174,20 @@ fn what_is_deleted_is_gone_everywhere_when_the_screen_closes() {
 }
 
 #[test]
+fn on_a_narrowed_screen_it_is_said_that_all_runs_go() {
+    let home = Home::with_history(&["make", "ls"]);
+    home.record("here", &["make"]);
+    eventually("it is recorded", || (home.ok(&["history", "list", "-c"]).matches("make").count() == 2).then_some(()));
+    let terminal = as_binding(&home, "dir:/tmp make", "", SIZE);
+    terminal.wait_for("1 of 3");
+    terminal.press("\x04");
+    terminal.wait_for("deleted on every device: all its runs, everywhere  Ctrl-Z takes it back");
+    terminal.press("\x1b");
+    terminal.wait_for("ended with 0");
+    assert_eq!(home.ok(&["history", "list", "-c"]), "ls\n");
+}
+
+#[test]
 fn what_is_taken_back_is_not_deleted() {
     let home = Home::with_history(&["ls", "secret"]);
     let terminal = as_binding(&home, "secret", "", SIZE);
@@ -195,6 +209,7 @@ fn a_deletion_is_carried_out_by_itself_when_its_time_is_over() {
     terminal.press("\x1bd");
     terminal.wait_for("this run deleted");
     eventually("it is gone", || (home.ok(&["history", "list", "-c"]) == "ls\n").then_some(()));
+    terminal.wait_for("done: 1 run deleted on every device");
     terminal.press("\x1b");
     terminal.wait_for("ended with 0");
 }

@@ -13,7 +13,7 @@ use crate::{
         action::Action,
         danger::Danger,
         key,
-        model::{Model, Pane, Stage},
+        model::{Deletion, Model, Pane, Stage},
         narrow::Narrow,
     },
 };
@@ -45,8 +45,9 @@ fn question(model: &Model) -> String {
         return format!("{} …", key::sequence_name(&model.keys));
     }
     if !model.notice.is_empty() {
-        let undo = match model.deletions.last().map(|deletion| deletion.stage) {
-            Some(Stage::Waiting(_)) => format!("  {} takes it back", first_key(model, Action::Undo)),
+        let can_be_undone = |last: &Deletion| matches!(last.stage, Stage::Waiting(_)) && last.said == model.notice;
+        let undo = match model.deletions.last() {
+            Some(last) if can_be_undone(last) => format!("  {} takes it back", first_key(model, Action::Undo)),
             _ => String::new(),
         };
         return visible::line(model.notice.as_bytes()) + &undo;

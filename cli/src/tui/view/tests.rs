@@ -147,6 +147,16 @@ fn marks_a_second_command_and_a_deletion() {
 }
 
 #[test]
+fn only_what_is_said_of_a_deletion_offers_to_take_it_back() {
+    let mut model = with_rows(hits(&["a", "b", "c"]));
+    press(&mut model, "ctrl-d ctrl-d");
+    let status = |model: &mut Model| screen(model, 80, 6)[5].clone();
+    assert_eq!(status(&mut model), "deleted on every device  Ctrl-Z takes it back");
+    press(&mut model, "ctrl-y");
+    assert_eq!(status(&mut model), "copied");
+}
+
+#[test]
 fn the_second_key_and_editing() {
     let mut model = with_day();
     press(&mut model, "up up alt-enter");

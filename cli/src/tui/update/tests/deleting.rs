@@ -59,6 +59,46 @@ fn rows_stay_hidden_until_an_answer_no_longer_has_them() {
     assert_eq!((model.list.shown(), model.deletions.len()), (1, 0));
 }
 
+/// What is said of a deletion by this key of the first row, which stands for three runs.
+fn said(prepare: impl Fn(&mut Model), key: &str) -> String {
+    let mut rows = hits(&["a", "b"]);
+    rows[0].runs = 3;
+    let mut model = with_rows(rows.clone());
+    prepare(&mut model);
+    answer(&mut model, rows);
+    press(&mut model, key);
+    model.notice
+}
+
+#[test]
+fn a_deletion_says_how_many_runs_go_only_where_that_is_known() {
+    let dir = |model: &mut Model| drop(type_in(model, "dir:/srv/b "));
+    let here = |model: &mut Model| drop(press(model, "alt-h"));
+    let reading = |model: &mut Model| model.list.complete = false;
+    assert_eq!(said(|_| {}, "ctrl-d"), "deleted on every device, all 3 runs");
+    assert_eq!(said(|model| drop(type_in(model, "a")), "ctrl-d"), "deleted on every device, all 3 runs");
+    assert_eq!(said(|_| {}, "alt-d"), "this run deleted on every device, 2 stay");
+    for narrow in [&dir as &dyn Fn(&mut Model), &here, &reading] {
+        assert_eq!(said(narrow, "ctrl-d"), "deleted on every device: all its runs, everywhere");
+        assert_eq!(said(narrow, "alt-d"), "only this run deleted on every device");
+        assert_eq!(said(narrow, "ctrl-space ctrl-d"), "deleted on every device: all its runs, everywhere");
+    }
+    let both = "ctrl-space ctrl-space";
+    assert_eq!(said(|_| {}, &format!("{both} ctrl-d")), "2 commands deleted on every device: all runs, everywhere");
+    assert_eq!(said(|_| {}, &format!("{both} alt-d")), "2 runs deleted on every device");
+}
+
+#[test]
+fn when_a_deletion_is_done_the_number_of_runs_is_said() {
+    for (runs, expected) in [(1, "done: 1 run deleted on every device"), (6, "done: 6 runs deleted on every device")] {
+        let mut model = with_rows(hits(&["a", "b"]));
+        press(&mut model, "ctrl-d");
+        update(&mut model, Message::Tick, 1_000_000);
+        update(&mut model, Message::Deleted { number: 1, outcome: Ok(runs) }, 1_000_000);
+        assert_eq!(model.notice, expected);
+    }
+}
+
 #[test]
 fn a_deletion_that_fails_comes_back_and_is_said() {
     let mut model = with_rows(hits(&["a"]));
