@@ -2,12 +2,16 @@
 # Builds and installs caro for the user who runs this.
 #
 #   ./install.sh               build, install to ~/.local/bin, hook your shell, start the daemon
-#   ./install.sh demo          show the main job in a temporary folder; installs nothing for you
-#   ./install.sh --uninstall   take everything away again, except your history
+#   ./install.sh demo          show the main job in a temporary folder; caro itself is not installed
+#   ./install.sh --uninstall   take everything away again, except your data; caro reset, before it, takes that
 #
 #   --shell bash|zsh|fish      hook this shell (default: the one in $SHELL)
 #   --no-shell                 hook none
 #   --yes                      answer yes to questions
+#   CARO_BIN_DIR=FOLDER        in the environment: install there
+#
+# It builds with Rust 1.92 or later. The first two install gcc, and the demo zsh and fish, from the system's packages where
+# they are missing, as root or with sudo.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 bin=${CARO_BIN_DIR:-$HOME/.local/bin}
@@ -48,19 +52,26 @@ need_packages() {  # need_packages PROGRAM=PACKAGE…: installs the packages of 
     fail "these could not be installed: ${missing[*]}" "as root: apt-get install ${missing[*]}"
 }
 
+is_recent() {  # is_recent VERSION WANTED: whether it is the wanted one or a later one
+  [[ $(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1) == "$2" ]]
+}
+
 need_cargo() {
   [[ -f $HOME/.cargo/env ]] && . "$HOME/.cargo/env"
-  local advice='get it from https://rustup.rs, then run this again'
+  local wanted have offered advice='get it from https://rustup.rs, then run this again'
+  wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$here/Cargo.toml" | head -n 1)
   if ! command -v cargo >/dev/null; then
-    command -v apt-get >/dev/null && ask "caro is built with cargo, which is not here. Install the system's package?" ||
-      fail "cargo is not installed" "$advice"
+    # Looked at before it is offered: a package that is too old would be installed for nothing.
+    offered=$(LC_ALL=C apt-cache policy cargo 2>/dev/null | sed -n 's/^ *Candidate: *//p') || true
+    [[ $offered == [0-9]* ]] || fail "cargo is not installed; caro needs $wanted or later" "$advice"
+    is_recent "$offered" "$wanted" ||
+      fail "cargo is not installed, and the system's package ($offered) is too old; caro needs $wanted or later" "$advice"
+    ask "caro is built with cargo, which is not here. Install the system's package ($offered)?" ||
+      fail "cargo is not installed; caro needs $wanted or later" "$advice"
     need_packages cargo=cargo
   fi
-  local wanted have
-  wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$here/Cargo.toml" | head -n 1)
   have=$(cargo --version | awk '{print $2}')
-  [[ $(printf '%s\n%s\n' "$wanted" "$have" | sort -V | head -n 1) == "$wanted" ]] ||
-    fail "cargo $have is too old, caro needs $wanted" "$advice"
+  is_recent "$have" "$wanted" || fail "cargo $have is too old, caro needs $wanted or later" "$advice"
   command -v cc >/dev/null || need_packages cc=gcc
 }
 
@@ -152,7 +163,8 @@ uninstall() {
   say
   say "Your data is still there:"
   for place in "$data" "$spool" "$config"; do [[ -e $place ]] && say "  $place"; done
-  say "Remove these folders to be rid of it on this machine. Shells that are open now keep their hook until they end."
+  say "Remove these folders to be rid of it on this machine. If the key was in the system's secure store, its entry (caro) stays"
+  say "there; caro reset, before --uninstall, takes that and the data. Shells that are open now keep their hook until they end."
 }
 
 shell=$(basename "${SHELL:-bash}")
@@ -164,7 +176,7 @@ while (($#)); do
     --shell) shift; shell=${1:?--shell needs a name} ;;
     --no-shell) shell= ;;
     --yes | -y) yes=1 ;;
-    -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h | --help) sed -n '2,15s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) fail "unknown argument: $1" "./install.sh --help" ;;
   esac
   shift
