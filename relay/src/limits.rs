@@ -140,7 +140,7 @@ limits! {
     bytes_per_second_total: u64 = 256 << 20, Relay, "`RateLimited` with the time to wait, and the session ends";
     /// A list holds 64 devices with one session each; the rest is for people who are joining.
     sessions_per_account_max: u32 = 80, Account, "`TooManyConnections`";
-    /// Accounts. What each may hold is below.
+    /// Accounts. `bytes_per_account` and `cells_per_account` say what each may hold.
     accounts_max: u64 = 100_000, Relay, "`RegistrationRefused`";
     /// New accounts in an hour, all at once or spread.
     accounts_per_address_per_hour: u32 = 60, Address, "`RateLimited` with the time to wait";
