@@ -2,7 +2,10 @@
 //! one version after the last and names it by hash, so that a relay cannot be talked back to an older one, nor two
 //! devices past each other. A listed device may add one behind the list ([`admits`]) and take none off; what it added
 //! counts in the hash that the next list names, so that no list overlooks it. The checks against what is stored happen
-//! inside the log's transaction ([`follows`]).
+//! inside the log's transaction ([`Stored::followed_by`]).
+//!
+//! A relay that was restored from a backup may have lost lists, and with them who was taken off. Until the account's key
+//! is heard of again, it takes any later list: devices keep the newest one that they were shown, and bring it.
 
 use caro_link::proof;
 use caro_schema::{
@@ -32,23 +35,46 @@ pub fn is_first(list: &DeviceList) -> bool {
 }
 
 /// How a list stands to the one that is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// It is the next one.
-    Next,
+    /// It takes the place of the stored one.
+    Next {
+        /// Who could connect before, as far as its signer knew: who is not on it any more was taken off.
+        replaced: Vec<Hash>,
+    },
     /// It is the one that is stored: a repeated request, its answer was lost.
     Same,
     /// Neither.
     OutOfStep,
 }
 
-/// Compares a verified list with the stored one.
-pub fn follows(stored: &SignedList, stored_version: u64, next: &SignedList, next_list: &DeviceList) -> Step {
-    if next.list == stored.list {
-        return Step::Same;
+/// The list that is stored.
+#[derive(Clone, Copy, Debug)]
+pub struct Stored<'a> {
+    /// With what was added behind it.
+    pub list: &'a SignedList,
+    /// Its version.
+    pub version: u64,
+    /// Whether a new life of the database has begun since the account's key signed it.
+    pub restored: bool,
+}
+
+impl Stored<'_> {
+    /// Compares a verified list with it; none when it cannot be read.
+    pub fn followed_by(&self, next: &SignedList, next_list: &DeviceList) -> Option<Step> {
+        if next.list == self.list.list {
+            return Some(Step::Same);
+        }
+        let is_successor = self.version.checked_add(1) == Some(next_list.version);
+        Some(if is_successor && next_list.prev == proof::list_hash_with_added(self.list) {
+            Step::Next { replaced: devices(self.list)? }
+        } else if self.restored && next_list.version > self.version {
+            // Its signer may not have known who was added here, and has not taken them off.
+            Step::Next { replaced: DeviceList::decode(&self.list.list).ok()?.keys }
+        } else {
+            Step::OutOfStep
+        })
     }
-    let successor = stored_version.checked_add(1) == Some(next_list.version);
-    if successor && next_list.prev == proof::list_hash_with_added(stored) { Step::Next } else { Step::OutOfStep }
 }
 
 /// Everybody who may connect; none when the stored list cannot be read.
@@ -117,7 +143,7 @@ mod tests {
         let after = proof::list_hash(&first.list);
         assert!(is_first(&first_list));
         let cases = [
-            (signed(2, after, vec![]), Step::Next),
+            (signed(2, after, vec![]), Step::Next { replaced: vec![Hash([1; 32])] }),
             (signed(1, Hash([0; 32]), vec![Hash([1; 32])]), Step::Same),
             (signed(1, Hash([0; 32]), vec![Hash([2; 32])]), Step::OutOfStep),
             (signed(3, after, vec![]), Step::OutOfStep),
@@ -125,7 +151,27 @@ mod tests {
             (signed(u64::MAX, after, vec![]), Step::OutOfStep),
         ];
         for ((next, next_list), expected) in cases {
-            assert_eq!(follows(&first, 1, &next, &next_list), expected);
+            let stored = Stored { list: &first, version: 1, restored: false };
+            assert_eq!(stored.followed_by(&next, &next_list), Some(expected));
+        }
+    }
+
+    #[test]
+    fn trap_14_a_restored_relay_takes_any_later_list_and_takes_off_who_was_on_its_own() {
+        let (mut old, old_list) = signed(4, Hash([3; 32]), vec![Hash([1; 32]), Hash([2; 32])]);
+        old.added.push(Addition { key: Hash([7; 32]), by: Hash([2; 32]) });
+        let next = Step::Next { replaced: old_list.keys };
+        let cases = [
+            (signed(5, Hash([9; 32]), vec![]), next.clone()),
+            (signed(9, Hash([9; 32]), vec![]), next),
+            (signed(4, Hash([9; 32]), vec![]), Step::OutOfStep),
+            (signed(3, Hash([9; 32]), vec![]), Step::OutOfStep),
+        ];
+        for ((later, later_list), expected) in cases {
+            let stored = Stored { list: &old, version: 4, restored: true };
+            assert_eq!(stored.followed_by(&later, &later_list), Some(expected));
+            let stored = Stored { restored: false, ..stored };
+            assert_eq!(stored.followed_by(&later, &later_list), Some(Step::OutOfStep));
         }
     }
 
@@ -149,9 +195,11 @@ mod tests {
         let (before, before_list) = signed(2, proof::list_hash_with_added(&first), vec![]);
         assert_eq!(proof::list_hash_with_added(&first), proof::list_hash(&first.list));
         first.added.push(Addition { key: Hash([2; 32]), by: Hash([1; 32]) });
-        assert_eq!(follows(&first, 1, &before, &before_list), Step::OutOfStep);
+        let stored = Stored { list: &first, version: 1, restored: false };
+        assert_eq!(stored.followed_by(&before, &before_list), Some(Step::OutOfStep));
         let (after, after_list) = signed(2, proof::list_hash_with_added(&first), vec![]);
-        assert_eq!(follows(&first, 1, &after, &after_list), Step::Next);
+        let replaced = vec![Hash([1; 32]), Hash([2; 32])];
+        assert_eq!(stored.followed_by(&after, &after_list), Some(Step::Next { replaced }));
         let public = Hash(Signer::from_seed(&[1; 32]).public());
         assert_eq!(verify(&public, &first).err(), Some(ErrorCode::BadProof));
     }

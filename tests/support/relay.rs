@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -64,6 +64,25 @@ impl Relay {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it is ours");
         assert!(self.child.wait().expect("it was ours").success(), "the relay did not end well");
+    }
+
+    /// Copies its keys and database into a new folder, while it runs.
+    pub fn back_up(&self, to: &Path) {
+        self.owner(&["backup", to.to_str().expect("a path")]);
+    }
+
+    /// Puts a backup in the place of what it has. It must not be running.
+    pub fn restore(&self, from: &Path) {
+        fs::remove_dir_all(self.data()).expect("its folder");
+        self.owner(&["restore", from.to_str().expect("a path")]);
+    }
+
+    /// What its owner does about its folder. Gives what is printed.
+    pub fn owner(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(program("caro-relay"));
+        let output = command.args(arguments).arg("--data").arg(self.data()).output().expect("the relay runs");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
     }
 
     /// Starts it again, on the same port.

@@ -196,3 +196,35 @@ fn who_came_and_who_went_is_said_until_it_was_looked_at_also_after_a_restart() {
     desk.home.caro_ok(&["daemon", "start"]);
     assert!(warnings(&desk).is_empty());
 }
+
+/// How many devices a relay lets into its only account.
+fn listed_at(relay: &Relay) -> u64 {
+    let account: Value = serde_json::from_str(&relay.owner(&["account", "list", "--json"])).expect("one account");
+    let handle = account["handle"].as_str().expect("a handle");
+    let shown: Value = serde_json::from_str(&relay.owner(&["account", "show", handle, "--json"])).expect("JSON");
+    shown["devices"].as_u64().expect("a count")
+}
+
+#[test]
+fn trap_14_a_relay_from_a_backup_is_told_who_was_taken_off_since_by_the_first_device_that_comes() {
+    let mut relay = Relay::new();
+    let (desk, laptop, phrase) = pair(&relay);
+    let folder = tempfile::tempdir().expect("a folder");
+    let backup = folder.path().join("backup");
+    relay.back_up(&backup);
+    revoke_ok(&desk, "laptop", "--lost", &phrase);
+    eventually("the relay is told", || (listed_at(&relay) == 1).then_some(()));
+    wait_until_off(&laptop);
+    desk.kill();
+    relay.stop();
+    relay.restore(&backup);
+    assert_eq!(listed_at(&relay), 2, "it is as it was on that day");
+    relay.start_again();
+    desk.home.caro_ok(&["daemon", "start"]);
+    eventually("the desk has told it", || (listed_at(&relay) == 1).then_some(()));
+    assert!(!warnings(&desk).contains(&"unfinished".to_owned()), "{:?}", warnings(&desk));
+    laptop.home.caro_ok(&["sync", "on"]);
+    wait_until_off(&laptop);
+    desk.sync();
+    desk.expect_commands(&["echo from the desk", "echo from the laptop"]);
+}

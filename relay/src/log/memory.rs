@@ -19,7 +19,7 @@ use serde_bytes::ByteBuf;
 use super::{Account, Appended, Change, Changed, Log, LogError, LogReader, Noted, Room, Stretch};
 use crate::{
     limits::REMOVED_MAX,
-    members::{self, Admission, Step},
+    members::{self, Admission, Step, Stored},
     quota::{self, Quota},
 };
 
@@ -34,6 +34,8 @@ pub struct MemoryLog {
 struct Kept {
     account: Account,
     version: u64,
+    /// The list may be older than what the account's devices have.
+    restored: bool,
     removed: VecDeque<Hash>,
     delivered: HashMap<Hash, u64>,
     entries: Vec<KeptEntry>,
@@ -60,7 +62,9 @@ impl MemoryLog {
 
     /// The same log in a new life, as after `caro-relay renew`.
     pub fn renewed(&self, generation: Generation) -> Self {
-        Self { generation, ..self.backup() }
+        let log = Self { generation, ..self.backup() };
+        log.lock().values_mut().for_each(|kept| kept.restored = true);
+        log
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Handle, Kept>> {
@@ -179,6 +183,7 @@ fn create(
     let kept = Kept {
         account: account.clone(),
         version,
+        restored: false,
         removed: VecDeque::new(),
         delivered: HashMap::new(),
         entries: Vec::new(),
@@ -203,16 +208,17 @@ impl Kept {
 
     fn set_list(&mut self, list: SignedList) -> Result<Changed, LogError> {
         let next = DeviceList::decode(&list.list).map_err(|_| LogError::Damaged)?;
-        match members::follows(&self.account.list, self.version, &list, &next) {
+        let stored = Stored { list: &self.account.list, version: self.version, restored: self.restored };
+        match stored.followed_by(&list, &next).ok_or(LogError::Damaged)? {
             Step::OutOfStep => return Ok(Changed::ListOutOfStep),
             Step::Same => {}
-            Step::Next => {
-                let before = members::devices(&self.account.list).ok_or(LogError::Damaged)?;
+            Step::Next { replaced } => {
                 self.removed.retain(|device| !members::lists(&next, device));
-                self.removed.extend(before.into_iter().filter(|device| !members::lists(&next, device)));
+                self.removed.extend(replaced.into_iter().filter(|device| !members::lists(&next, device)));
                 let excess = self.removed.len().saturating_sub(REMOVED_MAX);
                 self.removed.drain(..excess);
                 self.version = next.version;
+                self.restored = false;
                 self.account.list = list;
             }
         }

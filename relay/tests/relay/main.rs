@@ -14,6 +14,7 @@ mod log_again;
 mod log_damage;
 mod log_days;
 mod log_portions;
+mod log_restored;
 mod log_server;
 mod mailboxes;
 mod members;

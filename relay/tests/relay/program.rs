@@ -130,7 +130,7 @@ fn a_newer_database_is_refused_kept_and_explained() {
     connection.close().unwrap();
     let before = fs::read(&path).unwrap();
     let serve = ["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
-    refused(&serve, &["version 7", "knows 3", "hint: it was kept as it is", "install"]);
+    refused(&serve, &["version 7", "knows 4", "hint: it was kept as it is", "install"]);
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 

@@ -173,6 +173,7 @@ pub(super) fn fresh_remote(address: String, relay_key: RelayKey, account: Hash, 
         has_entries: Default::default(),
         position: None,
         list: None,
+        shows_older_list: false,
         next_list: None,
     }
 }

@@ -1,14 +1,14 @@
-//! The relay's list of devices, as it was last shown, and the one that is to be next. It was signed while the phrase was
-//! at hand, follows exactly the one that was known then, and is offered until the relay has taken it. Where somebody
-//! else was faster, it cannot be taken any more, and a person has to give the phrase once more.
+//! The relay's list of devices, the newest that it has shown, and the one that is to be next. It was signed while the
+//! phrase was at hand, follows exactly the one that was known then, and is offered until the relay has taken it. Where
+//! somebody else was faster, it cannot be taken any more, and a person has to give the phrase once more.
+//!
+//! A relay that was restored from a backup shows an older list, on which there are devices that were taken off since. It
+//! is offered the newest one that is known here; whoever of the account's devices comes first brings it.
 
 use caro_link::proof;
 use caro_schema::{
     id::DeviceId,
-    relay::{
-        ToRelay,
-        list::{DeviceList, SignedList},
-    },
+    relay::list::{DeviceList, SignedList},
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,9 +26,13 @@ pub struct NextList {
 }
 
 impl RemoteRecord {
-    /// The relay has shown its list. One that the account did not sign is none.
+    /// The relay has shown its list. One that the account did not sign is none, and one that is older than another that it
+    /// has shown is not what the account decided last.
     pub(super) fn shown_list(&mut self, shown: SignedList) {
-        if proof::verify_list(&self.account, &shown).is_err() {
+        let Ok(list) = proof::verify_list(&self.account, &shown) else { return };
+        let known = self.list.as_ref().and_then(version_and_prev).map_or(0, |(version, _)| version);
+        self.shows_older_list = list.version < known;
+        if self.shows_older_list {
             return;
         }
         if let Some(next) = &mut self.next_list
@@ -52,11 +56,13 @@ impl RemoteRecord {
 
     /// The relay has taken a list. False when none was offered.
     pub(super) fn list_taken(&mut self, version: u64) -> bool {
-        let Some(list) = self.next_list.as_ref().and_then(|next| next.list.clone()) else { return false };
+        let Some((_, list)) = self.offered_list() else { return false };
         let is_own = version_and_prev(&list).is_some_and(|(own, _)| own == version);
         if is_own {
             self.list = Some(list);
-            self.next_list = None;
+            self.shows_older_list = false;
+            // One that only brings back what was lost settles nothing that is owed.
+            self.next_list.take_if(|next| next.list.is_some());
         }
         is_own
     }
@@ -67,9 +73,12 @@ impl RemoteRecord {
     }
 
     /// What to offer, and after which number of the queue.
-    pub(super) fn offered_list(&self) -> Option<(u64, ToRelay)> {
-        let next = self.next_list.as_ref()?;
-        Some((next.after, ToRelay::SetList { list: next.list.clone()? }))
+    pub(super) fn offered_list(&self) -> Option<(u64, SignedList)> {
+        let next = self.next_list.as_ref().and_then(|next| Some((next.after, next.list.clone()?)));
+        next.or_else(|| {
+            let newest = self.list.as_ref().filter(|_| self.shows_older_list)?;
+            Some((0, SignedList { added: Vec::new(), ..newest.clone() }))
+        })
     }
 }
 

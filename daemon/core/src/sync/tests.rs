@@ -102,6 +102,7 @@ fn record() -> RemoteRecord {
         has_entries: Default::default(),
         position: None,
         list: None,
+        shows_older_list: false,
         next_list: None,
     }
 }

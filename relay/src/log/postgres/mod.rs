@@ -157,14 +157,18 @@ impl PostgresLog {
         PostgresReader::new(&self.source)
     }
 
-    /// Starts a new life of a database, after it was restored from a backup. No relay may be using it.
+    /// Starts a new life of a database, after it was restored from a backup: devices offer again what it lacks, and their
+    /// newest list. No relay may be using it.
     ///
     /// # Errors
     /// When it could not be written, or is used.
     pub fn renew(source: &Source, generation: Generation) -> Result<(), OpenError> {
         let (link, _) = open::open(source, Purpose::Alone)?;
         link.ask(|server| async move {
+            server.client.batch_execute("BEGIN").await?;
             server.run("UPDATE relay SET generation = $1", &[&&generation.as_bytes()[..]]).await?;
+            server.run("UPDATE account SET restored = true", &[]).await?;
+            server.client.batch_execute("COMMIT").await?;
             Ok(())
         })
     }

@@ -103,7 +103,10 @@ pub(super) enum Purpose<'a> {
 }
 
 /// Each brings the database from one layout to the next. A released one is never changed.
-const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/postgres/0001_first.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../migrations/postgres/0001_first.sql"),
+    include_str!("../../../migrations/postgres/0002_restored.sql"),
+];
 
 /// The first half of the numbers of our locks: `caro` in ASCII.
 const LOCKS: i32 = 0x6361_726f;

@@ -20,6 +20,8 @@ use crate::members;
 pub(super) struct Found {
     pub(super) id: i64,
     pub(super) list_version: u64,
+    /// The list may be older than what the account's devices have.
+    pub(super) restored: bool,
     pub(super) account: Account,
     /// Whoever runs the relay has closed it.
     pub(super) closed: bool,
@@ -27,11 +29,13 @@ pub(super) struct Found {
 
 /// Accounts by handle, held locked to the end of the transaction, in an order that is everybody's.
 pub(super) const LOCKED: &str = "
-    SELECT id, list_version, public, list, list_signature, added, cursor, head, used_bytes, quota_bytes, dropped, closed
+    SELECT id, list_version, public, list, list_signature, added, cursor, head, used_bytes, quota_bytes, dropped, closed,
+           restored
     FROM account WHERE handle = ANY($1) ORDER BY handle FOR UPDATE";
 
 const ACCOUNT: &str = "
-    SELECT id, list_version, public, list, list_signature, added, cursor, head, used_bytes, quota_bytes, dropped, closed
+    SELECT id, list_version, public, list, list_signature, added, cursor, head, used_bytes, quota_bytes, dropped, closed,
+           restored
     FROM account WHERE handle = $1 AND NOT closed";
 
 impl Found {
@@ -51,7 +55,8 @@ impl Found {
             quota_bytes: row.try_get::<_, Option<i64>>(9)?.map(unsigned).transpose()?,
             dropped: number(row, 10)?,
         };
-        Ok(Self { id: row.try_get(0)?, list_version: number(row, 1)?, account, closed: row.try_get(11)? })
+        let (closed, restored) = (row.try_get(11)?, row.try_get(12)?);
+        Ok(Self { id: row.try_get(0)?, list_version: number(row, 1)?, restored, account, closed })
     }
 }
 

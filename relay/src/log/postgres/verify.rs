@@ -28,7 +28,7 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 const NEXT: &str = "
     SELECT id, list_version, public, list, list_signature, added, cursor, head, used_bytes, quota_bytes, dropped, closed,
-           handle
+           restored, handle
     FROM account WHERE id > $1 ORDER BY id LIMIT 1";
 
 const ENTRIES: &str = "
@@ -87,7 +87,7 @@ async fn account(server: Server<'_>, row: &Row, found: &Found, report: &mut Repo
     let number_here = found.id;
     let account = &found.account;
     report.accounts += 1;
-    if Handle::from_slice(row.try_get(12)?) != Some(proof::handle_of(&account.public)) {
+    if Handle::from_slice(row.try_get(13)?) != Some(proof::handle_of(&account.public)) {
         report.fault(format!("account {number_here}: the handle is not the key's"));
     }
     let signed = caro_schema::relay::list::SignedList { added: Vec::new(), ..account.list.clone() };

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     limits::REMOVED_MAX,
-    members::{self, Admission, Step},
+    members::{self, Admission, Step, Stored},
     quota::{self, Quota},
 };
 
@@ -80,7 +80,7 @@ const CREATE: &str = "
     VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
 
 const SET_LIST: &str = "
-    UPDATE account SET list = $2, list_signature = $3, list_version = $4, added = '\\x' WHERE id = $1";
+    UPDATE account SET list = $2, list_signature = $3, list_version = $4, added = '\\x', restored = false WHERE id = $1";
 
 /// All at once, numbered in the order in which they stand on the list: one by one, the lists of one transaction could take longer
 /// than it may.
@@ -180,7 +180,8 @@ impl Work<'_> {
             .await?;
         let list = list.clone();
         let account = Account { public, list, cursor: 0, head, used_bytes: 0, quota_bytes: None, dropped: 0 };
-        let found = Found { id: row.try_get(0)?, list_version: version, account: account.clone(), closed: false };
+        let id = row.try_get(0)?;
+        let found = Found { id, list_version: version, restored: false, account: account.clone(), closed: false };
         self.accounts.insert(handle, found);
         Ok(Changed::Created(account))
     }
@@ -189,16 +190,17 @@ impl Work<'_> {
         let next = decode(list)?;
         let server = self.server;
         let Some(found) = self.accounts.get_mut(&handle) else { return Ok(Changed::NoAccount) };
-        match members::follows(&found.account.list, found.list_version, list, &next) {
+        let stored = Stored { list: &found.account.list, version: found.list_version, restored: found.restored };
+        match stored.followed_by(list, &next).ok_or(LogError::Damaged)? {
             Step::OutOfStep => return Ok(Changed::ListOutOfStep),
             Step::Same => {}
-            Step::Next => {
-                let before = members::devices(&found.account.list).ok_or(LogError::Damaged)?;
-                remember_removed(server, found.id, &before, &next).await?;
+            Step::Next { replaced } => {
+                remember_removed(server, found.id, &replaced, &next).await?;
                 let signature = &list.signature.as_bytes()[..];
                 server.run(SET_LIST, &[&found.id, &list.list.as_slice(), &signature, &signed(next.version)]).await?;
                 found.account.list = SignedList { added: Vec::new(), ..list.clone() };
                 found.list_version = next.version;
+                found.restored = false;
             }
         }
         Ok(Changed::ListSet { version: next.version, devices: next.keys })

@@ -121,14 +121,17 @@ impl SqliteLog {
     }
 
     /// Starts a new life of this database, after it was restored from a backup: devices that saw more then offer again
-    /// what it lacks instead of stopping.
+    /// what it lacks, and their newest list, instead of stopping.
     ///
     /// # Errors
     /// When it could not be written.
     pub fn renew(&mut self, generation: Generation) -> Result<(), LogError> {
-        self.connection
-            .execute("UPDATE relay SET generation = ?1", [generation.as_bytes()])
-            .map_err(|error| classify(&error))?;
+        self.within(|connection| {
+            connection
+                .execute("UPDATE relay SET generation = ?1", [generation.as_bytes()])
+                .and_then(|_| connection.execute("UPDATE account SET restored = 1", []))
+                .map_err(|error| classify(&error))
+        })?;
         self.generation = generation;
         Ok(())
     }

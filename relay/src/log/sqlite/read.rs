@@ -36,6 +36,8 @@ pub(super) fn cursor_of(place: i64) -> u64 {
 pub(super) struct Found {
     pub(super) id: i64,
     pub(super) list_version: u64,
+    /// The list may be older than what the account's devices have.
+    pub(super) restored: bool,
     pub(super) account: Account,
     /// Whoever runs the relay has closed it.
     pub(super) closed: bool,
@@ -51,7 +53,7 @@ pub(super) fn find_any(connection: &Connection, handle: &Handle) -> Result<Optio
     let mut statement = connection
         .prepare_cached(
             "SELECT id, list_version, public, list, list_signature, cursor, head, used_bytes, added, quota_bytes, dropped,
-             closed FROM account WHERE handle = ?1",
+             closed, restored FROM account WHERE handle = ?1",
         )
         .map_err(|error| classify(&error))?;
     let found = statement.query_row([handle.as_bytes()], found).optional().map_err(|error| classify(&error))?;
@@ -79,6 +81,7 @@ fn found(row: &Row<'_>) -> rusqlite::Result<(Found, Vec<u8>)> {
             dropped: row.get(10)?,
         },
         closed: row.get(11)?,
+        restored: row.get(12)?,
     };
     Ok((found, row.get(8)?))
 }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     limits::REMOVED_MAX,
-    members::{self, Admission, Step},
+    members::{self, Admission, Step, Stored},
     quota::{self, Quota},
 };
 
@@ -130,15 +130,16 @@ fn decode(list: &SignedList) -> Result<DeviceList, LogError> {
 
 fn set_list(connection: &Connection, found: Found, list: SignedList) -> Result<Changed, Failure> {
     let next = decode(&list)?;
-    match members::follows(&found.account.list, found.list_version, &list, &next) {
+    let stored = Stored { list: &found.account.list, version: found.list_version, restored: found.restored };
+    match stored.followed_by(&list, &next).ok_or(LogError::Damaged)? {
         Step::OutOfStep => return Ok(Changed::ListOutOfStep),
         Step::Same => {}
-        Step::Next => {
-            let before = members::devices(&found.account.list).ok_or(LogError::Damaged)?;
-            remember_removed(connection, found.id, &before, &next)?;
+        Step::Next { replaced } => {
+            remember_removed(connection, found.id, &replaced, &next)?;
             connection
                 .prepare_cached(
-                    "UPDATE account SET list = ?2, list_signature = ?3, list_version = ?4, added = x'' WHERE id = ?1",
+                    "UPDATE account SET list = ?2, list_signature = ?3, list_version = ?4, added = x'', restored = 0
+                     WHERE id = ?1",
                 )?
                 .execute(params![found.id, list.list.as_slice(), list.signature.as_bytes(), next.version])?;
         }

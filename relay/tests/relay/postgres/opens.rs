@@ -3,14 +3,14 @@
 use std::{fs, thread};
 
 use caro_relay::log::{
-    Log, LogError,
+    Change, Log, LogError, LogReader,
     postgres::{Identity, LinkError, OpenError, PostgresLog},
 };
 use caro_schema::id::{Generation, Hash};
 use caro_tests::{Postgres, eventually};
 
 use crate::support::{
-    Served,
+    Account, Device, Served,
     served::{IDENTITY, source},
 };
 
@@ -55,7 +55,7 @@ fn a_newer_foreign_or_other_relays_database_is_refused_and_kept() {
     assert!(matches!(opened.err(), Some(OpenError::OtherKeys)));
     served.server.sql("UPDATE caro_relay.relay SET layout = 9");
     let refused = served.try_log().err();
-    assert!(matches!(refused, Some(OpenError::Newer { found: 9, known: 1 })), "{refused:?}");
+    assert!(matches!(refused, Some(OpenError::Newer { found: 9, known: 2 })), "{refused:?}");
     assert!(matches!(PostgresLog::look(&served.source).err(), Some(OpenError::Newer { .. })));
     assert_eq!(served.server.sql("SELECT layout FROM caro_relay.relay"), "9");
     served.server.sql("DROP TABLE caro_relay.relay");
@@ -79,6 +79,23 @@ fn relays_that_start_at_once_make_one_database() {
     });
     assert!(generations.iter().all(|generation| *generation == generations[0]));
     assert_eq!(served.server.sql("SELECT count(*) FROM caro_relay.relay"), "1");
+}
+
+#[test]
+fn r003_a_database_of_the_first_layout_is_moved_on_with_what_it_holds_when_nobody_uses_it() {
+    let Some(served) = Served::start("a database of the first layout on PostgreSQL") else { return };
+    let mut log = served.log();
+    let (account, device) = (Account::new(), Device::new());
+    let list = account.first_list(&[device]);
+    let create = Change::Create { account: account.public(), list, accounts_max: 1, invitation: None };
+    log.commit(vec![create]).unwrap();
+    let first = "ALTER TABLE caro_relay.account DROP COLUMN restored; UPDATE caro_relay.relay SET layout = 1";
+    served.server.sql(first);
+    assert!(matches!(served.try_log().err(), Some(OpenError::InUse)));
+    drop(log);
+    let mut log = eventually("nobody uses it", || served.try_log().ok());
+    assert_eq!(served.server.sql("SELECT layout FROM caro_relay.relay"), "2");
+    assert!(log.account(&account.handle()).unwrap().is_some());
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod laws;
 mod letting_in;
 mod missed;
 mod moving;
+mod restored;
 mod sharing;
 mod snapshots;
 mod taking_off;

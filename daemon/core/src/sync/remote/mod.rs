@@ -56,9 +56,12 @@ pub struct RemoteRecord {
     /// Where the log stood when the relay last signed it.
     #[serde(default)]
     pub position: Option<Position>,
-    /// Its list of devices, as it was last shown.
+    /// Its list of devices, the newest that it has shown.
     #[serde(default)]
     pub list: Option<SignedList>,
+    /// In this session it has shown an older one.
+    #[serde(skip)]
+    pub shows_older_list: bool,
     /// The list that it is to take next.
     #[serde(default)]
     pub next_list: Option<NextList>,
@@ -270,13 +273,13 @@ impl Remote {
     /// The list to offer now, if there is one: once in a session, and when what explains it is there. What the relay takes
     /// nothing for does not hold it up.
     pub fn next_list_due(&mut self) -> Option<ToRelay> {
-        let (after, message) = self.record.offered_list()?;
+        let (after, list) = self.record.offered_list()?;
         let is_explained = self.queue.has_left(after) || self.refusal.is_some();
         if self.state != State::Live || self.list_offered || !is_explained {
             return None;
         }
         self.list_offered = true;
-        Some(message)
+        Some(ToRelay::SetList { list })
     }
 
     /// Reads the log from its beginning once more. Gives what to send.

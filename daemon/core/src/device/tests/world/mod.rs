@@ -53,6 +53,7 @@ impl World {
                 account: None,
                 list: None,
                 helps_thieves: false,
+                is_restored: false,
             },
             now_ms: 1_790_000_000_000,
             phrase: Phrase::from_entropy(&[11; 32]),
