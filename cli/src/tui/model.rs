@@ -68,7 +68,7 @@ pub(super) struct Model {
     pub(super) pane: Option<Pane>,
     /// The session that is looked at instead of the query's results.
     pub(super) context: Option<Box<Context>>,
-    /// Marked commands, in the order of marking.
+    /// Marked commands, or runs where a session is looked at, in the order of marking.
     pub(super) marks: Vec<Hit>,
     /// Deletions that can be taken back, or are on their way.
     pub(super) deletions: Vec<Deletion>,
@@ -204,9 +204,9 @@ impl Model {
         self.answered >= self.question
     }
 
-    /// Whether a command is marked.
+    /// Whether a row is marked.
     pub(super) fn is_marked(&self, hit: &Hit) -> bool {
-        self.marks.iter().any(|mark| mark.record.command == hit.record.command)
+        self.marks.iter().any(|mark| is_same(self.context.is_some(), mark, hit))
     }
 
     /// Reads the line anew.

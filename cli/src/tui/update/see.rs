@@ -7,16 +7,17 @@ use crate::{
     error::Failure,
     tui::{
         effect::{Effect, Search, Subject},
-        model::{Context, DetailsPane, Model, Pane, Waits},
+        model::{Context, DetailsPane, Model, Pane, Waits, is_same},
         view,
     },
 };
 
-/// Marks the chosen command, or takes its mark away, and goes on to the next.
+/// Marks the chosen command, or run in a session, or takes its mark away, and goes on to the next.
 pub(super) fn mark(model: &mut Model) -> Vec<Effect> {
     let Some(hit) = model.list.chosen().filter(|_| model.is_current()).cloned() else { return Vec::new() };
     let before = model.marks.len();
-    model.marks.retain(|mark| mark.record.command != hit.record.command);
+    let by_run = model.context.is_some();
+    model.marks.retain(|mark| !is_same(by_run, mark, &hit));
     if model.marks.len() == before {
         if model.marks.len() >= MARKS_MAX {
             model.notice = format!("no more than {MARKS_MAX} at once");

@@ -78,6 +78,27 @@ fn typing_in_a_session_narrows_it() {
 }
 
 #[test]
+fn in_a_session_each_run_is_marked_and_deleted_by_itself() {
+    let rows = hits(&["make", "ls", "make", "make"]);
+    let mut model = with_rows(rows.clone());
+    press(&mut model, "alt-c");
+    let ticket = model.asked;
+    update(&mut model, Message::Located { ticket, newer: Ok(0) }, 0);
+    answer(&mut model, rows.clone());
+    let marked = |model: &Model| rows.iter().map(|row| model.is_marked(row)).collect::<Vec<_>>();
+    press(&mut model, "ctrl-space up ctrl-space");
+    assert_eq!(marked(&model), [true, false, true, false]);
+    press(&mut model, "ctrl-space");
+    assert_eq!(marked(&model), [true, false, true, true]);
+    press(&mut model, "home ctrl-space");
+    assert_eq!(marked(&model), [false, false, true, true]);
+    press(&mut model, "alt-d");
+    assert_eq!((model.notice.as_str(), model.list.shown()), ("2 runs deleted on every device", 2));
+    press(&mut model, "ctrl-z ctrl-space esc");
+    assert_eq!(marked(&model), [true, false, true, true], "elsewhere a row stands for all runs of its command");
+}
+
+#[test]
 fn help_opens_scrolls_and_closes_and_typing_closes_it_too() {
     let mut model = with_rows(hits(&["a", "b"]));
     press(&mut model, "f1 down down page-down");
