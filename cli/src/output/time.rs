@@ -125,7 +125,9 @@ mod tests {
         ] {
             assert_eq!(parse(text, &noon()).map(rfc3339).as_deref(), Some(expected), "{text}");
         }
-        for nonsense in ["", "soon", "2026-13-01", "99999999 years", "-", "12", "202530", "T1430", "20255", "-2025", "２０２５"] {
+        for nonsense in
+            ["", "soon", "2026-13-01", "99999999 years", "-", "12", "202530", "T1430", "20255", "-2025", "２０２５"]
+        {
             assert_eq!(parse(nonsense, &noon()), None, "{nonsense}");
         }
     }

@@ -75,6 +75,9 @@ fn wrong_arguments_are_explained() {
     for (arguments, words) in [
         (&["history", "delete"][..], "nothing says which commands"),
         (&["history", "delete", "--match", " "], "nothing says which commands"),
+        (&["history", "delete", "--match", "!", "--mode", "fuzzy", "--yes"], "nothing says which commands"),
+        (&["history", "delete", "--match", "! ^", "--mode", "fuzzy", "--since", "1h"], "nothing says which commands"),
+        (&["history", "prune", "--match", "'", "--mode", "fuzzy", "--yes"], "nothing says which commands"),
         (&["history", "delete", "12"], "32 hexadecimal digits"),
         (&["history", "list", "--since", "soon"], "is not a time"),
         (&["history", "list", "--format", "{x}"], "no field is called"),

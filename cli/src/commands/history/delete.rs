@@ -6,7 +6,10 @@ use caro_schema::{
 };
 use clap::Args;
 
-use super::{settle, tidy::Sure};
+use super::{
+    settle,
+    tidy::{Sure, asks_for_nothing},
+};
 use crate::{
     client::Client,
     commands::{filters::Filters, filters::place, search::ModeName},
@@ -61,8 +64,7 @@ impl Delete {
             }
             return Ok(Selection::Ids(self.ids.clone()));
         }
-        // An empty text matches everything, and a script may hand over an empty variable.
-        let empty = self.text.as_deref().is_none_or(|text| text.trim().is_empty());
+        let empty = self.text.as_deref().is_none_or(|text| asks_for_nothing(text, self.mode.into()));
         if empty && (self.text.is_some() || (self.filters.is_empty() && !self.all)) {
             return Err(Failure::new(exit::USAGE, "nothing says which commands")
                 .hint("name ids, --match TEXT, or other options; --all for the whole history"));

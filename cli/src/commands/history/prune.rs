@@ -7,7 +7,7 @@ use jiff::Zoned;
 
 use super::{
     settle,
-    tidy::{Group, Sure, count},
+    tidy::{Group, Sure, asks_for_nothing, count},
 };
 use crate::{
     client::Client,
@@ -56,8 +56,7 @@ const REASONS: [(Objection, &str, &str); 3] = [
 
 impl Prune {
     pub(crate) fn run(self) -> Outcome {
-        if self.text.as_deref().is_some_and(|text| text.trim().is_empty()) {
-            // An empty text matches everything, and a script may hand over an empty variable.
+        if self.text.as_deref().is_some_and(|text| asks_for_nothing(text, self.mode.into())) {
             return Err(Failure::new(exit::USAGE, "nothing says which commands").hint("--match takes a text"));
         }
         let query = self.query()?;

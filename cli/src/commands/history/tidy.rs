@@ -4,7 +4,8 @@
 use caro_schema::ipc::{
     Reply, Request,
     deleting::{Discard, Discarded, Weight},
-    history::Selection,
+    history::{Mode, Selection},
+    terms::terms,
 };
 use clap::Args;
 use jiff::tz::TimeZone;
@@ -173,6 +174,12 @@ fn weigh(client: &mut Client, selection: &Selection) -> Outcome<Weight> {
     }
 }
 
+/// Whether a text asks for nothing, so that everything matches it: a script may hand over an empty variable, and a sign
+/// without a word is a fuzzy query that is not finished.
+pub(super) fn asks_for_nothing(text: &str, mode: Mode) -> bool {
+    text.trim().is_empty() || (mode == Mode::Fuzzy && terms(text).is_empty())
+}
+
 /// How many a selection holds.
 pub(super) fn count(client: &mut Client, selection: &Selection) -> Outcome<u64> {
     match client.ask(Request::Delete { selection: selection.clone(), dry_run: true })? {
@@ -187,6 +194,17 @@ mod tests {
 
     fn sure(now: bool, here: bool) -> Sure {
         Sure { dry_run: false, yes: false, json: false, now, everywhere: false, here }
+    }
+
+    #[test]
+    fn signs_alone_ask_for_nothing_where_they_are_signs() {
+        for text in ["", " \t", "!", "'", "^", "!^", "!'", "! ^", "'  ! !^"] {
+            assert!(asks_for_nothing(text, Mode::Fuzzy), "{text}");
+        }
+        for (text, mode) in [("$", Mode::Fuzzy), ("!a", Mode::Fuzzy), ("!", Mode::Substring), ("^", Mode::Prefix)] {
+            assert!(!asks_for_nothing(text, mode), "{text}");
+        }
+        assert!(asks_for_nothing(" ", Mode::Prefix) && asks_for_nothing("", Mode::Regex));
     }
 
     #[test]
