@@ -7,7 +7,10 @@ use std::{fmt, io, path::Path};
 
 use caro_schema::{ipc::Fault, items::Sort};
 
-use crate::{exit, output::visible};
+use crate::{
+    exit,
+    output::{counted, visible},
+};
 
 /// Why a command could not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +115,14 @@ fn words(fault: Fault) -> (u8, String, String) {
         Fault::NoRecord => {
             say(exit::DATA, "there is no such record", "it was deleted; look again: caro history list --ids")
         }
+        Fault::Changed { count } => (
+            exit::TRY_LATER,
+            format!(
+                "it has changed since you were asked: it would be {} now; nothing was deleted",
+                counted(count, "command")
+            ),
+            "look again, and decide anew: the same command asks again".into(),
+        ),
         Fault::PhraseWord { position, nearest } => {
             let message = format!("word {position} of the phrase is not in the word list");
             let hint = match nearest.as_str() {
@@ -360,6 +371,7 @@ mod tests {
             Fault::Malformed,
             Fault::BadPattern { reason: text() },
             Fault::NoRecord,
+            Fault::Changed { count: 3 },
             Fault::PhraseWord { position: 3, nearest: "zebra".into() },
             Fault::PhraseLength { words: 5 },
             Fault::PhraseChecksum,

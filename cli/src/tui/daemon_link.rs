@@ -70,7 +70,7 @@ impl Link {
         match job {
             Job::Search(Search { ticket, query, window }) => {
                 let found = self.ask(|client| search(client, &query, window));
-                Message::Found { ticket, offset: window.offset, found }
+                Message::Found { ticket, window, found }
             }
             Job::Locate(Search { ticket, query, window }) => {
                 let newer = self.ask(|client| search(client, &query, window)).map(|hits| hits.total);
@@ -129,7 +129,7 @@ fn carry_out(client: &mut Client, delete: &Delete) -> Outcome<u64> {
     }
     // The screen's own way back is over; caro history undelete goes on to have one.
     let by = crate::session::own().unwrap_or_default();
-    let discard = Discard { selection: Selection::Ids(ids), by, now: false, here: false };
+    let discard = Discard { selection: Selection::Ids(ids), by, now: false, here: false, confirmed: None };
     match client.ask(Request::Discard(Box::new(discard)))? {
         Reply::Discarded(discarded) => Ok(discarded.count),
         _ => Err(unexpected()),

@@ -8,6 +8,7 @@ mod commands;
 mod config;
 #[path = "../../../tests/corpus/hostile.rs"]
 mod corpus;
+mod deleting;
 mod errors;
 mod export;
 mod fake;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use caro_core::{device::ASIDE_MS_MAX, step::Rows};
+use caro_core::{device::ASIDE_MS_MAX, history::History, step::Rows};
 use caro_schema::{
     id::RecordId,
     ipc::{
@@ -19,7 +19,7 @@ use crate::{clock::Moment, state::State};
 /// What a deletion would take.
 pub(crate) fn weigh(state: &State, selection: Selection) -> Result<Reply, Fault> {
     let history = state.shared.history();
-    let ids: BTreeSet<RecordId> = selected(&state.config.filter, &history, selection)?.into_iter().collect();
+    let ids = chosen(state, &history, selection)?;
     let starts = || ids.iter().filter_map(|id| history.record(id)).map(|record| record.start_us);
     let account = state.device.account();
     let carried = match account {
@@ -30,7 +30,7 @@ pub(crate) fn weigh(state: &State, selection: Selection) -> Result<Reply, Fault>
         count: ids.len() as u64,
         first_us: starts().min().unwrap_or_default(),
         last_us: starts().max().unwrap_or_default(),
-        elsewhere: carried.intersection(&ids).count() as u64,
+        elsewhere: ids.iter().filter(|id| carried.contains(id)).count() as u64,
         others: account.map_or(0, |account| account.devices().len().saturating_sub(1) as u64),
         joined: account.is_some(),
         undo_ms: state.config.undo_ms,
@@ -39,9 +39,13 @@ pub(crate) fn weigh(state: &State, selection: Selection) -> Result<Reply, Fault>
 
 /// Deletes what is selected, with a way back unless it is to be at once.
 pub(crate) fn discard(state: &mut State, discard: Discard) -> Result<Reply, Fault> {
-    let Discard { selection, by, now, here } = discard;
-    let ids = selected(&state.config.filter, &state.shared.history(), selection)?;
+    let Discard { selection, by, now, here, confirmed } = discard;
+    let ids = chosen(state, &state.shared.history(), selection)?;
     let count = ids.len() as u64;
+    // A person was asked, and thought about it: what was recorded or synced meanwhile they have not seen.
+    if confirmed.is_some_and(|confirmed| confirmed != count) {
+        return Err(Fault::Changed { count });
+    }
     if ids.is_empty() {
         return Ok(Reply::Discarded(Discarded::default()));
     }
@@ -55,6 +59,14 @@ pub(crate) fn discard(state: &mut State, discard: Discard) -> Result<Reply, Faul
     let aside = state.decide(|device, history, _| Ok(device.put_aside(&ids, &by, until_ms, here, history)))?;
     let number = aside.filter(|_| undo_ms > 0).map(|aside| aside.number);
     Ok(Reply::Discarded(Discarded { count, number, until_ms }))
+}
+
+/// What is selected, each once: an id may have been named twice, and a person is told a number.
+fn chosen(state: &State, history: &History, selection: Selection) -> Result<Vec<RecordId>, Fault> {
+    let mut ids = selected(&state.config.filter, history, selection)?;
+    let mut known = BTreeSet::new();
+    ids.retain(|id| known.insert(*id));
+    Ok(ids)
 }
 
 /// Takes a deletion back, if it is not too late.

@@ -38,6 +38,9 @@ pub struct Discard {
     /// On this device alone.
     #[serde(default)]
     pub here: bool,
+    /// How many a person agreed to: if it is another number by now, nothing is deleted. None when nobody was asked.
+    #[serde(default)]
+    pub confirmed: Option<u64>,
 }
 
 /// What was deleted.

@@ -25,6 +25,12 @@ pub enum Fault {
     /// There is no such record: it was deleted, or never here.
     #[error("no such record")]
     NoRecord,
+    /// Something came or went since the person was asked about it. Nothing was deleted.
+    #[error("{count} are selected by now, which is not what was agreed to")]
+    Changed {
+        /// How many it would be now.
+        count: u64,
+    },
     /// A word of the phrase is not in the list.
     #[error("word {position} is not in the word list")]
     PhraseWord {

@@ -77,7 +77,9 @@ impl Sure {
             }
         }
         let by = session::own().unwrap_or_default();
-        let discard = Discard { selection: selection.clone(), by, now: self.now, here: self.here };
+        // Who was not asked has agreed to whatever it is.
+        let confirmed = (!self.yes).then_some(total);
+        let discard = Discard { selection: selection.clone(), by, now: self.now, here: self.here, confirmed };
         let Reply::Discarded(discarded) = client.ask(Request::Discard(Box::new(discard)))? else {
             return Err(unexpected());
         };
