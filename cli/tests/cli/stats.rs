@@ -28,6 +28,8 @@ fn a_period_narrows_and_an_empty_one_says_so() {
     let home = history();
     assert!(home.ok(&["stats", "2023"]).starts_with("5 commands"));
     assert!(home.ok(&["stats", "2023-11", "--until", "2023-11-14T22:13:22Z"]).starts_with("2 commands"));
+    assert!(home.ok(&["stats", "2023-11", "--since", "2000"]).starts_with("5 commands"));
+    assert_eq!(home.run(&["stats", "today", "--since", "99y"]).code(), 1, "an option does not widen a period");
     let none = home.run(&["stats", "2022"]);
     assert_eq!((none.code(), none.stderr().as_str()), (1, "caro: there is no command in that period\n"));
     assert_eq!(home.run(&["stats", "soon"]).code(), 2);

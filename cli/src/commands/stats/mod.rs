@@ -59,9 +59,7 @@ impl Stats {
         }
         let now = Zoned::now();
         let mut filter = self.filters.resolve()?;
-        let (since_us, until_us) = self.period.bounds(&now);
-        filter.since_us = filter.since_us.or(since_us);
-        filter.until_us = filter.until_us.or(until_us);
+        self.period.narrow(&mut filter, &now);
         let figures = ask(StatsQuery { filter, top: self.top, zone: period::zone(&now) })?;
         let mut out = Out::new();
         if self.json {

@@ -2,7 +2,10 @@
 
 use std::str::FromStr;
 
-use caro_schema::ipc::stats::{ZONE_STEPS_MAX, ZoneStep};
+use caro_schema::ipc::{
+    history::Filter,
+    stats::{ZONE_STEPS_MAX, ZoneStep},
+};
 use jiff::{Timestamp, ToSpan, Zoned, civil::Date};
 
 /// A period.
@@ -64,6 +67,13 @@ impl Period {
             Self::Between(from, to) => (start(from), start(to)),
         }
     }
+
+    /// Takes from a filter what is not of the period. What it says of time itself holds as well.
+    pub(super) fn narrow(self, filter: &mut Filter, now: &Zoned) {
+        let (since_us, until_us) = self.bounds(now);
+        filter.since_us = filter.since_us.max(since_us);
+        filter.until_us = [filter.until_us, until_us].into_iter().flatten().min();
+    }
 }
 
 /// The time zone, from 1970 to a year from now.
@@ -107,6 +117,23 @@ mod tests {
         for nonsense in ["", "soon", "2026-13", "2026-0", "99999", "1-2-3"] {
             assert!(nonsense.parse::<Period>().is_err(), "{nonsense}");
         }
+    }
+
+    #[test]
+    fn a_period_and_a_filter_narrow_together() {
+        let day_us = 86_400_000_000;
+        let (begin, end) = Period::Yesterday.bounds(&noon());
+        let (begin, end) = (begin.expect("a beginning"), end.expect("an end"));
+        let check = |period: Period, (since_us, until_us), expected| {
+            let mut filter = Filter { since_us, until_us, ..Filter::default() };
+            period.narrow(&mut filter, &noon());
+            assert_eq!((filter.since_us, filter.until_us), expected, "{period:?}");
+        };
+        check(Period::Yesterday, (None, None), (Some(begin), Some(end)));
+        check(Period::Yesterday, (Some(0), Some(end + day_us)), (Some(begin), Some(end)));
+        check(Period::Yesterday, (Some(begin + 1), Some(end - 1)), (Some(begin + 1), Some(end - 1)));
+        check(Period::Today, (Some(0), None), (Some(end), None));
+        check(Period::All, (Some(1), Some(2)), (Some(1), Some(2)));
     }
 
     #[test]
