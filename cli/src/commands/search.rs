@@ -95,11 +95,13 @@ enum OrderName {
 /// The text to look for and the filter that both the words and the options make.
 ///
 /// # Errors
-/// When a filter among the words means nothing: without it the answer would be one to another question.
+/// When a filter among the words means nothing or is not finished: without it the answer would be one to another question.
 pub(super) fn understood(words: &[String], mode: Mode, place: &Place, options: Filter) -> Outcome<(String, Filter)> {
-    let parsed = query::parse(&words.join(" "), mode, place, &Zoned::now());
-    if !parsed.problems.is_empty() {
-        let message = visible::line(parsed.problems.join("; ").as_bytes());
+    let typed = words.join(" ");
+    let parsed = query::parse(&typed, mode, place, &Zoned::now());
+    let slips = parsed.slips(&typed);
+    if !slips.is_empty() {
+        let message = visible::line(slips.join("; ").as_bytes());
         return Err(Failure::new(exit::DATA, message).hint("filters are in caro search --help and docs/search.md"));
     }
     let filter = parsed.over(options);

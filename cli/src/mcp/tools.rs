@@ -121,8 +121,9 @@ impl Tools {
         arguments.check_rest()?;
         let place = place();
         let parsed = query::parse(&text, mode, &place, &Zoned::now());
-        if !parsed.problems.is_empty() {
-            return Err(parsed.problems.join("; "));
+        let slips = parsed.slips(&text);
+        if !slips.is_empty() {
+            return Err(slips.join("; "));
         }
         let filter = scope.narrow(parsed.over(chosen), time::now_us())?;
         let query = Query { text: parsed.query_text, mode, filter, order, unique: is_search, place, masked: true };
@@ -303,6 +304,20 @@ mod tests {
         let told = shown(&long, 200, &scope(&[]));
         assert!(told.to_string().len() < ANSWER_BYTES_MAX + 100 && told["more"] == true);
         assert_eq!(told["commands"][0]["cut"], true);
+    }
+
+    #[test]
+    fn a_filter_that_is_not_finished_is_no_filter_less() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = folder.path().join("config.toml");
+        std::fs::write(&config, "[mcp]\nenabled = true\n").expect("written");
+        let mut tools = Tools::asking(config, Box::new(|_, _| Ok(vec![hit("ls")])));
+        let mut search = |query: &str| tools.call("search_history", &json!({ "query": query })).expect("a tool");
+        for query in ["author:assistan", "ls exit:", "took:<"] {
+            let refused = search(query).expect_err("not finished");
+            assert!(refused.contains("is only the beginning of a filter"), "{query}: {refused}");
+        }
+        assert!(search("author:assistant").is_ok());
     }
 
     #[test]

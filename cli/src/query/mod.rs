@@ -21,6 +21,8 @@ use jiff::Zoned;
 use meaning::{Found, Reading};
 use tokens::Token;
 
+use crate::output::quoted;
+
 /// What was typed, understood.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Parsed {
@@ -39,7 +41,7 @@ pub(crate) struct Parsed {
 pub(crate) enum Kind {
     /// A filter that narrows.
     Filter,
-    /// A filter that has no value yet.
+    /// A filter that has no value yet, or only the beginning of one.
     Unfinished,
     /// A filter that cannot be understood, and does not narrow.
     Wrong,
@@ -84,6 +86,16 @@ pub(crate) fn parse(text: &str, mode: Mode, place: &Place, now: &Zoned) -> Parse
 }
 
 impl Parsed {
+    /// What keeps the answer from being one to what was asked, where nobody goes on typing: what could not be
+    /// understood, and filters without their whole value. `text` is what was read.
+    pub(crate) fn slips(&self, text: &str) -> Vec<String> {
+        let unfinished = self.spans.iter().filter(|(_, kind)| *kind == Kind::Unfinished);
+        let said = |(range, _): &(Range<usize>, Kind)| {
+            format!("{} is only the beginning of a filter", quoted(&text[range.clone()]))
+        };
+        self.problems.iter().cloned().chain(unfinished.map(said)).collect()
+    }
+
     /// What is typed, over what was chosen otherwise: a typed filter takes the place of a chosen one of its kind.
     pub(crate) fn over(&self, chosen: Filter) -> Filter {
         let Filter { host, user, session, shell, directory, subtree, repository, exit, .. } = self.filter.clone();

@@ -136,6 +136,18 @@ fn what_is_not_finished_narrows_nothing_and_is_no_problem() {
 }
 
 #[test]
+fn what_is_not_finished_is_a_slip_where_nobody_goes_on_typing() {
+    let slips = |text: &str| fuzzy(text).slips(text);
+    for text in ["ls dir:", "ls exit:", "host:! ls", "ls took:<", "author:assistan", "ls safety:crit"] {
+        let said = slips(text);
+        let word = text.split(' ').find(|word| word.contains(':')).expect("a filter");
+        assert_eq!(said, [format!("\"{word}\" is only the beginning of a filter")], "{text}");
+    }
+    assert_eq!(slips("exit:x host: after:soon").len(), 3);
+    assert_eq!(slips(r"^ls dir:. \exit: author:assistant safety:critical ok:"), Vec::<String>::new());
+}
+
+#[test]
 fn spans_are_where_they_were_typed() {
     let parsed = fuzzy("^é dir:. 'a | !b$");
     let sign = |range| (range, Kind::Sign);

@@ -136,6 +136,13 @@ fn a_filter_that_means_nothing_is_no_filter_less() {
         assert_eq!((ran.code(), ran.stdout().as_str()), (65, ""), "{arguments:?}: {}", ran.stderr());
         assert!(ran.stderr().contains("exit:"), "{}", ran.stderr());
     }
+    for word in ["author:assistan", "safety:crit", "exit:", "host:", "dir:", "took:<"] {
+        for arguments in [&["search", word][..], &["search", "ls", word], &["history", "list", word]] {
+            let ran = home.run(arguments);
+            assert_eq!((ran.code(), ran.stdout().as_str()), (65, ""), "{arguments:?}: {}", ran.stderr());
+            assert!(ran.stderr().contains(&format!("\"{word}\" is only the beginning")), "{}", ran.stderr());
+        }
+    }
     for arguments in [&["history", "delete", "--match", "nowhere", "--dry-run"][..], &["history", "prune", "--dry-run"]]
     {
         assert_eq!(home.run(arguments).code(), 1, "there is nothing to do: {arguments:?}");
