@@ -17,6 +17,13 @@ fn list_is_the_oldest_first_and_a_limit_keeps_the_newest() {
     assert_eq!(list(&["-n", "99"]).lines().count(), 5);
     assert_eq!(list(&["-n", "2", "--newest-first"]), "ls -l\ngit status\n");
     assert_eq!(list(&["--unique"]).lines().count(), 4);
+    let rows: Vec<serde_json::Value> = list(&["--unique", "-n", "2", "--json"])
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let runs: Vec<(&serde_json::Value, &serde_json::Value)> =
+        rows.iter().map(|row| (&row["command"], &row["runs"])).collect();
+    assert_eq!(runs, [(&"git status".into(), &2.into()), (&"ls -l".into(), &1.into())]);
     assert_eq!(list(&["--since", "2023-11-14T22:13:23Z"]), "git status\nls -l\n");
     assert_eq!(list(&["--until", "2023-11-14T22:13:21Z"]), "git status\n");
     assert_eq!(list(&["--host", "elsewhere"]), "");

@@ -4,7 +4,8 @@
 //! Whoever reads a long result goes on behind the row that was read last, by its time and id, and not by its number: what is
 //! recorded, synced or deleted meanwhile shifts the numbers. So each row comes once, and none is missed. Each window is asked
 //! for from the time of the last row on, so that a million rows cost the daemon hundreds of windows and not a million rows
-//! for each. Only ranked results have nothing but numbers; those are asked for once, most often.
+//! for each. Ranked results have nothing but numbers; those are asked for once, most often. Those with each command once are
+//! asked for by number as well: a row says how often its command ran, and a narrower time would cut that short.
 
 use caro_schema::{
     body::history::Record,
@@ -80,14 +81,15 @@ pub(crate) fn oldest_first(
     take: &mut dyn FnMut(&Hit) -> Outcome,
 ) -> Outcome<u64> {
     let newest = Query { order: Order::Newest, ..query.clone() };
-    let Some(last) = one(ask, &newest, 0)? else { return Ok(0) };
+    let Some(last) = newest_of(ask, &newest)? else { return Ok(0) };
     let mut query = Query { order: Order::Oldest, ..query };
     query.filter.until_us = last.time_us.checked_add(1);
     let mut pages = Pages::new(query, 0, limit);
     if let Some(limit) = limit {
         let newest = Query { order: Order::Newest, ..pages.query.clone() };
-        if let Some(passed_over) = one(ask, &newest, limit)? {
-            pages.go_on_behind(passed_over);
+        let Hits { rows, total, .. } = ask.window(&newest, Window { offset: limit, limit: 1 })?;
+        if let Some(passed_over) = rows.first() {
+            pages.go_on_behind(Key::of(&passed_over.record), total.saturating_sub(limit));
         }
     }
     pages.each(ask, take)
@@ -104,9 +106,9 @@ pub(crate) fn in_order(
     Pages::new(query, pass_over, limit).each(ask, take)
 }
 
-/// The row with this number.
-fn one(ask: &mut impl Ask, query: &Query, number: u64) -> Outcome<Option<Key>> {
-    let hits = ask.window(query, Window { offset: number, limit: 1 })?;
+/// The first row, of a query for the newest first.
+fn newest_of(ask: &mut impl Ask, query: &Query) -> Outcome<Option<Key>> {
+    let hits = ask.window(query, Window { offset: 0, limit: 1 })?;
     Ok(hits.rows.first().map(|hit| Key::of(&hit.record)))
 }
 
@@ -142,9 +144,12 @@ impl Pages {
         Self { query, passed: pass_over, last: None, left: limit, again: 1 }
     }
 
-    fn go_on_behind(&mut self, last: Key) {
+    /// Begins behind the row with this key and number.
+    fn go_on_behind(&mut self, last: Key, number: u64) {
         self.last = Some(last);
-        self.narrow(last.time_us);
+        if !self.narrow(last.time_us) {
+            self.passed = number;
+        }
     }
 
     /// Hands over every row, and gives their number.
@@ -215,10 +220,12 @@ impl Pages {
     fn narrow(&mut self, time_us: i64) -> bool {
         let Query { order, unique, filter, .. } = &mut self.query;
         let (bound, new) = match order {
+            // Without its newest runs a command would come again by an older one; without its oldest ones it would seem to
+            // have run less often.
+            _ if *unique => return false,
             Order::Oldest => (&mut filter.since_us, Some(time_us)),
-            // Without its newest runs a command would come again by an older one.
-            Order::Newest if !*unique => (&mut filter.until_us, time_us.checked_add(1)),
-            Order::Newest | Order::Rank => return false,
+            Order::Newest => (&mut filter.until_us, time_us.checked_add(1)),
+            Order::Rank => return false,
         };
         let is_less = new.is_some() && *bound != new;
         if is_less {

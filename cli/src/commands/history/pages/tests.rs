@@ -1,7 +1,7 @@
 //! Long results read from a model of a daemon, whose history changes while they are. What is read must be what was there all the
 //! time, each once and in order, for a number of requests that grows no faster than the rows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use caro_schema::ipc::history::Filter;
 use proptest::prelude::*;
@@ -32,21 +32,27 @@ impl Model {
         Self { records, rows_max, ..Self::default() }
     }
 
-    fn matching(&self, query: &Query) -> Vec<Record> {
+    fn matching(&self, query: &Query) -> Vec<Hit> {
         let Filter { since_us, until_us, .. } = query.filter;
         let mut rows = self.records.clone();
         rows.retain(|row| {
             since_us.is_none_or(|since| row.start_us >= since) && until_us.is_none_or(|until| row.start_us < until)
         });
         rows.sort_by_key(|row| std::cmp::Reverse(Key::of(row)));
+        let mut runs = BTreeMap::new();
         if query.unique {
+            rows.iter().for_each(|row| *runs.entry(row.command.clone()).or_default() += 1);
             let mut known = BTreeSet::new();
             rows.retain(|row| known.insert(row.command.clone()));
         }
         if matches!(query.order, Order::Oldest) {
             rows.reverse();
         }
-        rows
+        let hit = |record: Record| {
+            let runs = runs.get(&record.command).copied().unwrap_or(1);
+            Hit { record, runs, matched: Vec::new() }
+        };
+        rows.into_iter().map(hit).collect()
     }
 }
 
@@ -62,7 +68,7 @@ impl Ask for Model {
         let total = rows.len() as u64;
         let count = self.rows_max.min(window.limit as usize);
         let rows = rows.into_iter().skip(window.offset as usize).take(count);
-        let rows: Vec<Hit> = rows.map(|record| Hit { record, runs: 1, matched: Vec::new() }).collect();
+        let rows: Vec<Hit> = rows.collect();
         self.rows_given += rows.len();
         Ok(Hits { total, of: total, rows, complete: true })
     }
@@ -72,10 +78,10 @@ fn run(number: u8, start_us: i64) -> Record {
     Record { id: RecordId([number; 16]), start_us, ..record(&format!("command {}", number % 5)) }
 }
 
-fn read(model: &mut Model, query: &Query, pass_over: u64, limit: Option<u64>) -> Vec<Record> {
+fn read(model: &mut Model, query: &Query, pass_over: u64, limit: Option<u64>) -> Vec<Hit> {
     let mut rows = Vec::new();
     let mut take = |hit: &Hit| {
-        rows.push(hit.record.clone());
+        rows.push(hit.clone());
         Ok(())
     };
     let query = query.clone();
@@ -85,6 +91,11 @@ fn read(model: &mut Model, query: &Query, pass_over: u64, limit: Option<u64>) ->
     };
     assert_eq!(count.unwrap_or_else(|failure| panic!("{failure}")), rows.len() as u64);
     rows
+}
+
+/// Which rows, and how often each command ran.
+fn said(rows: &[Hit]) -> Vec<(RecordId, u32)> {
+    rows.iter().map(|hit| (hit.record.id, hit.runs)).collect()
 }
 
 #[test]
@@ -101,6 +112,22 @@ fn what_is_asked_of_the_daemon_grows_as_what_is_read() {
         assert!(offsets.len() <= 2000 / 49 + 2, "{} windows", offsets.len());
         assert!(rows_given <= 2000 + offsets.len(), "{rows_given} rows");
         assert!(offsets.iter().all(|offset| *offset <= 3), "{offsets:?}");
+    }
+}
+
+#[test]
+fn a_command_that_is_shown_once_ran_as_often_in_every_window() {
+    // Three commands, each at three times.
+    let three = |at: u8| Record { command: vec![b'a' + at % 3].into(), ..run(at, i64::from(at)) };
+    let records: Vec<Record> = (0..9).map(three).collect();
+    for (rows_max, limit) in [(1, None), (2, None), (10, None), (10, Some(1)), (2, Some(2)), (1, Some(3))] {
+        for order in [Order::Oldest, Order::Newest] {
+            let query = Query { order, unique: true, ..Query::default() };
+            let rows = read(&mut Model::of(records.clone(), rows_max), &query, 0, limit);
+            let wanted = limit.unwrap_or(3) as usize;
+            let runs: Vec<u32> = rows.iter().map(|hit| hit.runs).collect();
+            assert_eq!(runs, vec![3; wanted], "{order:?}, {rows_max} in a window, {limit:?} wanted");
+        }
     }
 }
 
@@ -151,7 +178,7 @@ proptest! {
             Order::Oldest => drop(expected.drain(..expected.len().saturating_sub(limited))),
             _ => expected = expected.into_iter().skip(pass_over as usize).take(limited).collect(),
         }
-        prop_assert_eq!(read(&mut model, &query, pass_over, limit), expected);
+        prop_assert_eq!(said(&read(&mut model, &query, pass_over, limit)), said(&expected));
     }
 
     #[test]
@@ -176,12 +203,12 @@ proptest! {
         let stays: BTreeSet<RecordId> = records.iter().map(|row| row.id).filter(|id| !changed.contains(id)).collect();
         let mut model = Model { changes: happens, ..Model::of(records, rows_max) };
         let rows = read(&mut model, &Query { order, ..Query::default() }, 0, None);
-        let mut keys: Vec<Key> = rows.iter().map(Key::of).collect();
+        let mut keys: Vec<Key> = rows.iter().map(|hit| Key::of(&hit.record)).collect();
         if matches!(order, Order::Newest) {
             keys.reverse();
         }
         prop_assert!(keys.is_sorted_by(|one, other| one < other), "each once, in order");
-        let read: BTreeSet<RecordId> = rows.iter().map(|row| row.id).collect();
+        let read: BTreeSet<RecordId> = rows.iter().map(|hit| hit.record.id).collect();
         let missed: Vec<&RecordId> = stays.difference(&read).collect();
         // What came behind the newest row while it was looked at is another history.
         prop_assert!(missed.is_empty(), "{missed:?}");
