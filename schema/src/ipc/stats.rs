@@ -57,6 +57,10 @@ pub struct Stats {
     pub programs_total: u64,
     /// Programs, such as `git`, most used first. A command of several programs counts for each.
     pub programs: Vec<Counted>,
+    /// Programs that failed, those that did so most often first.
+    pub most_failed: Vec<Counted>,
+    /// Programs that took time, those that took most of it in all first.
+    pub most_time: Vec<Counted>,
     /// Programs with what they were told to do, such as `git commit`.
     pub subcommands: Vec<Counted>,
     /// Commands as they were typed.

@@ -101,6 +101,8 @@ fn json(figures: &Figures) -> serde_json::Value {
         last_us,
         programs_total,
         programs,
+        most_failed,
+        most_time,
         subcommands,
         commands,
         new_programs,
@@ -129,7 +131,8 @@ fn json(figures: &Figures) -> serde_json::Value {
     serde_json::json!({
         "total": total, "distinct": distinct, "sessions": sessions, "ended": ended, "failed": failed,
         "time_us": time_us, "first": first_us.map(time::rfc3339), "last": last_us.map(time::rfc3339),
-        "programs_total": programs_total, "programs": table(programs), "subcommands": table(subcommands),
+        "programs_total": programs_total, "programs": table(programs), "most_failed": table(most_failed),
+        "most_time": table(most_time), "subcommands": table(subcommands),
         "commands": table(commands), "new_programs": table(new_programs), "directories": table(directories),
         "hosts": table(hosts), "shells": table(shells), "longest": longest, "hours": hours, "weekdays": weekdays,
         "days": days,

@@ -18,7 +18,7 @@ use caro_schema::ipc::{
 };
 
 pub(crate) use self::categories::category_of;
-use self::tables::{Sums, top};
+use self::tables::{Sums, top, top_by};
 use crate::{history::History, search};
 
 /// Works the figures out.
@@ -89,7 +89,11 @@ fn count_programs(history: &History, query: &StatsQuery, commands: &[Sums], top_
     }
     stats.programs_total = programs.len() as u64;
     stats.new_programs = new_programs(history, query, &programs, top_max);
-    stats.programs = top(programs, top_max, <[u8]>::to_vec);
+    // Each from all programs: what runs seldom may fail most often and take longest.
+    let all = || programs.iter().map(|(program, sums)| (*program, *sums));
+    stats.most_failed = top_by(|sums| sums.failed, all(), top_max, <[u8]>::to_vec);
+    stats.most_time = top_by(|sums| sums.time_us, all(), top_max, <[u8]>::to_vec);
+    stats.programs = top(all(), top_max, <[u8]>::to_vec);
     stats.subcommands = top(subcommands, top_max, |(program, told)| [program, b" ", told].concat());
 }
 

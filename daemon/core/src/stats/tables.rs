@@ -31,25 +31,34 @@ pub(super) fn top<K: Copy>(
     max: usize,
     text: impl Fn(K) -> Vec<u8>,
 ) -> Vec<Counted> {
-    let mut rows: Vec<(K, Sums)> = table.into_iter().filter(|(_, sums)| sums.runs > 0).collect();
+    top_by(|sums| sums.runs, table, max, text)
+}
+
+/// Those of which there is most by this measure, and none of which there is nothing; otherwise as [`top`].
+pub(super) fn top_by<K: Copy>(
+    measure: impl Fn(&Sums) -> u64,
+    table: impl IntoIterator<Item = (K, Sums)>,
+    max: usize,
+    text: impl Fn(K) -> Vec<u8>,
+) -> Vec<Counted> {
+    let measured = table.into_iter().map(|(key, sums)| (measure(&sums), key, sums));
+    let mut rows: Vec<(u64, K, Sums)> = measured.filter(|(much, ..)| *much > 0).collect();
     if max == 0 || rows.is_empty() {
         return Vec::new();
     }
     // Only those that can be among the first need their texts.
     if rows.len() > max {
-        let (_, last, _) = rows.select_nth_unstable_by_key(max - 1, |(_, sums)| std::cmp::Reverse(sums.runs));
-        let least = last.1.runs;
-        rows.retain(|(_, sums)| sums.runs >= least);
+        let (_, last, _) = rows.select_nth_unstable_by_key(max - 1, |(much, ..)| std::cmp::Reverse(*much));
+        let least = last.0;
+        rows.retain(|(much, ..)| *much >= least);
     }
-    // Many may have run as seldom as the last of them; then which are shown matters to nobody, but must not change.
-    let counted = rows.into_iter().map(|(key, Sums { runs, failed, time_us })| Counted {
-        text: text(key).into(),
-        runs,
-        failed,
-        time_us,
+    // Many may come to as little as the last of them; then which are shown matters to nobody, but must not change.
+    let counted = rows.into_iter().map(|(much, key, Sums { runs, failed, time_us })| {
+        let row = Counted { text: text(key).into(), runs, failed, time_us };
+        (much, row)
     });
-    let mut counted: Vec<Counted> = counted.collect();
-    counted.sort_unstable_by(|one, other| other.runs.cmp(&one.runs).then_with(|| one.text.cmp(&other.text)));
+    let mut counted: Vec<(u64, Counted)> = counted.collect();
+    counted.sort_unstable_by(|(one, first), (other, second)| other.cmp(one).then_with(|| first.text.cmp(&second.text)));
     counted.truncate(max);
-    counted
+    counted.into_iter().map(|(_, row)| row).collect()
 }

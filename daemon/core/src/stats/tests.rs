@@ -87,6 +87,25 @@ fn a_period_and_a_place_narrow_it_and_new_programs_are_named() {
 }
 
 #[test]
+fn what_runs_seldom_may_fail_most_and_take_longest() {
+    let often: Vec<String> = (0..11).map(|number| format!("tool{number:02}")).collect();
+    let mut runs: Vec<Run<'_>> = often.iter().flat_map(|tool| [run(tool, 1, 0, 1), run(tool, 2, 1, 0)]).collect();
+    runs.extend((0..3).map(|number| Run { exit: (number > 0).then_some(1), ..run("backup", 3, 1, 100) }));
+    runs.extend(often.iter().flat_map(|tool| [run(tool, 4, 0, 0), run(tool, 5, 0, 0)]));
+    let found = stats(&history(&runs), &StatsQuery { top: 10, ..StatsQuery::default() });
+    assert_eq!((found.programs.len(), found.programs_total), (10, 12));
+    assert!(found.programs.iter().all(|row| *row.text != *b"backup"), "it ran less often than ten others");
+    for table in [&found.most_failed, &found.most_time] {
+        assert_eq!((table.len(), texts(table)[0].clone()), (10, ("backup".to_owned(), 3)));
+        assert_eq!((table[0].failed, table[0].time_us), (2, 200_000_000));
+        assert_eq!(texts(table)[1], ("tool00".to_owned(), 4), "of equal ones, in the order of their texts");
+    }
+    let one = history(&[run("ls", 1, 0, 0)]);
+    let found = stats(&one, &StatsQuery { top: 10, ..StatsQuery::default() });
+    assert!(found.most_failed.is_empty() && found.most_time.is_empty(), "of nothing there is no most");
+}
+
+#[test]
 fn hours_and_days_are_the_persons_own_through_summer_and_winter() {
     let steps = [ZoneStep { from_us: i64::MIN, offset_s: 3600 }, ZoneStep { from_us: 48 * HOUR_US, offset_s: 7200 }];
     let history = history(&[run("ls", 23, 0, 0), run("ls", 47, 0, 0), run("ls", 48, 0, 0), run("ls", 22, 0, 0)]);
