@@ -4,8 +4,9 @@
 //! counts in the hash that the next list names, so that no list overlooks it. The checks against what is stored happen
 //! inside the log's transaction ([`Stored::followed_by`]).
 //!
-//! A relay that was restored from a backup may have lost lists, and with them who was taken off. Until the account's key
-//! is heard of again, it takes any later list: devices keep the newest one that they were shown, and bring it.
+//! A relay that was restored from a backup may have lost lists, and with them who was taken off. From then on it takes any
+//! later list: devices keep the newest one that they were shown, and bring it. It cannot know which one is the newest, and
+//! who was taken off may come first, with one on which it still is.
 
 use caro_link::proof;
 use caro_schema::{
@@ -55,7 +56,7 @@ pub struct Stored<'a> {
     pub list: &'a SignedList,
     /// Its version.
     pub version: u64,
-    /// Whether a new life of the database has begun since the account's key signed it.
+    /// Whether a new life of the database has begun since the account was made.
     pub restored: bool,
 }
 

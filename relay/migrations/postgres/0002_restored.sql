@@ -1,3 +1,2 @@
--- From a new life on until the account's key has signed a list: what the relay has of the account may be older than what its
--- devices have, also its list.
+-- Whether a new life has begun since the account was made: lists of it may be missing here that its devices know.
 ALTER TABLE account ADD COLUMN restored boolean NOT NULL DEFAULT false;

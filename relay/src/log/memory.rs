@@ -34,7 +34,7 @@ pub struct MemoryLog {
 struct Kept {
     account: Account,
     version: u64,
-    /// The list may be older than what the account's devices have.
+    /// A new life has begun since the account was made.
     restored: bool,
     removed: VecDeque<Hash>,
     delivered: HashMap<Hash, u64>,
@@ -218,7 +218,6 @@ impl Kept {
                 let excess = self.removed.len().saturating_sub(REMOVED_MAX);
                 self.removed.drain(..excess);
                 self.version = next.version;
-                self.restored = false;
                 self.account.list = list;
             }
         }

@@ -80,7 +80,7 @@ const CREATE: &str = "
     VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
 
 const SET_LIST: &str = "
-    UPDATE account SET list = $2, list_signature = $3, list_version = $4, added = '\\x', restored = false WHERE id = $1";
+    UPDATE account SET list = $2, list_signature = $3, list_version = $4, added = '\\x' WHERE id = $1";
 
 /// All at once, numbered in the order in which they stand on the list: one by one, the lists of one transaction could take longer
 /// than it may.
@@ -200,7 +200,6 @@ impl Work<'_> {
                 server.run(SET_LIST, &[&found.id, &list.list.as_slice(), &signature, &signed(next.version)]).await?;
                 found.account.list = SignedList { added: Vec::new(), ..list.clone() };
                 found.list_version = next.version;
-                found.restored = false;
             }
         }
         Ok(Changed::ListSet { version: next.version, devices: next.keys })

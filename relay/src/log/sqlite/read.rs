@@ -36,7 +36,7 @@ pub(super) fn cursor_of(place: i64) -> u64 {
 pub(super) struct Found {
     pub(super) id: i64,
     pub(super) list_version: u64,
-    /// The list may be older than what the account's devices have.
+    /// A new life has begun since the account was made.
     pub(super) restored: bool,
     pub(super) account: Account,
     /// Whoever runs the relay has closed it.

@@ -138,8 +138,7 @@ fn set_list(connection: &Connection, found: Found, list: SignedList) -> Result<C
             remember_removed(connection, found.id, &replaced, &next)?;
             connection
                 .prepare_cached(
-                    "UPDATE account SET list = ?2, list_signature = ?3, list_version = ?4, added = x'', restored = 0
-                     WHERE id = ?1",
+                    "UPDATE account SET list = ?2, list_signature = ?3, list_version = ?4, added = x'' WHERE id = ?1",
                 )?
                 .execute(params![found.id, list.list.as_slice(), list.signature.as_bytes(), next.version])?;
         }

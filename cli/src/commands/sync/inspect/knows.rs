@@ -78,6 +78,12 @@ pub(super) const KNOWS: &[Knows] = &[
         shown: "`forgets`, and `confirmed` of this device; the rest is not told to devices",
     },
     Knows {
+        what: "whether a new life of its database has begun since the account was made",
+        columns: &["account.restored"],
+        postgres: &[],
+        shown: "not told to devices; they see that the life is another one",
+    },
+    Knows {
         what: "that whoever runs it closed the account, or is forgetting it",
         columns: &["account.closed"],
         postgres: &[],

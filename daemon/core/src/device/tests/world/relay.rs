@@ -33,7 +33,7 @@ pub(in crate::device::tests) struct Relay {
     pub(in crate::device::tests) list: Option<SignedList>,
     /// It lets everybody in and takes from everybody, whatever the list says.
     pub(in crate::device::tests) helps_thieves: bool,
-    /// It has begun a new life on a backup, and the account's key has signed no list since.
+    /// It has begun a new life on a backup.
     pub(in crate::device::tests) is_restored: bool,
 }
 
@@ -78,7 +78,6 @@ impl Relay {
                 let is_later = self.is_restored && next.version > current_version;
                 if next.prev == proof::list_hash(&current.list) || is_later || list.list == current.list {
                     self.list = Some(list);
-                    self.is_restored = false;
                     session.down.push_back(ToDevice::ListAccepted { version: next.version });
                 } else {
                     session.down.push_back(ToDevice::Error { code: ErrorCode::ListOutOfStep, retry_ms: None });
