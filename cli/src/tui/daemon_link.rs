@@ -70,7 +70,7 @@ impl Link {
         match job {
             Job::Search(Search { ticket, query, window }) => {
                 let found = self.ask(|client| search(client, &query, window));
-                Message::Found { ticket, offset: window.offset, found }
+                Message::Found { ticket, window, found }
             }
             Job::Locate(Search { ticket, query, window }) => {
                 let newer = self.ask(|client| search(client, &query, window)).map(|hits| hits.total);

@@ -22,6 +22,8 @@ pub(super) struct List {
     pub(super) of: u64,
     /// Whether the daemon has read everything.
     pub(super) complete: bool,
+    /// Whether more rows were asked for than came: an answer has no more of them than fit into a message.
+    is_cut: bool,
     /// The chosen match.
     pub(super) chosen: u64,
     /// The first match in sight.
@@ -30,19 +32,51 @@ pub(super) struct List {
 
 impl Default for List {
     fn default() -> Self {
-        Self { rows: Vec::new(), hidden: Vec::new(), offset: 0, total: 0, of: 0, complete: true, chosen: 0, top: 0 }
+        let (rows, hidden) = (Vec::new(), Vec::new());
+        Self { rows, hidden, offset: 0, total: 0, of: 0, complete: true, is_cut: false, chosen: 0, top: 0 }
     }
 }
 
 impl List {
     /// Takes an answer in, and gives what was here before.
-    pub(super) fn take(&mut self, offset: u64, hits: Hits, is_hidden: impl Fn(&Hit) -> bool) -> Self {
-        let Hits { total, of, rows, complete } = hits;
-        let (chosen, top) = (self.chosen, self.top);
-        let taken = Self { rows, hidden: Vec::new(), offset, total, of, complete, chosen, top };
-        let before = std::mem::replace(self, taken);
+    pub(super) fn take(&mut self, window: Window, hits: Hits, is_hidden: impl Fn(&Hit) -> bool) -> Self {
+        let before = Self { rows: std::mem::take(&mut self.rows), hidden: std::mem::take(&mut self.hidden), ..*self };
+        self.offset = window.offset;
+        self.add(window, hits);
         self.hide(is_hidden);
         before
+    }
+
+    /// Whether an answer brings what comes after one that was cut. When the history has changed meanwhile it does not
+    /// fit to it.
+    pub(super) fn goes_on_with(&self, window: Window, hits: &Hits) -> bool {
+        self.is_cut && window.offset == self.end() && (hits.total, hits.of) == (self.total, self.of)
+    }
+
+    /// Takes in what comes after an answer that was cut. Rows far in front of what is in sight of so many rows make room:
+    /// these are large.
+    pub(super) fn append(&mut self, window: Window, hits: Hits, rows: u16, is_hidden: impl Fn(&Hit) -> bool) {
+        let far = self.window(rows).offset.saturating_sub(self.offset);
+        let far = usize::try_from(far).map_or(self.rows.len(), |far| far.min(self.rows.len()));
+        self.rows.drain(..far);
+        self.offset += far as u64;
+        self.add(window, hits);
+        self.hide(is_hidden);
+    }
+
+    fn add(&mut self, window: Window, hits: Hits) {
+        let Hits { total, of, rows, complete } = hits;
+        let count = rows.len() as u64;
+        self.rows.extend(rows);
+        // What nobody gives when it is asked for is not there, or it would be asked for without end.
+        let total = if count == 0 { total.min(window.offset) } else { total };
+        self.is_cut = count < u64::from(window.limit) && self.end() < total;
+        (self.total, self.of, self.complete) = (total, of, complete);
+    }
+
+    /// The place behind the last row that is here.
+    fn end(&self) -> u64 {
+        self.offset + self.rows.len() as u64
     }
 
     /// After another answer to the same question: what was chosen is chosen again, wherever it is now, and is drawn where
@@ -166,7 +200,7 @@ impl List {
     /// Whether everything in sight of so many rows is here.
     pub(super) fn has_what_is_in_sight(&self, rows: u16) -> bool {
         let end = self.top + u64::from(rows) + self.hidden.iter().filter(|hidden| **hidden).count() as u64;
-        self.offset <= self.top && end.min(self.total) <= self.offset + self.rows.len() as u64
+        self.offset <= self.top && end.min(self.total) <= self.end()
     }
 
     /// What is worth asking for: what is in sight of so many rows, with a screenful on both sides.
@@ -178,6 +212,15 @@ impl List {
         // Hidden rows make room for others.
         let more = self.hidden.iter().filter(|hidden| **hidden).count() as u64;
         Window { offset: start, limit: u32::try_from(end - start + more).unwrap_or(u32::MAX).max(1) }
+    }
+
+    /// What is to be asked for when not everything in sight of so many rows is here. After an answer that was cut that is
+    /// the rest of it: the same question would be cut at the same row.
+    pub(super) fn missing(&self, rows: u16) -> Window {
+        let wanted = self.window(rows);
+        let (begin, end) = (self.end(), wanted.offset + u64::from(wanted.limit));
+        let goes_on = self.is_cut && self.offset <= self.top && (wanted.offset..end).contains(&begin);
+        if goes_on { Window { offset: begin, limit: u32::try_from(end - begin).unwrap_or(u32::MAX) } } else { wanted }
     }
 
     /// Scrolls so that this match is in the middle of so many rows.
@@ -196,7 +239,9 @@ mod tests {
         let mut list = List::default();
         let rows: Vec<Hit> = commands.iter().map(|command| hit(command)).collect();
         let hits = Hits { total: rows.len() as u64, of: 100, rows, complete: true };
-        list.take(0, hits, |hit| hidden.iter().any(|command| *hit.record.command == *command.as_bytes()));
+        list.take(Window { offset: 0, limit: 100 }, hits, |hit| {
+            hidden.iter().any(|command| *hit.record.command == *command.as_bytes())
+        });
         list
     }
 

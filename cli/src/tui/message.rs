@@ -3,7 +3,7 @@
 use caro_schema::{
     body::history::Record,
     id::RecordId,
-    ipc::history::{Details, Hits},
+    ipc::history::{Details, Hits, Window},
 };
 
 use super::{input::Mouse, key::Key};
@@ -33,8 +33,8 @@ pub(super) enum Message {
     Found {
         /// Which search.
         ticket: u64,
-        /// Where the window begins.
-        offset: u64,
+        /// Which part of the answer was asked for.
+        window: Window,
         /// What was found, or why not.
         found: Result<Hits, Failure>,
     },

@@ -1,6 +1,6 @@
 //! Everything the screen knows, as plain data. Changed by `update` alone, drawn by `view`.
 
-use caro_schema::ipc::history::{Filter, Hit, Mode, Order, Place, Query};
+use caro_schema::ipc::history::{Filter, Hit, Mode, Order, Place, Query, Window};
 use jiff::Zoned;
 
 use super::{
@@ -243,8 +243,17 @@ impl Model {
 
     /// Asks for what is in sight, with a screenful on both sides.
     pub(super) fn search(&mut self) -> Search {
+        self.search_in(self.list.window(self.list_rows()))
+    }
+
+    /// Asks for what is in sight and not here.
+    pub(super) fn search_missing(&mut self) -> Search {
+        self.search_in(self.list.missing(self.list_rows()))
+    }
+
+    fn search_in(&mut self, window: Window) -> Search {
         self.asked += 1;
-        Search { ticket: self.asked, query: self.query(), window: self.list.window(self.list_rows()) }
+        Search { ticket: self.asked, query: self.query(), window }
     }
 
     /// Whether something is so, for the conditions of keys.

@@ -8,7 +8,7 @@ mod mouse;
 mod see;
 mod take;
 
-use caro_schema::ipc::history::{Hit, Hits};
+use caro_schema::ipc::history::{Hit, Hits, Window};
 
 use super::{
     effect::Effect,
@@ -28,7 +28,7 @@ pub(super) fn update(model: &mut Model, message: Message, now_ms: u64) -> Vec<Ef
             bring_into_sight(model);
             ask_if_needed(model)
         }
-        Message::Found { ticket, offset, found } => on_found(model, ticket, offset, found),
+        Message::Found { ticket, window, found } => on_found(model, ticket, window, found),
         Message::Located { ticket, newer } => see::on_located(model, ticket, newer),
         Message::Details(id, details) => {
             if let Some(Pane::Details(pane)) = &mut model.pane
@@ -58,7 +58,7 @@ fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
     edit::changed(model)
 }
 
-fn on_found(model: &mut Model, ticket: u64, offset: u64, found: Result<Hits, Failure>) -> Vec<Effect> {
+fn on_found(model: &mut Model, ticket: u64, window: Window, found: Result<Hits, Failure>) -> Vec<Effect> {
     // Answers that were overtaken by a newer one.
     if ticket <= model.answered {
         return Vec::new();
@@ -70,7 +70,7 @@ fn on_found(model: &mut Model, ticket: u64, offset: u64, found: Result<Hits, Fai
             model.trouble = None;
             let gone = |stage: Stage| matches!(stage, Stage::Done(question) if question <= ticket);
             model.deletions.retain(|deletion| !gone(deletion.stage));
-            take_in(model, offset, hits, is_same_question);
+            take_in(model, window, hits, is_same_question);
             let here = &model.setup.place.host;
             model.other_hosts |= model.list.rows().any(|(_, hit)| hit.record.host != *here);
             if model.is_current() {
@@ -90,20 +90,24 @@ fn on_found(model: &mut Model, ticket: u64, offset: u64, found: Result<Hits, Fai
 }
 
 /// Takes rows in. What was chosen or clicked among others of the same question is looked for: its place may be another.
-fn take_in(model: &mut Model, offset: u64, hits: Hits, is_same_question: bool) {
+fn take_in(model: &mut Model, window: Window, hits: Hits, is_same_question: bool) {
     let deletions = std::mem::take(&mut model.deletions);
     let is_hidden = |hit: &Hit| deletions.iter().any(|deletion| deletion.covers(hit));
-    let by_run = model.context.is_some();
-    let is_same = |one: &Hit, other: &Hit| is_same(by_run, one, other);
-    let before = model.list.take(offset, hits, is_hidden);
-    let clicked = model.clicked.take().filter(|_| is_same_question);
-    if is_same_question {
-        model.list.follow(&before, is_same, |hit| !is_hidden(hit));
+    if is_same_question && model.list.goes_on_with(window, &hits) {
+        model.list.append(window, hits, model.list_rows(), is_hidden);
+    } else {
+        let by_run = model.context.is_some();
+        let is_same = |one: &Hit, other: &Hit| is_same(by_run, one, other);
+        let before = model.list.take(window, hits, is_hidden);
+        let clicked = model.clicked.take().filter(|_| is_same_question);
+        if is_same_question {
+            model.list.follow(&before, is_same, |hit| !is_hidden(hit));
+        }
+        model.clicked = clicked.and_then(|clicked| {
+            let index = model.list.place_of(before.row(clicked.index)?, is_same)?;
+            Some(Clicked { index, ..clicked })
+        });
     }
-    model.clicked = clicked.and_then(|clicked| {
-        let index = model.list.place_of(before.row(clicked.index)?, is_same)?;
-        Some(Clicked { index, ..clicked })
-    });
     model.deletions = deletions;
 }
 
@@ -154,7 +158,7 @@ fn ask_if_needed(model: &mut Model) -> Vec<Effect> {
     if model.is_waiting() || model.trouble.is_some() || model.list.has_what_is_in_sight(rows) {
         Vec::new()
     } else {
-        vec![Effect::Search(model.search())]
+        vec![Effect::Search(model.search_missing())]
     }
 }
 

@@ -53,9 +53,9 @@ fn rows_stay_hidden_until_an_answer_no_longer_has_them() {
         let rows = hits(commands);
         Ok(Hits { total: rows.len() as u64, of: 9, rows, complete: true })
     };
-    update(&mut model, Message::Found { ticket: before, offset: 0, found: found(&["a", "b"]) }, 0);
+    update(&mut model, Message::Found { ticket: before, window: FIRST, found: found(&["a", "b"]) }, 0);
     assert_eq!(model.list.shown(), 1, "asked before it was deleted");
-    update(&mut model, Message::Found { ticket: after, offset: 0, found: found(&["b"]) }, 0);
+    update(&mut model, Message::Found { ticket: after, window: FIRST, found: found(&["b"]) }, 0);
     assert_eq!((model.list.shown(), model.deletions.len()), (1, 0));
 }
 

@@ -84,14 +84,14 @@ fn a_row_that_is_not_here_yet_moves_up_by_what_was_deleted_in_front() {
     let mut model = model();
     let ticket = model.search().ticket;
     let found = |commands: &str, total| Ok(Hits { total, of: total, rows: named(commands), complete: true });
-    update(&mut model, Message::Found { ticket, offset: 0, found: found("abcdefghijklmnopqrstuvwxyz", 1000) }, 0);
+    update(&mut model, Message::Found { ticket, window: FIRST, found: found("abcdefghijklmnopqrstuvwxyz", 1000) }, 0);
     press(&mut model, "up ctrl-d");
     update(&mut model, Message::Tick, 1_000_000);
     let effects = update(&mut model, Message::Deleted { number: 1, outcome: Ok(1) }, 1_000_000);
     let ticket = searches(&effects)[0].ticket;
     (0..10).for_each(|_| drop(press(&mut model, "page-up")));
     let before = model.list.chosen;
-    update(&mut model, Message::Found { ticket, offset: 0, found: found("acdefghijklmnopqrstuvwxyz", 999) }, 0);
+    update(&mut model, Message::Found { ticket, window: FIRST, found: found("acdefghijklmnopqrstuvwxyz", 999) }, 0);
     assert_eq!(model.list.chosen, before - 1);
 }
 

@@ -3,6 +3,7 @@
 use caro_schema::ipc::history::{Details, ExitFilter, Hit, Hits, Mode, Order, Place};
 use jiff::{Timestamp, tz::TimeZone};
 
+mod cut;
 mod deleting;
 mod following;
 mod keys;
@@ -83,11 +84,14 @@ pub(in crate::tui) fn model() -> Model {
     }
 }
 
+/// The window of a first question.
+const FIRST: Window = Window { offset: 0, limit: 24 };
+
 /// Answers the newest question with these rows.
 pub(in crate::tui) fn answer(model: &mut Model, rows: Vec<Hit>) -> Vec<Effect> {
     let hits = Hits { total: rows.len() as u64, of: 1000, rows, complete: true };
     let ticket = model.asked;
-    update(model, Message::Found { ticket, offset: 0, found: Ok(hits) }, 0)
+    update(model, Message::Found { ticket, window: FIRST, found: Ok(hits) }, 0)
 }
 
 pub(in crate::tui) fn with_rows(rows: Vec<Hit>) -> Model {
@@ -176,8 +180,8 @@ fn each_letter_asks_and_the_newest_answer_wins() {
     assert_eq!(asked.iter().map(|search| search.query.text.as_str()).collect::<Vec<_>>(), ["l", "ls"]);
     let (first, second) = (asked[0].ticket, asked[1].ticket);
     let found = |command: &str| Ok(Hits { total: 1, of: 9, rows: vec![hit(command)], complete: true });
-    update(&mut model, Message::Found { ticket: second, offset: 0, found: found("newer") }, 0);
-    update(&mut model, Message::Found { ticket: first, offset: 0, found: found("older") }, 0);
+    update(&mut model, Message::Found { ticket: second, window: FIRST, found: found("newer") }, 0);
+    update(&mut model, Message::Found { ticket: first, window: FIRST, found: found("older") }, 0);
     assert_eq!(selected(&model), "newer");
 }
 
@@ -230,7 +234,7 @@ fn rows_that_come_into_sight_are_asked_for_once() {
     let ticket = model.search().ticket;
     let rows: Vec<Hit> = (0..8).map(|number| hit(&number.to_string())).collect();
     let hits = Hits { total: 1_000_000, of: 1_000_000, rows, complete: true };
-    assert!(update(&mut model, Message::Found { ticket, offset: 0, found: Ok(hits) }, 0).is_empty());
+    assert!(update(&mut model, Message::Found { ticket, window: FIRST, found: Ok(hits) }, 0).is_empty());
     let effects = press(&mut model, "end");
     let asked = searches(&effects);
     assert_eq!(asked.len(), 1);
@@ -300,7 +304,7 @@ fn an_absent_daemon_is_said_and_typing_goes_on() {
     let mut model = model();
     let ticket = model.search().ticket;
     let failure = Failure::new(69, "no daemon").hint("start it");
-    update(&mut model, Message::Found { ticket, offset: 0, found: Err(failure.clone()) }, 0);
+    update(&mut model, Message::Found { ticket, window: FIRST, found: Err(failure.clone()) }, 0);
     assert_eq!(model.trouble, Some(failure));
     assert_eq!(searches(&type_in(&mut model, "a")).len(), 1);
 }

@@ -58,7 +58,11 @@ fn the_session_of_a_run_is_looked_at_and_left_again() {
     // Others started in the same moment: the run itself is chosen.
     let rows = hits(&["other", "x2", "more"]);
     let found = Ok(Hits { total: 1000, of: 1000, rows, complete: true });
-    update(&mut model, Message::Found { ticket: search.ticket, offset: 499, found }, 0);
+    update(
+        &mut model,
+        Message::Found { ticket: search.ticket, window: Window { offset: 499, ..search.window }, found },
+        0,
+    );
     assert_eq!((model.list.chosen, selected(&model).as_str()), (500, "x2"));
     let effects = press(&mut model, "esc");
     assert_eq!(searches(&effects)[0].query.text, "x");
