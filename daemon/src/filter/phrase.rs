@@ -35,6 +35,9 @@ fn gives_words(arguments: &[&str]) -> bool {
     }
     let Some(verb) = arguments.iter().position(|word| PHRASE_VERBS.contains(word)) else { return false };
     let after = &arguments[verb..];
+    if after[0] == "revoke" {
+        return after.split(|word| !phrase::is_word(word)).any(|run| run.len() > NAME_WORDS_MAX);
+    }
     // A word behind an option is its value.
     let takes_a_value = |word: &str| word.starts_with('-') && !word.contains('=');
     after.windows(2).any(|pair| looks_like_phrase_word(pair[1]) && !takes_a_value(pair[0]))
@@ -42,6 +45,10 @@ fn gives_words(arguments: &[&str]) -> bool {
 
 /// Commands of `caro sync` that ask for a phrase.
 const PHRASE_VERBS: [&str; 4] = ["restore", "revoke", "rotate", "rotate-identity"];
+
+/// Words of the list in a row that may be the name of a device, which `revoke` takes: `laptop` is one of them. More would let
+/// pieces of a phrase pass, fewer would refuse the name `work laptop`.
+const NAME_WORDS_MAX: usize = 2;
 
 /// Every word of the list has three to eight small letters.
 fn looks_like_phrase_word(word: &str) -> bool {
@@ -101,6 +108,9 @@ mod tests {
             format!("caro sync restore {}", PHRASE.to_uppercase()),
             "caro sync restore Legal Winner".to_owned(),
             format!("cd /tmp && caro sync restore \\\n{PHRASE}"),
+            format!("caro sync revoke laptop --lost {PHRASE}"),
+            "caro sync revoke laptop --lost legal winner thank".to_owned(),
+            "caro sync revoke legal winner thank".to_owned(),
         ] {
             assert!(carries_phrase(line.as_bytes()), "{line}");
         }
@@ -114,6 +124,11 @@ mod tests {
             "caro sync restore --name laptop",
             "caro sync restore --name=laptop",
             "caro sync status",
+            "caro sync revoke laptop",
+            "caro sync revoke laptop --lost",
+            "caro sync revoke 'work laptop' --retired --with-admitted",
+            "caro sync revoke --yes --stolen phone",
+            "caro sync devices rename laptop desk",
             "caro history delete sync",
             "rsync -a caro/ host:caro",
             "git commit -m 'caro: sync what was kept'",
