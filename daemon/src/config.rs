@@ -134,19 +134,17 @@ impl Loaded {
             return None;
         }
         let mut loaded = Self::read_over(running, paths, home);
-        let Config { log, key_store, window_days, window_commands, .. } = loaded.config;
+        let Config { log, key_store, .. } = loaded.config;
         let has_other_proxy = loaded.config.proxy != running.proxy;
         let differs = [
             ("log", log != running.log),
             ("key.store", key_store != running.key_store),
-            ("sync.window_days", window_days != running.window_days),
-            ("sync.window_commands", window_commands != running.window_commands),
             ("sync.proxy", has_other_proxy),
         ];
         loaded.file.waiting = differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect();
-        let Config { log, key_store, window_days, window_commands, .. } = *running;
+        let Config { log, key_store, .. } = *running;
         let proxy = running.proxy.clone();
-        loaded.config = Config { log, key_store, window_days, window_commands, proxy, ..loaded.config };
+        loaded.config = Config { log, key_store, proxy, ..loaded.config };
         loaded.config.filter.pauses = running.filter.pauses.clone();
         Some(loaded)
     }

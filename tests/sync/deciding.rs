@@ -3,8 +3,9 @@
 use std::fs;
 
 use caro_tests::{Device, Relay, eventually};
+use serde_json::Value;
 
-use super::two_devices::pair;
+use super::{said::status, two_devices::pair};
 
 #[test]
 fn ds001_a_deletion_can_be_taken_back_and_until_then_other_devices_keep_it() {
@@ -114,4 +115,80 @@ fn pc003_after_a_reset_nothing_is_left_and_an_export_has_it_all() {
     device.home.caro_ok(&["reset", "--yes", "--config"]);
     assert!(!left[0].exists());
     assert_eq!(device.home.caro_ok(&["history", "list", "-c"]), "", "caro begins anew");
+}
+
+/// A device with three commands of 2020 and one of now.
+fn with_an_old_history() -> Device {
+    let device = Device::new();
+    device.home.write(".bash_history", "#1577836800\necho old 1\n#1577836801\necho old 2\n#1577836802\necho old 3\n");
+    device.home.caro_ok(&["import", "bash"]);
+    device.type_lines("one", &["echo new"]);
+    device.expect_commands(&ALL);
+    device
+}
+
+const ALL: [&str; 4] = ["echo new", "echo old 1", "echo old 2", "echo old 3"];
+
+fn unlimited(device: &Device) {
+    for name in ["sync.window_days", "sync.window_commands"] {
+        device.home.caro_ok(&["config", "set", name, "unlimited"]);
+    }
+}
+
+/// How many commands go, and what stays for which reason.
+fn preview(device: &Device) -> (u64, Vec<(String, u64)>) {
+    let found: Value = serde_json::from_str(&device.home.caro_ok(&["sync", "preview", "--json"])).expect("JSON");
+    let count = |group: &Value| group["count"].as_u64().expect("a count");
+    let stay = found["stay"].as_array().expect("groups");
+    let stay = stay.iter().map(|group| (group["why"].as_str().expect("a reason").to_owned(), count(group)));
+    (count(&found["go"]), stay.collect())
+}
+
+#[test]
+fn so002_with_an_unlimited_window_all_history_from_before_goes_along_at_once() {
+    let relay = Relay::new();
+    let laptop = with_an_old_history();
+    unlimited(&laptop);
+    let phrase = laptop.init(&relay, "laptop");
+    assert_eq!(preview(&laptop), (4, vec![]));
+    let desktop = Device::new();
+    desktop.restore(&relay, "desktop", &phrase);
+    desktop.expect_commands(&ALL);
+}
+
+#[test]
+fn so002_what_stayed_outside_of_the_window_is_said_and_goes_when_a_person_wants_it() {
+    let relay = Relay::new();
+    let laptop = with_an_old_history();
+    let phrase = laptop.init(&relay, "laptop");
+    let desktop = Device::new();
+    desktop.restore(&relay, "desktop", &phrase);
+    desktop.expect_commands(&["echo new"]);
+    assert_eq!(preview(&laptop), (1, vec![("window_days".to_owned(), 3)]));
+    unlimited(&laptop);
+    assert_eq!(preview(&laptop), (1, vec![("unsent".to_owned(), 3)]), "a wider window alone sends nothing");
+    laptop.home.caro_ok(&["sync", "share", "--since", "2019-01-01", "--yes"]);
+    desktop.expect_commands(&ALL);
+    assert_eq!(preview(&laptop), (4, vec![]));
+    assert_eq!(status(&laptop)["outside_window"], 0);
+    let again = laptop.home.caro(&["sync", "share", "--since", "2019-01-01", "--yes"]);
+    assert_eq!(again.status.code(), Some(1), "there is nothing left to send");
+}
+
+#[test]
+fn so002_what_an_earlier_rule_kept_here_is_counted_apart_and_shared() {
+    let relay = Relay::new();
+    let (laptop, desktop) = pair(&relay);
+    laptop.home.caro_ok(&["config", "set", "sync.exclude_commands", "^echo mine"]);
+    laptop.type_lines("one", &["echo mine", "echo ours"]);
+    laptop.expect_commands(&["echo mine", "echo ours"]);
+    desktop.expect_commands(&["echo ours"]);
+    assert_eq!(preview(&laptop), (1, vec![("exclude_commands".to_owned(), 1)]));
+    let refused = laptop.home.caro(&["sync", "share", "--yes", "echo mine"]);
+    assert_eq!(refused.status.code(), Some(1), "the rule holds");
+    laptop.home.caro_ok(&["config", "unset", "sync.exclude_commands"]);
+    assert_eq!(preview(&laptop), (1, vec![("unsent".to_owned(), 1)]));
+    laptop.home.caro_ok(&["sync", "share", "--yes", "echo mine"]);
+    desktop.expect_commands(&["echo mine", "echo ours"]);
+    assert_eq!(preview(&laptop), (2, vec![]));
 }

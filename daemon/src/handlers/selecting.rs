@@ -57,13 +57,13 @@ pub(crate) fn keep_here(state: &mut State, selection: Selection) -> Result<Reply
     Ok(Reply::Count(ids.len() as u64))
 }
 
-/// Keeps what is selected here no longer.
+/// Keeps what is selected here no longer, and sends what was kept by what held before.
 pub(crate) fn share(state: &mut State, selection: Selection) -> Result<Reply, Fault> {
     let ids = selected(&state.config.filter, &state.shared.history(), selection)?;
-    let count = ids.iter().filter(|id| state.device.is_kept_by_hand(id)).count() as u64;
-    if count > 0 {
-        state.decide(|device, _, _| Ok((device.share(&ids), ())))?;
-    }
+    let now_ms = Moment::now().now_ms();
+    let (step, count) =
+        state.choose_with_rows(|device, history, rows, _| device.share(&ids, history, rows, now_ms)).map_err(fault)?;
+    state.carry_out(step)?;
     Ok(Reply::Count(count))
 }
 

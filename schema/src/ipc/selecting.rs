@@ -27,6 +27,8 @@ pub enum Stays {
     Age,
     /// It is from before joining, and there are more than `sync.window_commands`.
     Count,
+    /// Nothing keeps it here any more, and it was not sent when something did.
+    Unsent,
 }
 
 /// What goes and what stays.

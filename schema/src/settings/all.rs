@@ -96,7 +96,7 @@ pub const ALL: &[Setting] = &[
         kind: Kind::Limit { least: 0, most: u32::MAX as i64 },
         default: "90",
         doc: "How many days of history are synced. Older commands stay on the machine where they were run.",
-        reader: Reader::DaemonAtStart,
+        reader: Reader::Daemon,
         belongs: Belongs::Machine,
     },
     Setting {
@@ -104,7 +104,7 @@ pub const ALL: &[Setting] = &[
         kind: Kind::Limit { least: 0, most: i64::MAX },
         default: "10000",
         doc: "How many commands from before this machine joined the account are synced.",
-        reader: Reader::DaemonAtStart,
+        reader: Reader::Daemon,
         belongs: Belongs::Machine,
     },
     Setting {

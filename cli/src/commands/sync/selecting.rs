@@ -75,7 +75,12 @@ pub(crate) struct KeepHere {
     which: Which,
 }
 
-/// Send commands after all that caro sync keep-here keeps here
+/// Send commands after all that stay here
+///
+/// What caro sync keep-here keeps here, and what was not sent because of a rule or a window that holds no more. What a rule
+/// keeps here now stays; caro sync preview says which.
+///
+/// Example: caro sync share --since 2020-01-01
 #[derive(Args)]
 pub(crate) struct Share {
     #[command(flatten)]
@@ -177,6 +182,7 @@ fn words(why: Stays) -> &'static str {
         Stays::Size => "longer than sync.command_bytes",
         Stays::Age => "older than sync.window_days",
         Stays::Count => "more than sync.window_commands",
+        Stays::Unsent => "not sent so far, by the settings of that time; caro sync share sends it",
     }
 }
 
@@ -193,6 +199,7 @@ fn key(why: Stays) -> &'static str {
         Stays::Size => "command_bytes",
         Stays::Age => "window_days",
         Stays::Count => "window_commands",
+        Stays::Unsent => "unsent",
     }
 }
 
@@ -336,6 +343,7 @@ mod tests {
             Stays::Size,
             Stays::Age,
             Stays::Count,
+            Stays::Unsent,
         ];
         let words: std::collections::BTreeSet<&str> = all.iter().map(|why| words(*why)).collect();
         let keys: std::collections::BTreeSet<&str> = all.iter().map(|why| key(*why)).collect();

@@ -1,7 +1,7 @@
 //! Uploading what was here before: history from before joining, and imports. Goes in full cells, a bounded piece at a
 //! time, so that live commands never wait behind it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use caro_schema::{
     body::history::Record,
@@ -61,7 +61,35 @@ impl Backfill {
     }
 }
 
+/// Records that are to be sent and are in no op yet.
+pub(super) struct Waiting {
+    ids: BTreeSet<RecordId>,
+    /// Whatever may be sent is to be: which that is, is found out when it is begun.
+    all: bool,
+}
+
+impl Waiting {
+    /// Whether a record that may be sent is among them.
+    pub(super) fn has(&self, id: &RecordId) -> bool {
+        self.all || self.ids.contains(id)
+    }
+}
+
 impl Account {
+    /// What is to be sent and is in no op yet.
+    pub(super) fn waiting(&self) -> Waiting {
+        let later = self.backfill.iter().flat_map(|backfill| &backfill.ids);
+        let ids = self.pending.keys().chain(later).copied().collect();
+        Waiting { ids, all: self.backfill.as_ref().is_some_and(|backfill| backfill.all) }
+    }
+
+    /// Of what stayed outside of the window when the account was joined, so many are sent now.
+    pub(super) fn note_inside_window(&mut self, count: u64) -> Option<Write> {
+        let before = self.profile.outside_window;
+        self.profile.outside_window = before.saturating_sub(count);
+        (self.profile.outside_window != before).then(|| self.row(state::PROFILE, state::encode(&self.profile)))
+    }
+
     /// Adds records to what is uploaded in the background.
     pub(super) fn upload_later(&mut self, ids: Vec<RecordId>) -> Option<Write> {
         if ids.is_empty() {

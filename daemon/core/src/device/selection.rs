@@ -131,6 +131,7 @@ impl Device {
     /// When the store cannot be read.
     pub fn preview(&self, history: &History, rows: &dyn Rows, now_ms: u64) -> Result<Preview, DeviceError> {
         let carried = self.carried(rows)?;
+        let waiting = self.account.as_ref().map(Account::waiting);
         let since_us = self.rules.since_us(now_ms).unwrap_or(i64::MIN);
         let most = self.rules.window_count.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
         let mut preview = Preview::default();
@@ -140,8 +141,11 @@ impl Device {
             let stays = by_rule.or(match record.start_us < since_us {
                 _ if is_sent => None,
                 true => Some(Stays::Age),
-                // In no account yet: so many go when one is joined.
-                false => (self.account.is_none() && preview.go.len() >= most).then_some(Stays::Count),
+                false => match &waiting {
+                    // In no account yet: so many go when one is joined.
+                    None => (preview.go.len() >= most).then_some(Stays::Count),
+                    Some(waiting) => (!waiting.has(&record.id)).then_some(Stays::Unsent),
+                },
             });
             match stays {
                 None => preview.go.push(record.id),
@@ -225,21 +229,35 @@ impl Device {
         ids.iter().map(|id| Write::Row(Space::Kept, id.0.to_vec(), Some(Vec::new()))).collect()
     }
 
-    /// Keeps records here no longer: they are sent, if nothing else keeps them.
-    pub fn share(&mut self, ids: &[RecordId]) -> Step {
+    /// Keeps records here no longer: they are sent, if no rule keeps them, also those that a rule or a window kept here
+    /// before. Gives how many are kept no longer, or sent.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn share(
+        &mut self,
+        ids: &[RecordId],
+        history: &History,
+        rows: &dyn Rows,
+        now_ms: u64,
+    ) -> Result<(Step, u64), DeviceError> {
+        let carried = self.carried(rows)?;
         let mut step = Step { notices: vec![Notice::Sync], ..Step::default() };
-        for id in ids.iter().filter(|id| self.rules.selection.kept.remove(id)) {
-            step.writes.push(Write::Row(Space::Kept, id.0.to_vec(), None));
-        }
-        if let Some(account) = &mut self.account {
-            step.writes.extend(account.upload_later(ids.to_vec()));
-        }
-        step
-    }
-
-    /// Whether a record is kept here by hand.
-    pub fn is_kept_by_hand(&self, id: &RecordId) -> bool {
-        self.rules.selection.kept.contains(id)
+        let kept = &mut self.rules.selection.kept;
+        let freed: BTreeSet<RecordId> = ids.iter().copied().filter(|id| kept.remove(id)).collect();
+        step.writes.extend(freed.iter().map(|id| Write::Row(Space::Kept, id.0.to_vec(), None)));
+        let Some(account) = &mut self.account else { return Ok((step, freed.len() as u64)) };
+        let waiting = account.waiting();
+        let since_us = self.rules.since_us(now_ms).unwrap_or(i64::MIN);
+        let goes = |record: &Record| record.start_us >= since_us && self.rules.selection.stays(record).is_none();
+        let is_unsent = |id: &RecordId| !carried.contains(id) && !waiting.has(id);
+        let unsent: Vec<RecordId> = ids.iter().copied().filter(is_unsent).collect();
+        let unsent: Vec<RecordId> =
+            unsent.into_iter().filter(|id| history.record(id).as_ref().is_some_and(goes)).collect();
+        let late = unsent.iter().filter(|id| !freed.contains(id)).count() as u64;
+        step.writes.extend(account.upload_later(unsent));
+        step.writes.extend(account.note_inside_window(late));
+        Ok((step, freed.len() as u64 + late))
     }
 }
 
