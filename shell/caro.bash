@@ -20,8 +20,10 @@ __caro_version=$((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1]))
 __caro_armed_at=first    # when the line was accepted, 0 once its start is written, `first` before the first prompt
 __caro_running=0         # a start without its end is written
 __caro_command=          # the last line's first simple command: tells a repeat from a hidden line
+__caro_undecided=        # the same of one after it of which only the daemon can tell whether it was hidden
 __caro_number=0          # bash's history number when the line was accepted
-__caro_number_before=0   # the same, of the line before
+__caro_number_before=0   # the same, before that line was typed
+__caro_directory=$PWD    # the one in which it was typed
 __caro_bang='\!'
 
 # What keeps this shell from being recorded, in words, or nothing.
@@ -82,19 +84,33 @@ fi
 # What the history number alone does not tell: flags for the daemon. False when bash's own settings hide the line, which
 # is then never written.
 #
-# r: a repeat, which bash did not add again. e: whether the newest entry is this line shows in the entry's own time.
+# r: a repeat, which bash did not add again. e: whether the newest entry is this line shows in the entry itself. s: the
+# line is as the undecided one before it.
 __caro_flag_line() {
   __caro_flags=
   [[ $__caro_number == "$__caro_number_before" ]] || return 0
   # No entry was added. Or, with erasedups, one was and an older one went; or 4.4 counts 1 after `history -c` as before it.
   [[ ${HISTCONTROL-} != *erasedups* && $__caro_number$__caro_version != 1404 ]] || __caro_flags=e
-  case ${HISTCONTROL-} in
-    *dups* | *ignoreboth*) [[ $1 != "$__caro_command" ]] || __caro_flags+=r ;;
-  esac
+  if [[ ${HISTCONTROL-} != *ignore[sb]* && -z ${HISTIGNORE-} ]]; then
+    # Nothing is hidden here.
+    __caro_flags+=r
+  else
+    # Of a line that is met at the prompt nothing is known, and repeats are more than what is hidden.
+    case ${HISTCONTROL-} in
+      *dups* | *ignoreboth*)
+        if [[ -z $1 || $1 == "$__caro_command" ]]; then
+          __caro_flags+=r
+        elif [[ $__caro_flags == e && $1 == "$__caro_undecided" ]]; then
+          __caro_flags+=s
+        fi
+        ;;
+    esac
+  fi
   [[ -n $__caro_flags ]]
 }
 
-# Once per accepted line. $1: its first simple command. $2: `told`, where `$?` and PIPESTATUS are those of what ran before it.
+# Once per accepted line. $1: its first simple command, empty where that is not known. $2: the directory in which it was
+# typed. $3: `told`, where `$?` and PIPESTATUS are those of what ran before it.
 __caro_start() {
   # One statement, because the next one would see its own status.
   __caro_last=$? __caro_lasts="${PIPESTATUS[@]}"
@@ -115,20 +131,24 @@ __caro_start() {
   __caro_flag_line "$1" || return 0
   # A pasted text of several commands is run with no prompt between them: the one before has ended where this one begins.
   if [[ $__caro_running == 1 ]]; then
-    [[ -n ${2-} ]] || __caro_last= __caro_lasts=
+    [[ -n ${3-} ]] || __caro_last= __caro_lasts=
     \builtin printf '\0E%s\0x%s\0p%s\0\0' "$at" "$__caro_last" "$__caro_lasts" 2>&- >>"$__caro_file" || :
   fi
-  __caro_command=$1 __caro_running=1 __caro_number_before=$__caro_number
+  case $__caro_flags in
+    e | es) __caro_undecided=$1 ;;
+    *) __caro_command=$1 __caro_undecided= ;;
+  esac
+  __caro_running=1 __caro_number_before=$__caro_number
   # The text comes from the history, because BASH_COMMAND is only the first simple command of the line.
   if [[ $__caro_flags != e* && -z ${HISTTIMEFORMAT+x} ]]; then
     {
-      \builtin printf '\0S%s\0d%s\0f%s\0h' "$at" "$PWD" "$__caro_flags"
+      \builtin printf '\0S%s\0d%s\0f%s\0h' "$at" "$2" "$__caro_flags"
       \builtin history 1
       \builtin printf '\0\0'
     } 2>&- >>"$__caro_file" || :
   else
     {
-      \builtin printf '\0S%s\0d%s\0f%s\0i' "$at" "$PWD" "$__caro_flags"
+      \builtin printf '\0S%s\0d%s\0f%s\0i' "$at" "$2" "$__caro_flags"
       HISTTIMEFORMAT='%s ' \builtin history 1
       \builtin printf '\0\0'
     } 2>&- >>"$__caro_file" || :
@@ -149,23 +169,16 @@ __caro_precmd() {
   case $__caro_armed_at in
     0) ;;
     first) __caro_armed_at=0 ;;
-    *) __caro_start "_ $1" ;;
+    *) __caro_start '' "$__caro_directory" ;;
   esac
   [[ $__caro_running == 0 ]] || __caro_end
-  if [[ $__caro_version == 404 ]]; then
-    __caro_number_before=$__caro_number    # inside PROMPT_COMMAND 4.4 does not tell the number
-  else
-    __caro_number_before=${__caro_bang@P}
-    # A history of one line and an empty one are both shown as 1.
-    [[ ${HISTCMD-} != 1 ]] || __caro_number_before=0
-  fi
   __caro_step_in_front
-  # A status that is not 0 would end a shell under `set -e`.
+  # A status that is not 0 would end a shell under `set -e` where somebody else evaluates this.
   [[ $- != *e* ]] || return 0
   return "$__caro_status"
 }
 
-# Prompts and editors put themselves in front and swallow the status: step back in front of them.
+# Prompts and editors put themselves in front and swallow the status: step back in front of them, and behind what was added.
 __caro_step_in_front() {
   if \builtin shopt -q promptvars; then
     [[ ${PS0-} == *'__caro_armed_at='* ]] || PS0=$__caro_ps0${PS0-}
@@ -174,6 +187,7 @@ __caro_step_in_front() {
     __caro_step_out
   fi
   [[ ${PROMPT_COMMAND-} == __caro_precmd* ]] || __caro_first
+  __caro_last_in_line
 }
 
 __caro_step_out() {
@@ -187,14 +201,46 @@ __caro_debug() {
   # No command of its own before the call, so that the status is still the one before.
   case $__caro_armed_at in
     0) ;;
-    *) __caro_start "$BASH_COMMAND" told ;;
+    *) __caro_start "$BASH_COMMAND" "$PWD" told ;;
   esac
 }
 
+# In front of `&&` a status is kept that neither fires an ERR trap a second time nor ends a shell under `set -e`.
+#
+# `__caro_ready` notes what the next line is compared with. Last, because what a prompt does before it (`history -c;
+# history -r`, `cd`) is no doing of that line.
 if ((__caro_version >= 501)); then
-  __caro_first() { PROMPT_COMMAND=('__caro_precmd "$_"' ${PROMPT_COMMAND[@]+"${PROMPT_COMMAND[@]}"}); }
+  __caro_first() { PROMPT_COMMAND=('__caro_precmd "$_" && : "$_"' ${PROMPT_COMMAND[@]+"${PROMPT_COMMAND[@]}"}); }
+  __caro_last_in_line() {
+    [[ ${PROMPT_COMMAND[@]: -1} != __caro_ready ]] || return 0
+    PROMPT_COMMAND+=(__caro_ready)
+    __caro_ready
+  }
+  # As an element of its own it need not hand the status on.
+  __caro_ready() {
+    __caro_directory=$PWD __caro_number_before=${__caro_bang@P}
+    # A history of one line and an empty one are both shown as 1.
+    [[ ${HISTCMD-} != 1 ]] || __caro_number_before=0
+  }
 else
-  __caro_first() { PROMPT_COMMAND='__caro_precmd "$_"'${PROMPT_COMMAND:+;$PROMPT_COMMAND}; }
+  __caro_first() { PROMPT_COMMAND='__caro_precmd "$_" && : "$_"'${PROMPT_COMMAND:+;$PROMPT_COMMAND}; }
+  # A line of its own, because what is there may end in a semicolon.
+  __caro_last_in_line() {
+    [[ ${PROMPT_COMMAND-} != *$'\n__caro_ready "$_" && : "$_"' ]] || return 0
+    PROMPT_COMMAND+=$'\n__caro_ready "$_" && : "$_"'
+    __caro_ready || :
+  }
+  __caro_ready() {
+    __caro_passed=$? __caro_directory=$PWD
+    if [[ $__caro_version == 404 ]]; then
+      __caro_number_before=$__caro_number    # inside PROMPT_COMMAND 4.4 does not tell the number
+    else
+      __caro_number_before=${__caro_bang@P}
+      [[ ${HISTCMD-} != 1 ]] || __caro_number_before=0
+    fi
+    [[ $- != *e* ]] || return 0
+    return "$__caro_passed"
+  }
 fi
 __caro_first
 # The trap is taken only when it is free. Its text begins with one plain word, because others read it back by words.
@@ -253,7 +299,7 @@ __caro_precmd() {
 
 [[ -n $(\builtin trap -p DEBUG) ]] || \builtin trap '__caro_debug "$_"' DEBUG
 # Lines, because what is there may end in a semicolon.
-PROMPT_COMMAND="__caro_precmd
+PROMPT_COMMAND="__caro_precmd && :
 ${PROMPT_COMMAND:+$PROMPT_COMMAND
 }__caro_armed=1"
 

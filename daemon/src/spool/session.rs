@@ -25,6 +25,8 @@ pub(super) struct Session {
     pub(super) last_start_us: i64,
     /// The newest entry of bash's own history that was seen.
     pub(super) entry: Option<SeenEntry>,
+    /// The last line was one that bash keeps out of its history.
+    pub(super) hidden: bool,
 }
 
 /// What a shell said of itself.

@@ -130,9 +130,9 @@ fn take_start(
     let (start_us, estimated) = start_time(record, session, source);
     let command = match entry(record) {
         Some(entry) => {
-            let hidden = was_hidden(&entry, record.field(b'f').unwrap_or_default(), session.entry, start_us);
+            session.hidden = was_hidden(&entry, record.field(b'f').unwrap_or_default(), session, start_us);
             session.entry = Some(seen(&entry, start_us));
-            if hidden {
+            if session.hidden {
                 return;
             }
             entry.text
@@ -286,16 +286,22 @@ fn seen(entry: &Entry<'_>, start_us: i64) -> SeenEntry {
 
 /// Whether the line that was run is one that bash's settings keep out of history, so that the newest entry is an
 /// older line. Under `e` (erasedups) and `n` (bash before 4.4) the hook cannot tell, because the number may stay where
-/// it is; `r` says that the line is a repeat, which is recorded.
-fn was_hidden(entry: &Entry<'_>, flags: &[u8], last: Option<SeenEntry>, start_us: i64) -> bool {
-    let undecided = flags.contains(&b'e') || flags.contains(&b'n');
-    if !undecided || flags.contains(&b'r') || entry.number.is_none() {
+/// it is; `r` says that the line is a repeat, which is recorded; `s` that it is as the undecided one before it.
+fn was_hidden(entry: &Entry<'_>, flags: &[u8], session: &Session, start_us: i64) -> bool {
+    let erasing = flags.contains(&b'e');
+    if !(erasing || flags.contains(&b'n')) || flags.contains(&b'r') || entry.number.is_none() {
         return false;
     }
     let now = seen(entry, start_us);
-    match last {
-        // The first line of this shell: a new entry was made just now, an old one was loaded or made earlier.
-        None => now.time_s + 2 < start_us.div_euclid(SECOND_US),
+    // A new entry was made just now, an old one was loaded or made earlier.
+    let is_old = now.time_s + 2 < start_us.div_euclid(SECOND_US);
+    match session.entry {
+        // The first line of this shell.
+        None => is_old,
+        Some(_) if flags.contains(&b's') => session.hidden,
+        // A prompt that reads the file again gives entries new numbers, new times where the file has none, and other
+        // shells' lines. A line of several rows has the time of its first.
+        Some(last) if erasing => now.text == last.text || (is_old && !entry.text.contains(&b'\n')),
         Some(last) if now.number != last.number => false,
         Some(last) => now.time_s <= last.time_s && now.text == last.text,
     }

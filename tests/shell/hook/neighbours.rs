@@ -3,7 +3,7 @@
 //! there is one (`bash-preexec.sh`, `starship.bash`, `starship.zsh`, `starship.fish`, `zsh-autosuggestions.zsh`,
 //! `vscode.bash`), because they are not ours to copy.
 
-use std::{env, fs, path::PathBuf};
+use std::{env, ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::PathBuf};
 
 use caro_tests::skip;
 
@@ -278,6 +278,58 @@ fn rh093_a_loop_at_the_prompt_is_one_record() {
         let line = "for ((n = 0; n < 2000; n++)); do true $n; done";
         shell.run(&[line]);
         assert_eq!(shell.commands(), [line]);
+    }
+    require("bash", run, Kind::Bash);
+}
+
+/// A trap that keeps what the last one was given, set before the hook.
+const KEEPING: &str = "keep() { kept=$1; }; trap 'keep \"$_\"' DEBUG";
+
+#[test]
+fn rh094_with_somebody_elses_trap_a_directory_is_the_one_before_the_command() {
+    fn run(kind: Kind) {
+        for version in [500, 501] {
+            let mut shell = Setup::new(kind).of_bash(version).before(KEEPING).start();
+            shell.run(&["mkdir d", "cd d", "cd .."]);
+            let home = shell.home.path();
+            let directories: Vec<PathBuf> =
+                shell.runs().iter().map(|run| PathBuf::from(OsStr::from_bytes(&run.directory))).collect();
+            assert_eq!(directories, [home.clone(), home.clone(), home.join("d")], "{version}");
+        }
+    }
+    require("bash", run, Kind::Bash);
+}
+
+#[test]
+fn rh095_with_somebody_elses_trap_repeats_are_recorded() {
+    fn run(kind: Kind) {
+        for control in ["ignoredups", "ignoreboth", "ignoreboth:erasedups", "erasedups"] {
+            let mut shell = Bare::with(kind, &format!("{KEEPING}; HISTCONTROL={control}"), "");
+            let lines = ["true $RANDOM", "true $RANDOM", "true $RANDOM", "true again"];
+            shell.run(&lines);
+            assert_eq!(shell.commands(), lines, "{control}");
+        }
+    }
+    require("bash", run, Kind::Bash);
+}
+
+#[test]
+fn rh096_a_trap_on_errors_fires_once_and_the_status_stays() {
+    fn run(kind: Kind) {
+        let trap = "trap 'echo \"failed $?\" >>~/failed' ERR; PS1='[$?] ready> '";
+        // bash 3 takes what is added behind it for a command.
+        let rows = [(trap, ""), (trap, "set -E"), ("", trap), (trap, "PROMPT_COMMAND=\"$PROMPT_COMMAND; true a\"")];
+        for (version, rows) in [(302, &rows[..3]), (500, &rows), (501, &rows)] {
+            for (before, after) in rows {
+                let what = format!("{version} {before:?} {after:?}");
+                let mut shell = Setup::new(kind).of_bash(version).before(before).after(after).start();
+                shell.terminal.line("sh -c 'exit 7'");
+                shell.terminal.wait_for("[7] ready>");
+                shell.run(&["echo \"status $?\" >status", "true"]);
+                let read = |name: &str| fs::read_to_string(shell.home.path().join(name)).expect("written");
+                assert_eq!((read("status").as_str(), read("failed").as_str()), ("status 7\n", "failed 7\n"), "{what}");
+            }
+        }
     }
     require("bash", run, Kind::Bash);
 }

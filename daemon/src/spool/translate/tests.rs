@@ -238,8 +238,8 @@ fn bash_erasedups_is_decided_by_the_entry() {
     // A line with a leading blank: the newest entry is still the one before.
     shell.write(&bash_timed(10, second, us(second + 5), "e", "make"));
     assert_eq!(shell.commands(), ["make"]);
-    // An older duplicate was erased and the line added again: the number stays, the time moves.
-    shell.write(&bash_timed(10, second + 9, us(second + 9), "e", "make"));
+    // A repeat that erased the one before it: the number stays, the time moves, and the hook saw that it is the same.
+    shell.write(&bash_timed(10, second + 9, us(second + 9), "er", "make"));
     assert_eq!(shell.commands(), ["make", "make"]);
     // Two other lines within one second.
     shell.write(&bash_timed(10, second + 9, us(second + 9) + 1, "e", "ls"));
@@ -251,6 +251,30 @@ fn bash_erasedups_is_decided_by_the_entry() {
     // Lines of several rows have the time of their first row, long before the start.
     shell.write(&bash_timed(12, second + 20, us(second + 300), "e", "for i in 1\ndo\ndone"));
     assert_eq!(shell.commands().len(), 6);
+}
+
+#[test]
+fn rh113_a_prompt_that_reads_the_history_again_makes_no_command_of_a_hidden_line() {
+    let second = 1_700_000_000;
+    let us = |s: i64| s * SECOND_US + 500_000;
+    let mut shell = Shell::new("bash 5.2");
+    shell.write(&bash(6, us(second), "", "make"));
+    // The file has no times, so that at each prompt every entry gets the time of the prompt.
+    shell.write(&bash_timed(5, second + 1, us(second + 2), "e", "make"));
+    shell.write(&bash_timed(5, second + 3, us(second + 3), "es", "make"));
+    shell.write(&bash_timed(5, second + 4, us(second + 60), "e", "make"));
+    assert_eq!(shell.commands(), ["make"]);
+    // What another shell has run meanwhile is the newest entry, and no line of this one.
+    shell.write(&bash_timed(5, second + 61, us(second + 70), "e", "from another shell"));
+    shell.write(&bash_timed(7, second + 61, us(second + 80), "e", "and again"));
+    assert_eq!(shell.commands(), ["make"]);
+    // An older `ls` was erased and this one added; then it is repeated, hidden lines between.
+    shell.write(&bash_timed(5, second + 90, us(second + 90), "e", "ls"));
+    shell.write(&bash_timed(5, second + 91, us(second + 92), "es", "ls"));
+    assert_eq!(shell.commands(), ["make", "ls", "ls"]);
+    shell.write(&bash_timed(5, second + 93, us(second + 95), "e", "ls"));
+    shell.write(&bash_timed(5, second + 93, us(second + 96), "er", "ls"));
+    assert_eq!(shell.commands(), ["make", "ls", "ls", "ls"]);
 }
 
 #[test]
