@@ -52,63 +52,34 @@ pub(crate) struct Caro {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Print the hook for a shell
     Init(init::Init),
-    /// See, search and change history on a screen, or list and delete from scripts
     History(history::History),
-    /// Search history and print what matches
     Search(search::Search),
-    /// Sync history between your machines, sealed end to end
     Sync(sync::Sync),
-    /// Take in the history that a shell kept before
     Import(import::Import),
-    /// Write the history to a file, for keeping, for other programs, or for another shell
     Export(export::Export),
-    /// Look for everything that commonly goes wrong
     Doctor(doctor::Doctor),
-    /// What you use most, where, when, and how it ends
     Stats(stats::Stats),
-    /// Your year in the shell
     Wrapped(stats::wrapped::Wrapped),
-    /// See and change the settings
     Config(config::Config),
-    /// Keep values under keys, on every machine
     Kv(items::kv::Kv),
-    /// Keep aliases, in every shell of every machine
     Alias(items::alias::Alias),
-    /// Keep variables of the environment, in every shell of every machine
     Env(items::env::Env),
-    /// Keep scripts under a name, on every machine
     Script(script::Script),
-    /// Record a command that a program made, with what it says of it
     Record(record::Record),
-    /// Record what coding assistants run
     Assistant(assistant::Assistant),
-    /// Let an assistant look into history, over the Model Context Protocol
     Mcp(mcp::Mcp),
-    /// Record nothing until resume
     Pause(recording::Pause),
-    /// Record again
     Resume(recording::Resume),
-    /// Record nothing in this shell from now on
     Private(recording::Private),
-    /// Lock history with a passphrase until unlock
     Lock(key::Lock),
-    /// Unlock history with its passphrase
     Unlock(key::Unlock),
-    /// Where the key of the database is
     Key(key::Key),
-    /// Start, stop and install the program in the background
     Daemon(daemon::Daemon),
-    /// Delete everything that caro keeps on this machine
     Reset(reset::Reset),
-    /// Say how to run a relay of your own
     Relay(relay::Relay),
-    /// Print completions for a shell
     Completions(completions::Completions),
-    /// Print the manual page, or write all of them into a folder
     Man(man::Man),
-    /// Draw the screen for a key binding
     #[command(hide = true)]
     Screen(screen::Screen),
 }
@@ -215,6 +186,30 @@ mod tests {
         assert!(said("serch").contains("'search'"), "{}", said("serch"));
         for typed in ["serch", "scren", "screem"] {
             assert!(!said(typed).contains("'screen'"), "{}", said(typed));
+        }
+    }
+
+    /// What stands on a command of a list takes the place of all that the command itself says.
+    #[test]
+    fn help_says_all_that_is_written_for_a_command() {
+        let mut caro = Caro::command();
+        caro.build();
+        for (path, words) in [
+            ("init", "~/.config/xonsh/rc.xsh"),
+            ("search", "under:~/src"),
+            ("reset", "delete-remote"),
+            ("lock", "nobody can bring it back"),
+            ("history delete", "history.undo_seconds"),
+            ("sync init", "whoever has it can read everything"),
+            ("sync revoke", "Example: caro sync revoke"),
+            ("sync rotate-identity", "The other devices do not follow"),
+            ("script", "# caro: var host"),
+            ("key move", "secure store"),
+        ] {
+            let at = path.split(' ').try_fold(&mut caro, |command, name| command.find_subcommand_mut(name));
+            let help = at.expect("a command").render_long_help().to_string();
+            let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(help.contains(words), "{path}: {help}");
         }
     }
 

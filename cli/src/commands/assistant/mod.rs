@@ -37,15 +37,10 @@ pub(crate) struct Assistant {
 
 #[derive(Subcommand)]
 enum Command {
-    /// The assistants that caro knows, and which of them have its hook
     List(List),
-    /// Print what goes into an assistant's configuration, and where
     Show(Show),
-    /// Put the hook into an assistant's configuration
     Install(install::Install),
-    /// Take the hook out of an assistant's configuration
     Remove(install::Remove),
-    /// Take in what an assistant's hook says
     Hook(Hook),
 }
 

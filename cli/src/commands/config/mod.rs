@@ -48,15 +48,10 @@ pub(crate) struct Config {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Print every setting, what it does and what it is
     List(shown::List),
-    /// Print the value of a setting
     Get(shown::Get),
-    /// Change a setting, on every machine or on this one
     Set(Set),
-    /// Take a setting back, so that its default holds
     Unset(Unset),
-    /// Put settings of this machine's file in force on every machine
     Share(account::Share),
     /// Open the file in your editor, and check it afterwards
     Edit,

@@ -39,7 +39,6 @@ enum Verb {
     Status(Status),
     /// Run it here, on this terminal, until it is stopped
     Run,
-    /// Have the system start it at login
     Install(install::Install),
 }
 

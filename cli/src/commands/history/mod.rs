@@ -41,17 +41,11 @@ pub(crate) struct History {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Print commands, the oldest first
     List(list::List),
-    /// Print the newest command
     Last(last::Last),
-    /// Delete commands, here and on every device
     Delete(delete::Delete),
-    /// Take a deletion back
     Undelete(undelete::Undelete),
-    /// Delete what you no longer want to keep
     Prune(prune::Prune),
-    /// Leave one run of each command
     Dedup(dedup::Dedup),
 }
 

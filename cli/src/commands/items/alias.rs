@@ -37,7 +37,6 @@ pub(crate) struct Alias {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Give an alias a command
     Set(Set),
     /// Print the command of an alias
     #[command(alias = "show")]
@@ -49,7 +48,6 @@ enum Verb {
     Delete(Names),
     /// Give an alias another name
     Rename(Rename),
-    /// Take in what a shell's own alias command prints
     Import(Import),
 }
 

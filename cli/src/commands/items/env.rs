@@ -25,7 +25,6 @@ pub(crate) struct Env {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Give a variable a value
     Set(Set),
     /// Print the value of a variable, exactly as it was set
     Get(Name),

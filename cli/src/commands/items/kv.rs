@@ -27,9 +27,7 @@ pub(crate) struct Kv {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Give a key a value
     Set(Set),
-    /// Print the value of a key, exactly as it was set
     Get(Get),
     /// List the keys with their values
     List(List),

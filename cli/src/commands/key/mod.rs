@@ -53,7 +53,6 @@ pub(crate) struct Key {
 
 #[derive(Subcommand)]
 enum KeyCommand {
-    /// Move the key to the system's secure store, or to a file
     Move(Move),
 }
 

@@ -29,8 +29,8 @@ use crate::{
 
 /// Keep scripts under a name, on every machine
 ///
-/// A script runs with the program that its first line names (#!), or with sh. Variables are declared in comments at its
-/// beginning and reach it through its environment:
+/// A script runs with the program that its first line names (#!), or with sh. Variables are
+/// declared in comments at its beginning and reach it through its environment:
 ///
 ///   # caro: var host            where to deploy
 ///   # caro: var branch = main   what to deploy
@@ -45,7 +45,6 @@ pub(crate) struct Script {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Make a script, in your editor or from a file
     New(New),
     /// Change a script in your editor
     Edit(Name),
@@ -53,9 +52,7 @@ enum Verb {
     List(List),
     /// Print a script
     Show(Name),
-    /// Run a script
     Run(run::Run),
-    /// Delete scripts, on every machine
     #[command(alias = "rm")]
     Delete(Delete),
     /// Give a script another name

@@ -34,7 +34,6 @@ pub(crate) struct Devices {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Call a device something else, this one or another one
     Rename(RenameOne),
 }
 

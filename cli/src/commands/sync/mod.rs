@@ -39,45 +39,25 @@ pub(crate) struct Sync {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make an account, with a new phrase that is shown once
     Init(init::Init),
-    /// Join an account with its phrase
     Restore(restore::Restore),
-    /// Let another machine in: shows a short code to type there
     Pair(pair::Pair),
-    /// Join an account with the code that caro sync pair shows on a machine that is in it
     Join(pair::Join),
-    /// Say how syncing is
     Status(status::Status),
-    /// Say what each relay knows of this account, byte for byte
     Inspect(inspect::Inspect),
-    /// Send and fetch now, and wait until it is done
     Now(switch::Now),
-    /// Use no network from now on
     Off(switch::Off),
-    /// Use the network again
     On(switch::On),
-    /// The relays that this device uses
     Remote(remote::Remote),
-    /// Say what is sent to other devices and what stays here
     Preview(selecting::Preview),
-    /// Keep commands on this device only
     KeepHere(selecting::KeepHere),
-    /// Send commands after all that are kept here
     Share(selecting::Share),
-    /// Empty the account at the relays
     DeleteRemote(delete_remote::DeleteRemote),
-    /// Take back what was sent before there was the rule by which it stays here
     Withdraw(selecting::Withdraw),
-    /// List the account's devices
     Devices(devices::Devices),
-    /// Call this device something else
     Rename(devices::Rename),
-    /// Take a device off the account
     Revoke(revoke::Revoke),
-    /// Give the devices a new key
     Rotate(revoke::Rotate),
-    /// Move everything to a new account with a new phrase
     RotateIdentity(identity::RotateIdentity),
 }
 
