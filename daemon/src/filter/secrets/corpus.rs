@@ -232,6 +232,17 @@ const SECRETS: &[&str] = &[
     "php artisan tinker --execute=\"User::create(['password' => bcrypt('x')])\" # API_TOKEN={a40}",
     "dotnet user-secrets set Db:Password {w}",
     "rails runner 'puts 1' SECRET_TOKEN={h64}",
+    "export PASSPHRASE='the {w} brown fox'",
+    "export DB_PASSWORD=\"my {w} has {d2}\"",
+    "export DB_PASSWORD='ab,{a10}'",
+    "export DB_PASSWORD='${w}'",
+    "mysql -u root -p'${w}' app",
+    "curl -u ada:'${w}' https://api.example.net/me",
+    "echo '{w} {w}' | sudo -S ls",
+    "echo -e '{w}\\n{w}' | sudo passwd ada",
+    "echo {w} | su - root",
+    "sudo -S ls <<< {w}",
+    "wp core install --admin_user=ada --user_pass={w}",
 ];
 
 /// Commands that look as if they did.
@@ -437,4 +448,9 @@ const LOOKALIKES: &[&str] = &[
     "firewall-cmd --add-port={d4}/tcp --permanent",
     "mvn -Dmaven.test.skip=true -pl auth{d2} -am package",
     "./gradlew assembleRelease -PkeyAlias=upload{d2}",
+    "export DB_PASSWORD='$DB_PASSWORD' N={d2}",
+    "sh -c 'DB_PASSWORD=$pw ./server {d2}'",
+    "echo 'DB_PASSWORD=' >> .env && cat 'notes {d2}'",
+    "sudo tee /etc/motd <<< 'welcome to host {d2}'",
+    "echo 'systemctl restart app{d2}' | su - ada",
 ];

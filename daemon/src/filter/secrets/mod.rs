@@ -8,6 +8,7 @@
 #[cfg(test)]
 mod corpus;
 mod patterns;
+mod quotes;
 #[cfg(test)]
 mod template;
 #[cfg(test)]
@@ -19,7 +20,10 @@ use std::{ops::Range, sync::LazyLock};
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
 use regex::bytes::{Captures, Regex, RegexBuilder};
 
-use self::patterns::{Pattern, Proof};
+use self::{
+    patterns::{Pattern, Proof},
+    quotes::{Quotes, Value},
+};
 
 /// A secret in a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,26 +132,51 @@ impl Recognizer {
 impl Kind {
     fn search<'a>(&'a self, line: &'a [u8]) -> impl Iterator<Item = Found> + 'a {
         let Pattern { id, what, .. } = self.pattern;
+        let mut quotes = Quotes::new(line);
         let found = self.regex.captures_iter(look_at(line));
-        found.filter_map(|captures| self.proved(&captures)).map(|span| Found { id, what, span })
+        found.filter_map(move |captures| self.proved(&captures, &mut quotes)).map(|span| Found { id, what, span })
     }
 
     /// Where the secret is, if it is one.
-    fn proved(&self, captures: &Captures<'_>) -> Option<Range<usize>> {
-        let groups = ["s", "t", "u", "v", "w"].into_iter().filter_map(|group| captures.name(group));
-        let secret = groups.into_iter().next().or_else(|| captures.get(0))?;
-        let (value, name) = (secret.as_bytes(), captures.name("name").map_or(&b""[..], |name| name.as_bytes()));
-        let holds = match self.pattern.proof {
+    fn proved(&self, captures: &Captures<'_>, quotes: &mut Quotes<'_>) -> Option<Range<usize>> {
+        let mut groups = ["s", "t", "u", "v", "w", "rest"].into_iter().filter_map(|group| captures.name(group));
+        let secret = groups.next().or_else(|| captures.get(0))?;
+        let (piece, name) = (secret.as_bytes(), captures.name("name").map_or(&b""[..], |name| name.as_bytes()));
+        if matches!(piece, b"'" | b"\"") {
+            let Value { span, is_literal } = quotes.opened_at(secret.start())?;
+            return self.holds_quoted(quotes.text(&span), name, is_literal).then_some(span);
+        }
+        // A login whose password is its name is what databases are delivered with.
+        let same = captures.name("user").is_some_and(|user| user.as_bytes() == piece);
+        let is_plain = self.holds(piece, name, false);
+        if same || !is_plain && !value::may_be_literal(piece) {
+            return None;
+        }
+        let Value { span, is_literal } = quotes.around(secret.range(), captures.name("rest").is_some());
+        let goes_on = self.pattern.proof != Proof::Form && captures.get(0)?.end() == secret.end();
+        let span = if goes_on { span } else { secret.range() };
+        (is_plain || is_literal && self.holds(piece, name, true)).then_some(span)
+    }
+
+    fn holds(&self, value: &[u8], name: &[u8], is_literal: bool) -> bool {
+        match self.pattern.proof {
             // As in the documents of their makers.
             Proof::Form => memchr::memmem::find(value, b"EXAMPLE").is_none(),
-            Proof::Value => value::is_value(value) && !value::counts(name, value),
+            Proof::Value => value::is_value(value, is_literal) && !value::counts(name, value),
             Proof::Random => value::is_random(value) && !value::is_public_name(name),
-        };
-        // A login whose password is its name is what databases are delivered with.
-        let same = captures.name("user").is_some_and(|user| user.as_bytes() == value);
-        (holds && !same).then(|| secret.range())
+        }
+    }
+
+    /// As a whole, or by how it begins: a password of several words may have one of those among them that stand for another.
+    fn holds_quoted(&self, whole: &[u8], name: &[u8], is_literal: bool) -> bool {
+        let ends = |byte: &u8| b" \t\r\n'\"\\;&|,)".contains(byte);
+        let piece = &whole[..whole.iter().position(ends).unwrap_or(whole.len())];
+        self.holds(whole, name, is_literal) || piece.len() >= PIECE_BYTES_MIN && self.holds(piece, name, is_literal)
     }
 }
+
+/// How a quoted text begins is judged from so many bytes on. Shorter pieces are words such as `the`.
+const PIECE_BYTES_MIN: usize = 4;
 
 fn look_at(line: &[u8]) -> &[u8] {
     &line[..line.len().min(LOOK_BYTES_MAX)]

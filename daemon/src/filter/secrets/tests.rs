@@ -45,6 +45,166 @@ fn ds004_a_mask_hides_the_secret_and_leaves_the_rest() {
     assert_eq!(masked(&masked(b"mysql -phunter2").expect("masked")), None, "what is masked holds no secret");
 }
 
+/// For each kind whose secret is whatever a person chose: commands in which `{q}` is that, within quotes.
+const QUOTED: &[(&str, &[&str])] = &[
+    ("authorization", &["curl -H 'Authorization: Bearer {q}' h", "http h Authorization:'Bearer {q}' -v"]),
+    ("key-header", &["curl -H 'X-Api-Key: {q}' h", "curl -H \"X-Api-Key: {q}\" h"]),
+    (
+        "json-password",
+        &["curl -d '{\"password\":\"{q}\"}' h", "curl -d \"{\\\"password\\\": \\\"{q}\\\", \\\"a\\\": 1}\" h"],
+    ),
+    (
+        "sql-password",
+        &["psql -c \"ALTER USER app WITH PASSWORD '{q}'\"", "psql -c \"CREATE USER a PASSWORD '{q}''{q}'\""],
+    ),
+    ("password-option", &["restic init --password '{q}' -v", "restic init --password=\"{q}\" -v"]),
+    ("pass-option", &["camera --pass '{q}'", "camera --user_pass=\"{q}\" -v", "forum /pass:\"{q}\""]),
+    (
+        "mysql",
+        &["mysql -u root -p'{q}' app", "mysqladmin -u root password \"{q}\"", "docker exec db mysql -p\"{q}\" app"],
+    ),
+    ("sshpass", &["sshpass -p \"{q}\" ssh h", "sshpass -p'{q}' ssh h"]),
+    ("login-option", &["docker login -u ada -p '{q}' r.example", "bw unlock \"{q}\""]),
+    (
+        "curl-user",
+        &["curl -u 'ada:{q}' h", "curl -u ada:'{q}' h", "curl -u \"ada:{q}\" h", "ssh h 'curl -u \"ada:{q}\" h'"],
+    ),
+    (
+        "openssl",
+        &["openssl rsa -in k -passin 'pass:{q}' -v", "openssl rsa -in k -passin pass:\"{q}\"", "ssh-keygen -N '{q}'"],
+    ),
+    ("keytool", &["keytool -list -storepass '{q}' -v"]),
+    ("redis-mongo", &["redis-cli -a '{q}' info", "sqlplus app/\"{q}\"@db", "mongosh --eval \"db.auth('root','{q}')\""]),
+    ("ldap-smb", &["smbclient //h/s -U 'ada%{q}'", "smbclient //h/s -U ada%'{q}'", "ldapsearch -x -w \"{q}\" -b dc=a"]),
+    ("archive", &["zip -r -P '{q}' a.zip a", "7z a -p\"{q}\" a.7z a"]),
+    ("htpasswd", &["htpasswd -cb .htpasswd ada '{q}'", "htpasswd -nb 'ada' \"{q}\" > f"]),
+    ("piped-password", &["echo '{q}' | sudo -S ls", "echo \"ada:{q}\" | sudo chpasswd", "sudo -S ls <<< '{q}'"]),
+    ("wifi", &["nmcli device wifi connect Home password '{q}'", "wpa_passphrase 'My Home' \"{q}\" > f"]),
+    (
+        "vault",
+        &["vault kv put secret/app password='{q}' a=b", "kubectl create secret generic a --from-literal=b='{q}'"],
+    ),
+    ("netrc", &["echo 'machine h login ada password \"{q}\"' >> ~/.netrc"]),
+    ("storage", &["mount -t cifs //h/s /m -o \"user=ada,pass={q}\" -v", "mc alias set nas https://h key '{q}'"]),
+    ("assignment", &["export DB_PASSWORD='{q}'", "docker run -e \"DB_PASSWORD={q}\" app", "A_TOKEN=\"{q}\" b"]),
+    ("short-assignment", &["DB_PASS=\"{q}\" ./server", "echo 'DB_PASS={q}' >> .env"]),
+    ("fish-powershell", &["set -gx OPENAI_API_KEY '{q}'", "$env:API_TOKEN = \"{q}\""]),
+    ("registry-auth", &["npm config set //h/:_authToken='{q}'", "twine upload -u ada -p '{q}' dist"]),
+];
+
+/// Kinds that end by their own form, whatever is around them.
+const IN_ADDRESSES: [&str; 2] = ["url-password", "query-token"];
+
+#[test]
+fn ds004_a_mask_hides_all_of_a_quoted_secret() {
+    for pattern in patterns::all().filter(|pattern| pattern.proof == Proof::Value) {
+        let is_here = |(id, _): &&(&str, &[&str])| *id == pattern.id;
+        let Some((_, lines)) = QUOTED.iter().find(is_here) else {
+            assert!(IN_ADDRESSES.contains(&pattern.id), "{} has no quoted secret above", pattern.id);
+            continue;
+        };
+        for (line, sign) in
+            lines.iter().flat_map(|line| [" ", ",", ";", "&", ")", "\\", "\\\"", "'\\''"].map(|sign| (line, sign)))
+        {
+            let secret = ["Zk81mQp2", "Lw4vXs9t", "Tr0ub4dor"].join(sign);
+            let is_single = line
+                .find("{q}")
+                .and_then(|at| line[..at].rfind(['\'', '"']))
+                .is_some_and(|at| line[at..].starts_with('\''));
+            // An escape of the one kind of quotes is the end of the other.
+            if sign.len() > 1 && (is_single != (sign == "'\\''") || line.matches(['\'', '"']).count() > 2) {
+                continue;
+            }
+            let line = line.replace("{q}", &secret);
+            let masked = masked(line.as_bytes()).unwrap_or_else(|| panic!("{}: {line}", pattern.id));
+            let masked = String::from_utf8(masked).expect("text");
+            let survives = ["Zk81", "Lw4v", "Tr0ub"].iter().any(|piece| masked.contains(piece));
+            assert!(!survives, "{}: {line}: {masked}", pattern.id);
+        }
+    }
+}
+
+#[test]
+fn ds004_a_mask_ends_where_the_quotes_do() {
+    let check = |line: &str, expected: &str| {
+        let masked = masked(line.as_bytes()).map(|text| String::from_utf8(text).expect("text"));
+        assert_eq!(masked.as_deref(), Some(expected), "{line}");
+    };
+    check("export DB_PASSWORD='tr0ub 4dor, x' A=b; ls", "export DB_PASSWORD='****' A=b; ls");
+    check("curl -u 'ada:tr0ub 4dor' https://h", "curl -u 'ada:****' https://h");
+    check(r#"curl -d '{"password":"tr0ub\"4dor x","a":1}' h"#, r#"curl -d '{"password":"****","a":1}' h"#);
+    check(r#"curl -d "{\"password\":\"tr0ub\\\"4 x\",\"a\":1}" h"#, r#"curl -d "{\"password\":\"****\",\"a\":1}" h"#);
+    check(r"mysql -p'tr0ub'\''4dor x' app", r"mysql -p'****' app");
+    check("psql -c \"ALTER USER a PASSWORD 'tr0ub''4 x'; COMMIT\"", "psql -c \"ALTER USER a PASSWORD '****'; COMMIT\"");
+    check(r"export A_TOKEN=tr0ub\ 4dor\;x B=c", "export A_TOKEN=**** B=c");
+    // One word among others ends as a word does, and a field of an address with the field.
+    check("ssh h 'mysql -uroot -ptr0ub4dor app'", "ssh h 'mysql -uroot -p**** app'");
+    check("psql 'host=h password=tr0ub,4dor;x dbname=a'", "psql 'host=h password=**** dbname=a'");
+    check("curl 'https://h/x?a=1&api_key=tr0ub4dor,x&b=2'", "curl 'https://h/x?a=1&api_key=****&b=2'");
+    // What nothing closes may go on to the end.
+    check("export DB_PASSWORD='tr0ub 4dor", "export DB_PASSWORD='****");
+    check("# don't\nexport DB_PASSWORD='tr0ub 4dor' A=b", "# don't\nexport DB_PASSWORD='****' A=b");
+}
+
+#[test]
+fn ds004_a_quoted_secret_is_judged_as_a_whole_and_a_dollar_in_single_quotes_is_one() {
+    for line in [
+        "export PASSPHRASE='the quick brown fox jumps'",
+        "export DB_PASSWORD=\"my dog has fleas 42\"",
+        "export DB_PASSWORD='ab,Kz81mQp2Lw'",
+        "export DB_PASSWORD=\"I'm a dog\"",
+        "export DB_PASSWORD=\"tr0ub4dor is your password\"",
+        "mysql -u root -p'$uper!ecret99' app",
+        "export DB_PASSWORD='$uperSecret1'",
+        "export DB_PASSWORD='`tick9'",
+        "curl -u ada:'$ecret99' https://h",
+        "curl -u 'ada:$ecret99' https://h",
+        "echo '$ecret99' | sudo -S ls",
+        "echo 'my dog has fleas' | sudo -S ls",
+        "echo tr0ub4dor | su - root",
+        "echo tr0ub4dor | su -c id",
+        "echo -e 'tr0ub4dor\\ntr0ub4dor' | passwd ada",
+        "printf 'tr0ub4dor\\ntr0ub4dor\\n' | sudo passwd ada",
+        "sudo -S ls <<< tr0ub4dor",
+        "sudo -S ls <<< 'my dog has fleas'",
+        "app --user_pass=tr0ub4dor",
+    ] {
+        assert!(first(line.as_bytes()).is_some(), "{line}");
+    }
+    for line in [
+        "export DB_PASSWORD=\"$uperSecret1\"",
+        "export DB_PASSWORD='$OTHER_PASSWORD'",
+        "export DB_PASSWORD='${OTHER_PASSWORD}'",
+        "export DB_PASSWORD='$(pass show db)'",
+        "ssh h 'mysql -p$pw app'",
+        "sh -c 'DB_PASSWORD=$pw ./server'",
+        "bash -c \"export DB_PASSWORD='$pw'\"",
+        "curl -u \"ada:$pw\" https://h",
+        "echo 'DB_PASSWORD=' >> .env && cat 'notes and more'",
+        "echo \"DB_PASSWORD=\" >> .env",
+        "export DB_PASSWORD='' PATH=\"/opt/bin:$PATH\"",
+        "echo '$pw' > note",
+        "echo ls -l | su - ada",
+        "echo 'systemctl restart app' | su - ada",
+        "sudo tee /etc/motd <<< 'my dog has fleas'",
+        "echo done | tee passwd",
+        "ansible-playbook --ask-pass site.yml",
+    ] {
+        assert_eq!(first(line.as_bytes()), None, "{line}");
+    }
+}
+
+#[test]
+fn a_line_of_nothing_but_quoted_passwords_is_looked_through_at_once() {
+    // Each of these would be gone through once for every password in it, were there no end to how far a word goes.
+    for (before, each) in
+        [("'", "password=a,"), ("'?", "password=abcd,"), ("\"x ", "password=abcd,"), ("", "password='x ")]
+    {
+        let line = [before, &each.repeat(40_000)].concat();
+        masked(line.as_bytes());
+    }
+}
+
 #[test]
 fn the_page_of_the_rules_lists_every_kind() {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/recording-rules.md"));

@@ -3,16 +3,23 @@
 //! Knows one value and the name in front of it, nothing of commands. Both ways of being wrong cost: a secret that is
 //! taken for a word is recorded, a word that is taken for a secret is missing from history.
 
-/// Whether a value can be a secret at all.
-pub(super) fn is_value(value: &[u8]) -> bool {
+/// Whether a value can be a secret at all. A literal one is in quotes in which a shell replaces nothing.
+pub(super) fn is_value(value: &[u8], is_literal: bool) -> bool {
     let value = trimmed(value);
-    value.len() >= VALUE_BYTES_MIN && !stands_for_another(value) && !is_path(value) && !is_word(value)
+    let is_another =
+        |value| if is_literal && may_be_literal(value) { is_template(value) } else { stands_for_another(value) };
+    value.len() >= VALUE_BYTES_MIN && !is_another(value) && !is_path(value) && !is_word(value)
+}
+
+/// Whether a value begins as a variable or a substitution does, which it is not where nothing is replaced.
+pub(super) fn may_be_literal(value: &[u8]) -> bool {
+    matches!(value.first(), Some(b'$' | b'`'))
 }
 
 /// Whether a value is long and as mixed as chance makes it.
 pub(super) fn is_random(value: &[u8]) -> bool {
     let value = trimmed(value);
-    if value.len() < RANDOM_BYTES_MIN || !is_value(value) || is_uuid(value) {
+    if value.len() < RANDOM_BYTES_MIN || !is_value(value, false) || is_uuid(value) {
         return false;
     }
     let has = |class: fn(&u8) -> bool| value.iter().any(class);
@@ -128,6 +135,16 @@ fn stands_for_another(value: &[u8]) -> bool {
         || named
         // A variable anywhere: the secret is in it, not here.
         || value.windows(2).any(|pair| pair[0] == b'$' && (pair[1] == b'{' || pair[1] == b'('))
+}
+
+/// A variable or a substitution and nothing else, written down for a shell that reads it later. Capitals alone are a name.
+fn is_template(value: &[u8]) -> bool {
+    let is_name = |name: &[u8]| name.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_');
+    match value {
+        [b'$', b'{', .., b'}'] | [b'$', b'(', ..] | [b'`', .., b'`'] => true,
+        [b'$', name @ ..] => is_name(name),
+        _ => false,
+    }
 }
 
 fn is_path(value: &[u8]) -> bool {
@@ -292,7 +309,7 @@ mod tests {
         for value in
             ["hunter2", "Tr0ub4dor&3", "correct-horse-battery", "1234", "p/w0rd", "$ecret!x".trim_start_matches('$')]
         {
-            assert!(is_value(value.as_bytes()), "{value}");
+            assert!(is_value(value.as_bytes(), false), "{value}");
         }
         for value in [
             "$TOKEN",
@@ -321,7 +338,17 @@ mod tests {
             "...",
             "-",
         ] {
-            assert!(!is_value(value.as_bytes()), "{value}");
+            assert!(!is_value(value.as_bytes(), false), "{value}");
+        }
+    }
+
+    #[test]
+    fn a_dollar_in_single_quotes_is_one_unless_a_variable_is_all_there_is() {
+        for value in ["$uper!ecret99", "$ecret9", "`tick9", "$ECRET99"] {
+            assert!(is_value(value.as_bytes(), true) && !is_value(value.as_bytes(), false), "{value}");
+        }
+        for value in ["$TOKEN", "$DB_PASSWORD", "${TOKEN}", "$(pass show x)", "`cat f`"] {
+            assert!(!is_value(value.as_bytes(), true), "{value}");
         }
     }
 

@@ -18,7 +18,9 @@ pub(crate) struct Pattern {
     /// Texts of which at least one is in every command that can match, in small letters. Looked for before anything
     /// else, whatever their case, so that ordinary commands cost one pass.
     pub(crate) needles: &'static [&'static str],
-    /// The expression. The group `s` is the secret; without it, the whole match is.
+    /// The expression. The group `s` is the secret, `t` to `w` if there are more ways; without one, the whole match is. A
+    /// quote in that group stands for all that it quotes; a group at the end of the match is the first piece of a secret
+    /// that goes on as far as the quotes around it say, and of one named `rest` to their end.
     pub(crate) regex: &'static str,
     /// What the secret must also be.
     pub(crate) proof: Proof,
