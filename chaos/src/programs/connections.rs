@@ -95,8 +95,9 @@ pub const T_CONN_05: Scenario = Scenario {
     ],
 };
 
-/// Silence after which the relays of these runs end a session, in milliseconds.
-pub(super) const IDLE_MS: u64 = 700;
+/// Silence after which the relays of these runs end a session, in milliseconds. Longer than those who are not silent may
+/// be kept waiting by a busy machine.
+pub(super) const IDLE_MS: u64 = 2_000;
 
 /// Asks the relay until it says that nobody else is there, which it may know two periods after the other fell silent.
 ///

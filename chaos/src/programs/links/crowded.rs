@@ -152,7 +152,7 @@ pub const A_RES_04: Scenario = Scenario {
 };
 
 /// Silence after which the relays of these runs end a session, in milliseconds.
-const IDLE_MS: u64 = 900;
+const IDLE_MS: u64 = 2_000;
 
 /// Bytes that may be on their way to somebody who confirms nothing: a page, twice, and what systems buffer of it.
 const UNREAD_MAX: u64 = 1 << 20;
