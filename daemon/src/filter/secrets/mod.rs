@@ -8,6 +8,7 @@
 #[cfg(test)]
 mod corpus;
 mod patterns;
+mod program;
 mod quotes;
 #[cfg(test)]
 mod template;
@@ -133,8 +134,25 @@ impl Kind {
     fn search<'a>(&'a self, line: &'a [u8]) -> impl Iterator<Item = Found> + 'a {
         let Pattern { id, what, .. } = self.pattern;
         let mut quotes = Quotes::new(line);
-        let found = self.regex.captures_iter(look_at(line));
-        found.filter_map(move |captures| self.proved(&captures, &mut quotes)).map(|span| Found { id, what, span })
+        let spans = self.matches(line).filter_map(move |captures| self.proved(&captures, &mut quotes));
+        spans.map(|span| Found { id, what, span })
+    }
+
+    /// Where the expression matches, but not where the name of a program is an argument of another.
+    fn matches<'a>(&'a self, line: &'a [u8]) -> impl Iterator<Item = Captures<'a>> + 'a {
+        let (mut at, mut arguments) = (0, 0);
+        std::iter::from_fn(move || {
+            loop {
+                let captures = self.regex.captures_at(look_at(line), at)?;
+                let run = captures.name("run").map(|run| run.start());
+                let name = run.filter(|run| arguments < ARGUMENTS_MAX && !program::is_run(line, *run));
+                at = name.map_or(captures.get(0)?.end(), |name| name + 1);
+                if name.is_none() {
+                    return Some(captures);
+                }
+                arguments += 1;
+            }
+        })
     }
 
     /// Where the secret is, if it is one.
@@ -162,7 +180,7 @@ impl Kind {
         match self.pattern.proof {
             // As in the documents of their makers.
             Proof::Form => memchr::memmem::find(value, b"EXAMPLE").is_none(),
-            Proof::Value => value::is_value(value, is_literal) && !value::counts(name, value),
+            Proof::Value => value::is_value(value, is_literal) && !value::is_other_name(name, value),
             Proof::Random => value::is_random(value) && !value::is_public_name(name),
         }
     }
@@ -174,6 +192,10 @@ impl Kind {
         self.holds(whole, name, is_literal) || piece.len() >= PIECE_BYTES_MIN && self.holds(piece, name, is_literal)
     }
 }
+
+/// Names of programs in a line that are passed over. Behind each one the line is looked through again; without a limit a
+/// list of such names would cost its length for every one of them.
+const ARGUMENTS_MAX: usize = 64;
 
 /// How a quoted text begins is judged from so many bytes on. Shorter pieces are words such as `the`.
 const PIECE_BYTES_MIN: usize = 4;

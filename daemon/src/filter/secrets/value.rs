@@ -8,7 +8,7 @@ pub(super) fn is_value(value: &[u8], is_literal: bool) -> bool {
     let value = trimmed(value);
     let is_another =
         |value| if is_literal && may_be_literal(value) { is_template(value) } else { stands_for_another(value) };
-    value.len() >= VALUE_BYTES_MIN && !is_another(value) && !is_path(value) && !is_word(value)
+    value.len() >= VALUE_BYTES_MIN && !is_another(value) && !is_path(value) && !is_ports(value) && !is_word(value)
 }
 
 /// Whether a value begins as a variable or a substitution does, which it is not where nothing is replaced.
@@ -77,12 +77,16 @@ pub(super) fn is_public_name(name: &[u8]) -> bool {
     name.split(['_', '-', '.']).any(|part| PUBLIC.iter().any(|public| part == *public || part.starts_with("sha")))
 }
 
-/// Whether a name that holds a word such as `token` counts something instead.
-pub(super) fn counts(name: &[u8], value: &[u8]) -> bool {
+/// Whether a name that holds a word such as `token` says what to do with one, or how many, instead.
+pub(super) fn is_other_name(name: &[u8], value: &[u8]) -> bool {
+    const LIMITS: [&str; 3] = ["max", "limit", "num"];
+    const VERBS: [&str; 6] = ["ask-", "export-", "delete-secret", "generate-", "list-", "show-"];
     let name = String::from_utf8_lossy(name).to_ascii_lowercase();
     let numbers = value.iter().all(|byte| byte.is_ascii_digit());
+    let is_limit = LIMITS.iter().any(|limit| name.contains(limit));
     // A password may be a number; a token of so few digits is a count of tokens.
-    numbers && value.len() <= 6 && !name.contains("pass")
+    numbers && (value.len() <= 6 || is_limit) && !name.contains("pass")
+        || VERBS.iter().any(|verb| name.starts_with(verb))
 }
 
 /// Anything shorter is no secret worth the name, and most often an option's letter.
@@ -165,6 +169,14 @@ fn looks_like_base64(value: &[u8]) -> bool {
         && has(u8::is_ascii_uppercase) >= 6
         && !value.contains(&b'.')
         && value.iter().filter(|byte| **byte == b'/').count() * 8 <= value.len()
+}
+
+/// Ports, as they are given to programs with the option that is a password's elsewhere: `127.0.0.1:8080:80/tcp`.
+fn is_ports(value: &[u8]) -> bool {
+    let value = value.strip_suffix(b"/tcp").or_else(|| value.strip_suffix(b"/udp")).unwrap_or(value);
+    let is_number =
+        |part: &[u8]| !part.is_empty() && part.iter().all(|byte| byte.is_ascii_digit() || b".-".contains(byte));
+    value.contains(&b':') && value.split(|byte| *byte == b':').all(is_number)
 }
 
 /// Words that stand for a secret in documents, tests and code.
@@ -306,9 +318,15 @@ mod tests {
 
     #[test]
     fn what_stands_in_a_secrets_place_is_told_from_a_secret() {
-        for value in
-            ["hunter2", "Tr0ub4dor&3", "correct-horse-battery", "1234", "p/w0rd", "$ecret!x".trim_start_matches('$')]
-        {
+        for value in [
+            "hunter2",
+            "Tr0ub4dor&3",
+            "correct-horse-battery",
+            "1234",
+            "p/w0rd",
+            "12:34a",
+            "$ecret!x".trim_start_matches('$'),
+        ] {
             assert!(is_value(value.as_bytes(), false), "{value}");
         }
         for value in [
@@ -337,6 +355,8 @@ mod tests {
             "changeme",
             "...",
             "-",
+            "27017:27017",
+            "127.0.0.1:8080:80/tcp",
         ] {
             assert!(!is_value(value.as_bytes(), false), "{value}");
         }
@@ -376,6 +396,11 @@ mod tests {
     fn names_say_what_is_public_and_what_counts() {
         assert!(is_public_name(b"GIT_COMMIT") && is_public_name(b"IMAGE_SHA256") && is_public_name(b"BUILD_ID"));
         assert!(!is_public_name(b"ACME_SERVICE"));
-        assert!(counts(b"MAX_TOKEN", b"4096") && !counts(b"DB_PASSWORD", b"4096") && !counts(b"TOKEN", b"40961234"));
+        for (name, value) in [("MAX_TOKEN", "4096"), ("max_token", "1000000"), ("export-secret-key", "ABCDEF12")] {
+            assert!(is_other_name(name.as_bytes(), value.as_bytes()), "{name} {value}");
+        }
+        for (name, value) in [("DB_PASSWORD", "4096"), ("TOKEN", "40961234"), ("secret-key", "ABCDEF12")] {
+            assert!(!is_other_name(name.as_bytes(), value.as_bytes()), "{name} {value}");
+        }
     }
 }

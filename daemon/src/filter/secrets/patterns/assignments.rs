@@ -25,7 +25,7 @@ pub(super) const PATTERNS: &[Pattern] = &[
             "sshpass",
             "credential",
         ],
-        regex: r#"(?i)(?:^|[\s;&|({'",:.$/=-])(?P<name>[A-Za-z0-9_.-]*(?:token|secret|password|passwd|passphrase|api[_-]?key|access[_-]?key|access[_-]?key[_-]?id|private[_-]?key|secret[_-]?key|signing[_-]?key|encryption[_-]?key|sshpass|credentials?))(?:\s?=\s?|\s*:=\s*)\\?(?P<s>["']|[^\s'"\\;&|,)]{4,})"#,
+        regex: r#"(?i)(?:^|[\s;&|({'",:.$=-]|://\S*/|\bs/[^/\n]*/)(?P<name>[A-Za-z0-9_.-]*(?:token|secret|password|passwd|passphrase|api[_-]?key|access[_-]?key|access[_-]?key[_-]?id|private[_-]?key|secret[_-]?key|signing[_-]?key|encryption[_-]?key|sshpass|credentials?))(?:\s?=\s?|\s*:=\s*)\\?(?P<s>["']|[^\s'"\\;&|,)]{4,})"#,
         proof: Value,
         example: "export GITHUB_TOKEN={a40}",
         lookalike: "export GITHUB_TOKEN=$(gh auth token)",

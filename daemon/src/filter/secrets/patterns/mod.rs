@@ -21,6 +21,7 @@ pub(crate) struct Pattern {
     /// The expression. The group `s` is the secret, `t` to `w` if there are more ways; without one, the whole match is. A
     /// quote in that group stands for all that it quotes; a group at the end of the match is the first piece of a secret
     /// that goes on as far as the quotes around it say, and of one named `rest` to their end.
+    /// An empty group `run` stands before the name of a program that must be run, not named.
     pub(crate) regex: &'static str,
     /// What the secret must also be.
     pub(crate) proof: Proof,
