@@ -8,7 +8,7 @@ use std::{
 };
 
 use caro_core::{
-    device::{Device, DeviceError, Env},
+    device::{Device, DeviceError, Ending, Env},
     history::History,
     step::{Step, Write},
 };
@@ -70,8 +70,11 @@ impl Batch {
     /// # Errors
     /// When the device could not decide: nothing was taken, and the sessions must be put back.
     pub fn decide(self, device: &mut Device, history: &mut History, env: &mut Env<'_>) -> Result<Step, DeviceError> {
-        let Folded { records, retracted } = fold(self.changes, |id| history.record(id));
+        let Folded { records, retracted, ends } = fold(self.changes, |id| history.record(id));
         let mut step = Step::default();
+        for ending in ends {
+            step.extend(device.end_aside(ending));
+        }
         if !records.is_empty() {
             step.extend(device.record(records, history, env.now_ms));
         }
@@ -94,14 +97,15 @@ struct Folded {
     records: Vec<Record>,
     /// Records that were there before and are taken back.
     retracted: Vec<RecordId>,
+    /// Ends of what is not in the history: it was deleted meanwhile.
+    ends: Vec<Ending>,
 }
 
-/// Pairs ends with starts: of this batch, or of the history that `known` looks into. An end whose command was deleted
-/// meanwhile has nothing to add to.
+/// Pairs ends with starts: of this batch, or of the history that `known` looks into.
 fn fold(changes: Vec<Change>, known: impl Fn(&RecordId) -> Option<Record>) -> Folded {
     let mut records: Vec<Option<Record>> = Vec::new();
     let mut places: HashMap<RecordId, usize> = HashMap::new();
-    let mut retracted = HashSet::new();
+    let (mut retracted, mut ends) = (HashSet::new(), Vec::new());
     for change in changes {
         match change {
             Change::Start(record) => {
@@ -113,8 +117,11 @@ fn fold(changes: Vec<Change>, known: impl Fn(&RecordId) -> Option<Record>) -> Fo
                     records.push(known(&id));
                     records.len() - 1
                 });
-                if let Some(record) = &mut records[place] {
-                    finish(record, end);
+                let End { duration_us, exit, start_us } = end;
+                let ending = Ending { id, duration_us, exit, start_us };
+                match &mut records[place] {
+                    Some(record) => ending.finish(record),
+                    None => ends.push(ending),
                 }
             }
             Change::Retract(id) => {
@@ -127,13 +134,7 @@ fn fold(changes: Vec<Change>, known: impl Fn(&RecordId) -> Option<Record>) -> Fo
             Change::Withheld { .. } => {}
         }
     }
-    Folded { records: records.into_iter().flatten().collect(), retracted: retracted.into_iter().collect() }
-}
-
-fn finish(record: &mut Record, end: End) {
-    record.duration_us = end.duration_us.or(record.duration_us);
-    record.exit = end.exit.or(record.exit);
-    record.start_us = end.start_us.unwrap_or(record.start_us);
+    Folded { records: records.into_iter().flatten().collect(), retracted: retracted.into_iter().collect(), ends }
 }
 
 #[cfg(test)]

@@ -225,13 +225,30 @@ impl Device {
 
     /// Writes records as a shell's hook does: one session with these commands, each of which has ended.
     pub fn type_lines(&self, session: &str, lines: &[&str]) {
+        let runs: Vec<String> = lines.iter().map(|line| run_of(line)).collect();
+        self.write_spool(session, &runs);
+    }
+
+    /// Writes the beginning of a command that runs on.
+    pub fn begin_line(&self, session: &str, line: &str) {
+        self.write_spool(session, &[start_of(line, now_us())]);
+    }
+
+    /// Writes that the command ended which was begun last in this session, with a status.
+    pub fn end_line(&self, session: &str, exit: i32) {
+        self.write_spool(session, &[end_of(now_us(), exit)]);
+    }
+
+    fn write_spool(&self, session: &str, records: &[String]) {
         fs::create_dir_all(self.home.spool()).expect("made");
         let path = self.home.spool().join(format!("{session}.{}", std::process::id()));
         let mut file = fs::File::options().append(true).create(true).open(path).expect("opens");
         let header = format!("\0H1\0s{session}\0p{}\0kbash 5.2\0hhost\0uada\0\0", std::process::id());
-        file.write_all(header.as_bytes()).expect("written");
-        for line in lines {
-            file.write_all(run_of(line).as_bytes()).expect("written");
+        if file.metadata().expect("its own").len() == 0 {
+            file.write_all(header.as_bytes()).expect("written");
+        }
+        for record in records {
+            file.write_all(record.as_bytes()).expect("written");
         }
     }
 
@@ -274,7 +291,18 @@ pub fn has_ended(pid: i32) -> bool {
 
 /// A start and an end of one command, now.
 fn run_of(line: &str) -> String {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    let now = since.as_micros();
-    format!("\0S{now}\0d/tmp\0c{line}\0\0\0E{}\0x0\0p0\0\0", now + 1000)
+    let now = now_us();
+    start_of(line, now) + &end_of(now + 1000, 0)
+}
+
+fn now_us() -> u128 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_micros()
+}
+
+fn start_of(line: &str, at_us: u128) -> String {
+    format!("\0S{at_us}\0d/tmp\0c{line}\0\0")
+}
+
+fn end_of(at_us: u128, exit: i32) -> String {
+    format!("\0E{at_us}\0x{exit}\0p{exit}\0\0")
 }

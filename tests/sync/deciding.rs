@@ -32,6 +32,24 @@ fn ds001_a_deletion_can_be_taken_back_and_until_then_other_devices_keep_it() {
 }
 
 #[test]
+fn ds001_a_command_that_ended_while_it_was_deleted_has_ended_when_it_is_taken_back() {
+    let device = Device::new();
+    device.begin_line("one", "make all");
+    device.expect_commands(&["make all"]);
+    device.home.caro_ok(&["history", "delete", "--yes", "--match", "make"]);
+    device.end_line("one", 3);
+    device.type_lines("one", &["echo later"]);
+    device.expect_commands(&["echo later"]);
+    device.kill();
+    device.home.caro_ok(&["daemon", "start"]);
+    assert_eq!(device.home.caro_ok(&["history", "undelete"]), "1 command taken back\n");
+    let there = device.home.history();
+    let make = there.iter().find(|row| row["command"] == "make all").expect("it is there");
+    assert_eq!(make["exit"], 3, "{make}");
+    assert!(make["duration_us"].is_u64(), "{make}");
+}
+
+#[test]
 fn ds001_taking_a_deletion_back_leaves_those_before_it_as_they_are() {
     let device = Device::new();
     device.home.write(".bash_history", "echo gone\n".repeat(5));

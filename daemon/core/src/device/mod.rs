@@ -56,7 +56,7 @@ pub use record::Rules;
 pub use revoke::Decision;
 pub use selection::{Preview, Selection, Traits};
 pub use status::Attempt;
-pub use trash::{ASIDE_MS_MAX, Aside};
+pub use trash::{ASIDE_MS_MAX, Aside, Ending};
 pub use verify::Verified;
 
 use std::collections::BTreeMap;

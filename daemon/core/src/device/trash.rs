@@ -57,6 +57,31 @@ struct Piece {
     marks: ByteBuf,
     #[serde(rename = "r")]
     records: Vec<Record>,
+    /// How commands of this batch ended that still ran when they were deleted.
+    #[serde(rename = "e", default, skip_serializing_if = "Vec::is_empty")]
+    ends: Vec<Ending>,
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// Which record.
+    pub id: RecordId,
+    /// How long it ran, in microseconds, where that is known.
+    pub duration_us: Option<u64>,
+    /// Exit status.
+    pub exit: Option<i32>,
+    /// A better start than the record has, in microseconds since 1970.
+    pub start_us: Option<i64>,
+}
+
+impl Ending {
+    /// Adds it to its record.
+    pub fn finish(&self, record: &mut Record) {
+        record.duration_us = self.duration_us.or(record.duration_us);
+        record.exit = self.exit.or(record.exit);
+        record.start_us = self.start_us.unwrap_or(record.start_us);
+    }
 }
 
 /// A deletion that can be taken back.
@@ -90,7 +115,7 @@ impl Trash {
         let mut trash = Self::default();
         for (key, value) in rows.rows(Space::Trash)? {
             let Some((number, piece)) = number_of(&key) else { continue };
-            let Piece { until_ms, by, here, ids, marks, records } =
+            let Piece { until_ms, by, here, ids, marks, records, ends: _ } =
                 codec::decode(&value).map_err(|_| DeviceError::State("trash"))?;
             let new = || Batch { until_ms, by, here, ids: Vec::new(), marks: Vec::new(), records: 0, pieces: 0 };
             let batch = trash.batches.entry(number).or_insert_with(new);
@@ -138,12 +163,24 @@ impl Trash {
                 ids.unwrap_or_default().iter().flat_map(|id| id.0).collect::<Vec<u8>>().into()
             };
             let (until_ms, by, here) = (*until_ms, by.clone(), *here);
-            let piece = Piece { until_ms, by, here, ids: bytes(ids), marks: bytes(marks), records: some };
+            let piece =
+                Piece { until_ms, by, here, ids: bytes(ids), marks: bytes(marks), records: some, ends: Vec::new() };
             writes.push(Write::Row(Space::Trash, key(number, pieces), Some(codec::encode(&piece))));
             pieces += 1;
         }
         self.batches.insert(number, Batch { pieces, ..batch });
         number
+    }
+
+    /// Keeps how a command ended that is aside; nothing when it is not.
+    fn end(&mut self, ending: Ending) -> Option<Write> {
+        let (number, batch) = self.batches.iter_mut().find(|(_, batch)| batch.ids.contains(&ending.id))?;
+        let (until_ms, by, here) = (batch.until_ms, batch.by.clone(), batch.here);
+        let (ids, marks) = (ByteBuf::new(), ByteBuf::new());
+        let piece = Piece { until_ms, by, here, ids, marks, records: Vec::new(), ends: vec![ending] };
+        let write = Write::Row(Space::Trash, key(*number, batch.pieces), Some(codec::encode(&piece)));
+        batch.pieces += 1;
+        Some(write)
     }
 
     fn remove(&mut self, number: u64, writes: &mut Vec<Write>) -> Option<Batch> {
@@ -195,6 +232,11 @@ impl Device {
         (step, Some(Aside { number, count, until_ms, by: by.to_owned() }))
     }
 
+    /// A command ended that is not in the history. When it was deleted and can be taken back, its end is kept for then.
+    pub fn end_aside(&mut self, ending: Ending) -> Step {
+        Step { writes: self.trash.end(ending).into_iter().collect(), ..Step::default() }
+    }
+
     /// What can be taken back, the newest first.
     pub fn aside(&self) -> impl Iterator<Item = Aside> {
         self.trash.list().rev()
@@ -211,11 +253,17 @@ impl Device {
         rows: &dyn Rows,
     ) -> Result<(Step, u64), DeviceError> {
         let Some(batch) = self.trash.batches.get(&number) else { return Ok((Step::default(), 0)) };
-        let mut records = Vec::new();
+        let (mut records, mut ends) = (Vec::new(), BTreeMap::new());
         for piece in 0..batch.pieces {
             let Some(bytes) = rows.row(Space::Trash, &key(number, piece))? else { continue };
             let piece: Piece = codec::decode(&bytes).map_err(|_| DeviceError::State("trash"))?;
             records.extend(piece.records);
+            ends.extend(piece.ends.into_iter().map(|ending| (ending.id, ending)));
+        }
+        for record in &mut records {
+            if let Some(ending) = ends.get(&record.id) {
+                ending.finish(record);
+            }
         }
         if batch.here {
             history.unhide(&batch.ids);
