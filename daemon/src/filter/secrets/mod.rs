@@ -2,8 +2,8 @@
 //!
 //! Knows a line's bytes and nothing of shells, sessions or settings; keeps nothing of what it has seen. An ordinary
 //! command costs one pass for the needles of all patterns, and an expression only where one of its needles is. What a
-//! secret looks like is in `patterns/`, what only looks like one in `value.rs`; how well both do is measured by
-//! `corpus.rs`.
+//! secret looks like is in `patterns/`, how far it goes in `quotes.rs`, what only looks like one in `value.rs` and
+//! `program.rs`; how well all do is measured by `corpus.rs`.
 
 #[cfg(test)]
 mod corpus;

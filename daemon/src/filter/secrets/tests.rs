@@ -276,6 +276,21 @@ fn any_bytes_are_looked_through_without_panic() {
 }
 
 #[test]
+fn quotes_in_any_order_are_gone_through_and_the_first_secret_is_one_of_all() {
+    const PIECES: [&str; 14] =
+        ["'", "\"", "\\", " ", "password=", "\"password\":", "mysql ", "-p", "/", "?", "&", "hunter2", "\n", "é"];
+    let lines = proptest::collection::vec(proptest::sample::select(&PIECES[..]), 0..24);
+    proptest::proptest!(|(line in lines)| {
+        let line = line.concat();
+        let (first, all) = (first(line.as_bytes()), all(line.as_bytes()));
+        proptest::prop_assert_eq!(first.is_some(), !all.is_empty());
+        for Found { span, .. } in all {
+            proptest::prop_assert!(span.start <= span.end && span.end <= line.len());
+        }
+    });
+}
+
+#[test]
 fn a_line_of_a_megabyte_is_looked_through_at_once() {
     // Every needle at every place: the worst that a line can be, were the expressions not linear.
     let line = "password=$x -p token=$y ://a:$z@b ".repeat(30_000);
