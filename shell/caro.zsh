@@ -11,7 +11,7 @@
 
 if [[ -o interactive && ${__caro_pid-} != $$ ]]; then
 
-typeset -gi __caro_pid=$$
+\builtin typeset -gi __caro_pid="$$"
 if ! \builtin zmodload zsh/datetime 2>/dev/null; then
   \builtin print -u2 -r -- 'caro: this zsh has no zsh/datetime module, so commands are not recorded here'
 else
@@ -20,9 +20,9 @@ else
 # This run of the shell
 # ---------------------------------------------------------------------------------------------------------------------
 
-typeset -gi __caro_running=0 __caro_number=0 __caro_status=0
-typeset -g __caro_session= __caro_file= __caro_statuses= __caro_now= __caro_retract= __caro_nul=
-typeset -gA __caro_own_widget
+\builtin typeset -gi __caro_running=0 __caro_ran=0 __caro_number=0 __caro_number_before=0 __caro_status=0
+\builtin typeset -g __caro_session= __caro_file= __caro_statuses= __caro_now= __caro_retract= __caro_nul= __caro_blank=
+\builtin typeset -gA __caro_own_widget
 
 # Chooses the file, which belongs to this run alone, and makes it with a header. Read by nobody but its owner from the
 # start; one that the daemon has moved away comes back as the umask says, in a folder that is closed to others.
@@ -52,33 +52,63 @@ __caro_put() {
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Start and end of a command. `emulate` would cost as much as all the rest, so what runs at each prompt does without:
-# everything is quoted, nothing counts array elements, nothing divides.
+# everything is quoted, nothing counts array elements, nothing divides. `typeset -g`, because `warn_nested_var` has a word
+# to say about plain assignments.
 # ---------------------------------------------------------------------------------------------------------------------
 
 # $1: the line as it was typed, empty when history is off. $2: the same as zsh understood it, aliases replaced.
 __caro_preexec() {
-  __caro_now="${EPOCHREALTIME/[.,]/}" __caro_running=0 __caro_retract=
-  [[ -n "${1-}" && "$ZSH_SUBSHELL" == 0 ]] || return 0
-  if [[ "$HISTCMD" == "$__caro_number" ]] && __caro_has_filter; then
+  \builtin typeset -g __caro_now="${EPOCHREALTIME/[.,]/}" __caro_running=0 __caro_retract= \
+    __caro_number_before="$__caro_number" __caro_number=0
+  if [[ -z "${1-}" || "$ZSH_SUBSHELL" != 0 ]]; then
+    \builtin typeset -g __caro_number="$__caro_number_before"
+    return 0
+  fi
+  if [[ "$HISTCMD" == "$__caro_number_before" ]] && __caro_has_filter; then
     # The last recorded line did not get into the history: the filter refused it. (Or it was a repeat under
     # hist_ignore_dups, of which the newest stays.)
-    __caro_retract="${__caro_nul}X$__caro_nul$__caro_nul"
+    \builtin typeset -g __caro_retract="${__caro_nul}X$__caro_nul$__caro_nul"
   fi
-  __caro_number=0
-  if __caro_is_hidden "$1" "${2-}"; then
+  if __caro_is_hidden "$__caro_blank$1" "${2-}"; then
     [[ -z "$__caro_retract" ]] || __caro_put "$__caro_retract"
     return 0
   fi
-  __caro_number="$HISTCMD" __caro_running=1
-  __caro_put "$__caro_retract${__caro_nul}S${__caro_now:0:16}${__caro_nul}d$PWD${__caro_nul}c${1//$__caro_nul/}$__caro_nul$__caro_nul"
+  \builtin typeset -g __caro_number="$HISTCMD" __caro_running=1
+  __caro_put "$__caro_retract${__caro_nul}S${__caro_now:0:16}${__caro_nul}d$PWD${__caro_nul}c$__caro_blank${1//$__caro_nul/}$__caro_nul$__caro_nul"
 }
 
 __caro_precmd() {
   # One statement: the next one would already see its own status.
-  __caro_status="$?" __caro_statuses="${(j: :)pipestatus[@]}" __caro_now="${EPOCHREALTIME/[.,]/}"
-  [[ "$__caro_running" == 1 ]] || return 0
-  __caro_put "${__caro_nul}E${__caro_now:0:16}${__caro_nul}x$__caro_status${__caro_nul}p$__caro_statuses$__caro_nul$__caro_nul"
-  __caro_running=0
+  \builtin typeset -g __caro_status="$?" __caro_statuses="${(j: :)pipestatus[@]}" __caro_now="${EPOCHREALTIME/[.,]/}" \
+    __caro_ran="$__caro_running" __caro_running=0 __caro_blank=
+  [[ ! -o histreduceblanks || "${zshaddhistory_functions[*]-}" == *__caro_look* ]] || __caro_look_at_lines
+  [[ "$__caro_ran" != 1 ]] ||
+    __caro_put "${__caro_nul}E${__caro_now:0:16}${__caro_nul}x$__caro_status${__caro_nul}p$__caro_statuses$__caro_nul$__caro_nul"
+}
+
+# The last line of this shell has no next one to take it back. An entry more makes zsh drop one that a filter has refused,
+# so that the number stays; it is in the memory of a shell that ends, and zsh has written its file before.
+__caro_zshexit() {
+  [[ "$__caro_number" != 0 && "$ZSH_SUBSHELL" == 0 ]] && __caro_has_filter || return 0
+  \builtin typeset -g __caro_number_before="$HISTCMD"
+  \builtin print -s -- ''
+  [[ "$HISTCMD" != "$__caro_number_before" ]] || __caro_put "${__caro_nul}X$__caro_nul$__caro_nul"
+}
+
+# Under hist_reduce_blanks preexec is not told of a blank in front, and that says that the line is not to be recorded.
+__caro_look() {
+  case "$1" in
+    (' '*) \builtin typeset -g __caro_blank=' ' ;;
+    ($'\t'*) \builtin typeset -g __caro_blank=$'\t' ;;
+    (*) \builtin typeset -g __caro_blank= ;;
+  esac
+  return 0
+}
+
+__caro_look_at_lines() {
+  \builtin emulate -L zsh
+  \builtin typeset -ga zshaddhistory_functions
+  zshaddhistory_functions=(__caro_look $zshaddhistory_functions)
 }
 
 # Whether zsh's own settings keep a line out of its history. It is then never written.
@@ -121,16 +151,19 @@ __caro_is_ignored() {
 
 __caro_has_filter() {
   \builtin emulate -L zsh
-  (( $+functions[zshaddhistory] + ${#zshaddhistory_functions} ))
+  \builtin local others
+  others=(${zshaddhistory_functions:#__caro_look})
+  (( $+functions[zshaddhistory] + $#others ))
 }
 
 () {
   \builtin emulate -L zsh
-  \builtin typeset -ga preexec_functions precmd_functions
+  \builtin typeset -ga preexec_functions precmd_functions zshexit_functions
   __caro_open
   preexec_functions=(${preexec_functions:#__caro_preexec} __caro_preexec)
   # First, so that others' prompt code is not counted to the command.
   precmd_functions=(__caro_precmd ${precmd_functions:#__caro_precmd})
+  zshexit_functions=(${zshexit_functions:#__caro_zshexit} __caro_zshexit)
 }
 
 fi

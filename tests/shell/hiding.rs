@@ -90,6 +90,16 @@ fn pr004_a_zsh_filter_that_refuses_a_line_takes_it_back() {
 }
 
 #[test]
+fn pr007_a_blank_in_front_is_not_recorded_where_zsh_takes_it_away() {
+    if !caro_tests::have("zsh") {
+        return caro_tests::skip("pr007", "zsh");
+    }
+    let mut session = Session::with(Kind::Zsh, "setopt hist_reduce_blanks", "");
+    session.run(&["echo open", " echo canary", "echo open again"]);
+    assert_eq!(session.commands(), ["echo open", "echo open again"]);
+}
+
+#[test]
 fn pr005_fish_in_private_mode_records_nothing() {
     if !caro_tests::have("fish") {
         return caro_tests::skip("pr005", "fish");

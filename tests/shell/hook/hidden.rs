@@ -1,5 +1,7 @@
 //! What a shell's own settings keep out of its history never touches the disk, and nothing else is kept out.
 
+use std::{fs, process::Command};
+
 use super::bare::{Bare, Setup};
 use crate::session::{Kind, require};
 
@@ -133,6 +135,58 @@ fn rh023_a_line_that_a_zsh_filter_refuses_is_taken_back() {
             let mut shell = Bare::with(kind, &format!("{filter}; {options}"), "");
             shell.run(&["echo a", "echo canary", "echo canary", " echo canary", "echo b"]);
             assert_eq!(shell.commands(), ["echo a", "echo b"], "{options}");
+        }
+    }
+    require("zsh", run, Kind::Zsh);
+}
+
+#[test]
+fn rh028_a_line_that_a_zsh_filter_refuses_is_taken_back_when_the_shell_ends() {
+    fn run(kind: Kind) {
+        let ends: [(&str, fn(&mut Bare)); 3] = [
+            ("Ctrl-D", |shell| shell.terminal.keys("\x04")),
+            ("exit", |shell| shell.terminal.line("exit 0 canary")),
+            ("a terminal that is closed", |shell| {
+                let hung_up = Command::new("kill").args(["-HUP", &shell.terminal.pid().to_string()]).status();
+                assert!(hung_up.expect("kill starts").success());
+            }),
+        ];
+        let filter = "zshaddhistory() { [[ $1 != *canary* ]] }";
+        for options in ["", "setopt share_history hist_ignore_all_dups; SAVEHIST=100 HISTFILE=~/saved"] {
+            for (what, end) in ends {
+                for (last, expected) in [("echo canary", &["echo a"][..]), ("echo b", &["echo a", "echo b"])] {
+                    let mut shell = Bare::with(kind, &format!("{filter}; {options}"), "exit() { builtin exit $1 }");
+                    shell.run_alone("echo a");
+                    shell.terminal.line(last);
+                    shell.ended(last);
+                    shell.ready();
+                    end(&mut shell);
+                    shell.terminal.wait_for_end();
+                    assert_eq!(shell.commands(), expected, "{options:?} {last} {what}");
+                    let saved = fs::read_to_string(shell.home.path().join("saved")).unwrap_or_default();
+                    assert!(saved.lines().all(|line| !line.ends_with(';') && !line.is_empty()), "{saved}");
+                }
+            }
+        }
+    }
+    require("zsh", run, Kind::Zsh);
+}
+
+#[test]
+fn rh029_a_blank_in_front_is_told_although_zsh_takes_it_away() {
+    fn run(kind: Kind) {
+        let lines = [" echo  a", "\x16\techo b", "echo  c  d", "for n in 1", "do true; done", " true e"];
+        let kept = [" echo a", "\techo b", "echo c d", "for n in 1\ndo true; done", " true e"];
+        for after in ["setopt hist_reduce_blanks", "setopt hist_reduce_blanks ksharrays nounset; IFS=xyz"] {
+            let mut shell = Bare::with(kind, "", after);
+            shell.run(&lines);
+            assert_eq!(shell.commands(), kept, "{after}");
+            // An option that is set later is seen at the next prompt; others' filters stay.
+            let mut shell = Bare::with(kind, "mine() { [[ $1 != *canary* ]] }; zshaddhistory_functions=(mine)", "");
+            shell.run(&[after, " echo a", "echo canary", " echo b"]);
+            assert_eq!(shell.commands(), [after, " echo a", " echo b"]);
+            // With zsh's own option such a line is never written.
+            check(kind, &format!("setopt hist_ignore_space; {after}"), &[" echo canary", "echo a"], &["echo a"]);
         }
     }
     require("zsh", run, Kind::Zsh);

@@ -21,6 +21,7 @@ const BASH_STRICT: &[&str] = &[
 
 const ZSH_STRICT: &[&str] = &[
     "setopt nounset pipefail noclobber warncreateglobal",
+    "setopt warnnestedvar warncreateglobal histreduceblanks; zshaddhistory() { return 0 }",
     "setopt ksharrays shwordsplit globsubst nomultios noequals; IFS=xyz0123456789",
     "setopt extendedglob nullglob rcquotes forcefloat octalzeroes cbases ksharrays posixbuiltins",
     "setopt noglob noaliases ignorebraces shortloops",
