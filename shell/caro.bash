@@ -206,14 +206,18 @@ __caro_debug() {
 }
 
 # In front of `&&` a status is kept that neither fires an ERR trap a second time nor ends a shell under `set -e`.
-#
+__caro_front='__caro_precmd "$_" && : "$_"'
+
 # `__caro_ready` notes what the next line is compared with. Last, because what a prompt does before it (`history -c;
-# history -r`, `cd`) is no doing of that line.
+# history -r`, `cd`) is no doing of that line; with nobody else in line, at once.
 if ((__caro_version >= 501)); then
-  __caro_first() { PROMPT_COMMAND=('__caro_precmd "$_" && : "$_"' ${PROMPT_COMMAND[@]+"${PROMPT_COMMAND[@]}"}); }
+  __caro_first() { PROMPT_COMMAND=("$__caro_front" ${PROMPT_COMMAND[@]+"${PROMPT_COMMAND[@]}"}); }
   __caro_last_in_line() {
-    [[ ${PROMPT_COMMAND[@]: -1} != __caro_ready ]] || return 0
-    PROMPT_COMMAND+=(__caro_ready)
+    case ${PROMPT_COMMAND[@]: -1} in
+      __caro_ready) return 0 ;;
+      "$__caro_front") ;;
+      *) PROMPT_COMMAND+=(__caro_ready) ;;
+    esac
     __caro_ready
   }
   # As an element of its own it need not hand the status on.
@@ -223,11 +227,15 @@ if ((__caro_version >= 501)); then
     [[ ${HISTCMD-} != 1 ]] || __caro_number_before=0
   }
 else
-  __caro_first() { PROMPT_COMMAND='__caro_precmd "$_" && : "$_"'${PROMPT_COMMAND:+;$PROMPT_COMMAND}; }
+  __caro_first() { PROMPT_COMMAND=$__caro_front${PROMPT_COMMAND:+;$PROMPT_COMMAND}; }
   # A line of its own, because what is there may end in a semicolon.
+  __caro_back=$'\n__caro_ready "$_" && : "$_"'
   __caro_last_in_line() {
-    [[ ${PROMPT_COMMAND-} != *$'\n__caro_ready "$_" && : "$_"' ]] || return 0
-    PROMPT_COMMAND+=$'\n__caro_ready "$_" && : "$_"'
+    case ${PROMPT_COMMAND-} in
+      *"$__caro_back") return 0 ;;
+      "$__caro_front") ;;
+      *) PROMPT_COMMAND+=$__caro_back ;;
+    esac
     __caro_ready || :
   }
   __caro_ready() {

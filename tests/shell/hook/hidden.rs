@@ -78,25 +78,30 @@ fn rh027_bash_that_reads_its_history_anew_at_each_prompt() {
         let lines = ["echo a", "echo b", " : canary", "echo b", "echo c", "echo a"];
         let (spaced, seen) = (["echo a", "echo b", "echo b", "echo c", "echo a"], &lines[..]);
         // Where it is full, an entry more is an old one less, and after the reading they are counted from 1.
-        let full = "HISTSIZE=5 HISTFILESIZE=5; PROMPT_COMMAND='history -n; history -w; history -c; history -r'";
+        let full =
+            "PROMPT_COMMAND=\"${PROMPT_COMMAND:+$PROMPT_COMMAND;}history -n; history -w; history -c; history -r\"";
+        let sizes = "HISTSIZE=5 HISTFILESIZE=5";
         // What another shell has run comes in between.
         let others = "PROMPT_COMMAND='echo \"true other $RANDOM\" >>~/.bash_history; history -n'";
-        for (before, control, expected) in [
-            (full, "", seen),
-            (full, "ignoredups", seen),
-            (full, "erasedups", seen),
-            (full, "ignorespace", &spaced),
-            (full, "ignoreboth", &spaced),
-            (others, "ignoreboth", &spaced),
+        for (before, after, control, expected) in [
+            (full, "", "", seen),
+            (full, "", "ignoredups", seen),
+            (full, "", "erasedups", seen),
+            (full, "", "ignorespace", &spaced),
+            (full, "", "ignoreboth", &spaced),
+            ("", full, "", seen),
+            ("", full, "ignoreboth", &spaced),
+            (others, "HISTSIZE=500 HISTFILESIZE=500", "ignoreboth", &spaced),
         ] {
             for version in [500, 501] {
-                let before = format!("{before}; HISTCONTROL={control}");
+                let what = format!("{version} {before:?} {after:?} {control}");
+                let before = format!("{sizes}; {before}\nHISTCONTROL={control}");
                 let file = "true one\ntrue two\ntrue three\ntrue four\ntrue five\n";
-                let setup = Setup::new(kind).of_bash(version).before(&before).file(".bash_history", file, 0o600);
-                let mut shell = setup.start();
+                let setup = Setup::new(kind).of_bash(version).before(&before).after(after);
+                let mut shell = setup.file(".bash_history", file, 0o600).start();
                 shell.run(&lines);
-                assert_eq!(shell.commands(), expected, "{version} {before}\n{}", shell.terminal.screen());
-                assert_eq!(shell.spool_holds("canary"), expected.len() == lines.len(), "{version} {before}");
+                assert_eq!(shell.commands(), expected, "{what}\n{}", shell.terminal.screen());
+                assert_eq!(shell.spool_holds("canary"), expected.len() == lines.len(), "{what}");
             }
         }
     }
