@@ -148,24 +148,24 @@ fn rh023_a_line_that_a_zsh_filter_refuses_is_taken_back() {
 #[test]
 fn rh028_a_line_that_a_zsh_filter_refuses_is_taken_back_when_the_shell_ends() {
     fn run(kind: Kind) {
-        let ends: [(&str, fn(&mut Bare)); 3] = [
-            ("Ctrl-D", |shell| shell.terminal.keys("\x04")),
-            ("exit", |shell| shell.terminal.line("exit 0 canary")),
-            ("a terminal that is closed", |shell| {
+        let end = |shell: &mut Bare, what: &str| match what {
+            "Ctrl-D" => shell.terminal.keys("\x04"),
+            "exit" => shell.terminal.line("exit 0 canary"),
+            _ => {
                 let hung_up = Command::new("kill").args(["-HUP", &shell.terminal.pid().to_string()]).status();
                 assert!(hung_up.expect("kill starts").success());
-            }),
-        ];
+            }
+        };
         let filter = "zshaddhistory() { [[ $1 != *canary* ]] }";
         for options in ["", "setopt share_history hist_ignore_all_dups; SAVEHIST=100 HISTFILE=~/saved"] {
-            for (what, end) in ends {
+            for what in ["Ctrl-D", "exit", "a terminal that is closed"] {
                 for (last, expected) in [("echo canary", &["echo a"][..]), ("echo b", &["echo a", "echo b"])] {
                     let mut shell = Bare::with(kind, &format!("{filter}; {options}"), "exit() { builtin exit $1 }");
                     shell.run_alone("echo a");
                     shell.terminal.line(last);
                     shell.ended(last);
                     shell.ready();
-                    end(&mut shell);
+                    end(&mut shell, what);
                     shell.terminal.wait_for_end();
                     assert_eq!(shell.commands(), expected, "{options:?} {last} {what}");
                     let saved = fs::read_to_string(shell.home.path().join("saved")).unwrap_or_default();
