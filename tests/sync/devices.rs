@@ -19,7 +19,16 @@ fn pair(relay: &Relay) -> (Device, Device, String) {
         device.expect_commands(&["echo from the desk", "echo from the laptop"]);
     }
     eventually("both know both", || (devices(&desk).len() == 2 && devices(&laptop).len() == 2).then_some(()));
+    eventually("the desk has seen the list with both", || (list_version(&desk) == 2).then_some(()));
     (desk, laptop, phrase)
+}
+
+/// The version of the relay's list that a device has seen last. It is shown at the beginning of a session.
+fn list_version(device: &Device) -> u64 {
+    let printed = device.home.caro_ok(&["sync", "inspect", "--offline", "--json"]);
+    let mut lines = printed.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let relay = lines.find(|line| line["kind"] == "relay").expect("a relay");
+    relay["list_version"].as_u64().expect("a version")
 }
 
 fn devices(device: &Device) -> Vec<Value> {
