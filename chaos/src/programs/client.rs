@@ -24,6 +24,7 @@ use caro_schema::{
 use serde_bytes::ByteBuf;
 use tungstenite::{Message, WebSocket, client::IntoClientRequest, http::HeaderValue};
 
+use super::steady::Steady;
 use crate::seed::Seed;
 
 /// How long an answer may take on a busy machine. A relay waits for a frozen database server for up to 25 s by itself.
@@ -123,7 +124,7 @@ impl Member {
 
 /// A session.
 pub struct Client {
-    socket: WebSocket<TcpStream>,
+    socket: WebSocket<Steady>,
     transport: Transport,
     handle: Handle,
     signer: Hash,
@@ -136,14 +137,14 @@ pub struct Client {
 }
 
 /// A connection with WebSocket on it.
-pub fn socket(place: SocketAddr) -> Option<WebSocket<TcpStream>> {
+pub fn socket(place: SocketAddr) -> Option<WebSocket<Steady>> {
     let tcp = TcpStream::connect_timeout(&place, PATIENCE).ok()?;
     tcp.set_nodelay(true).ok()?;
     tcp.set_read_timeout(Some(PATIENCE)).ok()?;
     tcp.set_write_timeout(Some(PATIENCE)).ok()?;
     let mut request = format!("ws://{place}{PATH}").into_client_request().ok()?;
     request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
-    tungstenite::client(request, tcp).ok().map(|(socket, _)| socket)
+    tungstenite::client(request, Steady::over(tcp)).ok().map(|(socket, _)| socket)
 }
 
 impl Client {
@@ -173,7 +174,7 @@ impl Client {
     }
 
     /// A handshake of which only the first message was said, and the answer to it heard.
-    pub fn half_open(place: SocketAddr, member: &Member) -> Option<WebSocket<TcpStream>> {
+    pub fn half_open(place: SocketAddr, member: &Member) -> Option<WebSocket<Steady>> {
         let mut socket = socket(place)?;
         let (_, first) = Initiator::start(&member.static_key(0), None, &mut member.entropy.fork(0x68_616c66)).ok()?;
         socket.send(Message::binary(first)).ok()?;
@@ -380,7 +381,7 @@ pub fn entry_id(entry: &Entry) -> CellId {
 ///
 /// # Panics
 /// When neither comes: a relay that keeps silent has refused nothing.
-pub fn record(socket: &mut WebSocket<TcpStream>) -> Option<Vec<u8>> {
+pub fn record(socket: &mut WebSocket<Steady>) -> Option<Vec<u8>> {
     loop {
         match socket.read() {
             Ok(Message::Binary(bytes)) => return Some(bytes.into()),
@@ -399,7 +400,7 @@ fn is_silence(error: &tungstenite::Error) -> bool {
 
 /// # Panics
 /// When the relay says anything on a connection, or does not end it at once.
-pub fn expect_dropped(socket: &mut WebSocket<TcpStream>) {
+pub fn expect_dropped(socket: &mut WebSocket<Steady>) {
     socket.get_ref().set_read_timeout(Some(REFUSED_WITHIN)).expect("set");
     assert!(record(socket).is_none(), "what is refused was answered");
 }

@@ -31,5 +31,6 @@ pub mod relay;
 pub mod remotes;
 pub mod shell;
 pub mod stage;
+pub mod steady;
 pub mod strace;
 pub mod together;
