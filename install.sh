@@ -106,7 +106,7 @@ add_hook() {
     say "this puts the hook into bash, zsh and fish; for nushell, PowerShell and xonsh add the line that caro init --help shows"
     return
   }
-  if [[ -f $file ]] && grep -qF "$mark" "$file"; then
+  if [[ -f $file ]] && LC_ALL=C grep -aqF "$mark" "$file"; then
     say "$file has the hook already"
     return
   fi
@@ -118,15 +118,21 @@ add_hook() {
 }
 
 remove_hooks() {
-  local shell file kept
+  local shell file kept status
   for shell in bash zsh fish; do
     file=$(rc_file "$shell")
-    [[ -f $file ]] && grep -qF "$mark" "$file" || continue
-    kept=$(mktemp)
-    grep -vF "$mark" "$file" >"$kept" || true
-    # Written into the same file: it may be a link, and keeps its owner and mode.
-    if [[ $shell == fish && ! -s $kept ]]; then rm -f "$file"; else cat "$kept" >"$file"; fi
-    rm -f "$kept"
+    # As bytes: grep would leave out lines that are no text in this locale, and all of a file with a NUL in it.
+    [[ -f $file ]] && LC_ALL=C grep -aqF "$mark" "$file" || continue
+    # Beside what it may be a link to, with the same mode, and renamed: whatever fails, the file is whole.
+    file=$(realpath "$file")
+    kept=$(mktemp "$file.XXXXXX") && cp -p "$file" "$kept" || fail "$file cannot be changed" "take out the line with: $mark"
+    status=0
+    LC_ALL=C grep -avF "$mark" "$file" >"$kept" || status=$?
+    if ((status > 1)); then
+      rm -f "$kept"
+      fail "$file cannot be changed" "take out the line with: $mark"
+    fi
+    if [[ $shell == fish && ! -s $kept ]]; then rm -f "$kept" "$file"; else mv -f "$kept" "$file"; fi
     say "took the hook out of $file"
   done
 }

@@ -91,6 +91,28 @@ fn in001_installed_twice_there_is_one_hook_and_uninstalled_there_is_the_data_and
 }
 
 #[test]
+fn in001_what_is_no_text_in_a_start_file_stays_as_it_is_byte_by_byte_and_a_link_stays_one() {
+    let machine = Machine::new();
+    let own = b"bindkey '\0'\nalias caf\xe9=true\nalias last=true\n";
+    let file = machine.home.write("dotfiles/bashrc", own);
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).expect("it is ours");
+    let rc = machine.home.path().join(".bashrc");
+    symlink(&file, &rc).expect("linked");
+    for _ in 0..2 {
+        ok(&machine.install(&["--shell", "bash"]));
+    }
+    let with_hook = fs::read(&file).expect("there");
+    assert!(with_hook.starts_with(own));
+    let lines = with_hook[own.len()..].iter().filter(|byte| **byte == b'\n').count();
+    assert_eq!(lines, 1, "one hook");
+    ok(&machine.install(&["--uninstall"]));
+    assert_eq!(fs::read(&file).expect("there"), own);
+    assert!(rc.is_symlink());
+    assert_eq!(fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o640);
+    assert_eq!(fs::read_dir(file.parent().expect("a folder")).expect("read").count(), 1, "nothing is left beside it");
+}
+
+#[test]
 fn in002_every_shell_has_its_file_and_the_hook_in_it_works() {
     for (shell, file) in [("zsh", ".zshrc"), ("fish", ".config/fish/conf.d/caro.fish"), ("bash", ".bashrc")] {
         if !have(shell) {
