@@ -27,6 +27,8 @@ fn a_value_comes_back_byte_by_byte() {
     home.ok(&["kv", "set", "a key/with: signs", "x"]);
     assert_eq!(home.ok(&["kv", "list", "--names"]), "a key/with: signs\nk\n");
     assert_eq!(home.ok(&["kv", "list", "a key"]), "a key/with: signs  x\n");
+    let same = home.run(&["kv", "rename", "k", "k"]);
+    assert_eq!((same.code(), same.stderr().contains("k is called that already")), (65, true), "{}", same.stderr());
     home.ok(&["kv", "rename", "k", "l"]);
     let (gone, there) = (home.run(&["kv", "get", "k"]), home.run(&["kv", "rename", "l", "a key/with: signs"]));
     assert_eq!((gone.code(), gone.stdout().as_str()), (1, ""));
@@ -100,6 +102,9 @@ fn a_script_is_made_and_changed_in_an_editor_whose_failure_changes_nothing() {
     assert_eq!((failed.code(), failed.stderr().contains("nothing was changed")), (1, true), "{}", failed.stderr());
     assert_eq!(home.ok(&["script", "show", "s"]), "#!/bin/sh\necho one\n");
     assert_eq!(leftovers(), 0, "nothing of it is left");
+    let replaced = format!("{CARO} daemon restart > /dev/null; echo three > \"$1\"");
+    let taken = editing(&home, &["script", "edit", "s"], &replaced);
+    assert_eq!((taken.code(), home.ok(&["script", "show", "s"]).as_str()), (0, "three\n"), "{}", taken.stderr());
     let meanwhile = format!("{CARO} script delete --yes s; echo two > \"$1\"");
     let changed = editing(&home, &["script", "edit", "s"], &meanwhile);
     assert_eq!(changed.code(), 75, "{}", changed.stderr());

@@ -117,6 +117,9 @@ pub(super) fn take_away(client: &mut Client, sort: Sort, names: &[String]) -> Ou
 /// Gives an item another name. Nothing of that name may be there.
 pub(super) fn rename(client: &mut Client, sort: Sort, from: &str, to: &str) -> Outcome {
     let item = there(client, sort, from)?;
+    if from == to {
+        return Err(Failure::new(exit::DATA, format!("{} is called that already", visible::line(from.as_bytes()))));
+    }
     let changes = vec![new_value(sort, to, item.value.into_vec()), no_value(sort, from)];
     change(client, ItemsChange { changes, only_new: true, ..ItemsChange::default() }).map(drop)
 }

@@ -131,7 +131,9 @@ impl New {
         }
         let changes = vec![new_value(Sort::Script, &self.name, script.clone())];
         let request = ItemsChange { changes, only_new: true, ..ItemsChange::default() };
-        kept_if_refused(check(&script).and_then(|()| change(&mut client, request).map(drop)), private)?;
+        // The daemon may be another one than before the editor was open.
+        let take = || check(&script).and_then(|()| change(&mut Client::open()?, request).map(drop));
+        kept_if_refused(take(), private)?;
         say_wrong(&self.name, &script);
         Ok(())
     }
@@ -164,14 +166,21 @@ fn edit(name: &str) -> Outcome {
         say("nothing was changed");
         return Ok(());
     }
-    let outcome = match one(&mut client, Sort::Script, name)? {
-        Some(now) if *now.value == before => check(&script)
-            .and_then(|()| change_some(&mut client, vec![new_value(Sort::Script, name, script.clone())]).map(drop)),
-        _ => Err(Failure::new(exit::TRY_LATER, format!("{name} was changed elsewhere meanwhile, and stays as it is"))),
-    };
-    kept_if_refused(outcome, Some(private))?;
+    kept_if_refused(replace(name, &before, &script), Some(private))?;
     say_wrong(name, &script);
     Ok(())
+}
+
+/// Takes what was written. The daemon may be another one than before the editor was open.
+fn replace(name: &str, before: &[u8], script: &[u8]) -> Outcome {
+    check(script)?;
+    let mut client = Client::open()?;
+    match one(&mut client, Sort::Script, name)? {
+        Some(now) if *now.value == *before => {
+            change_some(&mut client, vec![new_value(Sort::Script, name, script.to_vec())]).map(drop)
+        }
+        _ => Err(Failure::new(exit::TRY_LATER, format!("{name} was changed elsewhere meanwhile, and stays as it is"))),
+    }
 }
 
 /// What came of the editor. When it failed, the old one stays, and what was saved is kept if it is something new.
