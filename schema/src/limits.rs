@@ -78,6 +78,9 @@ pub const MAIL_BYTES_MAX: usize = 16 * 1024;
 /// How many newcomers may try one code. Each has one guess in four million; a person who mistypes needs a second one.
 pub const PAIR_TRIES: u8 = 3;
 
+/// Milliseconds for which a code is worth something at most, whatever a relay would allow.
+pub const PAIR_OPEN_MS: u64 = 600_000;
+
 /// Bytes of what an assistant was asked, and of what it said of a command; the rest is cut off. With a command of usual
 /// length both fit into a small cell's larger sisters, so that they sync with it.
 pub const ASSISTANT_TEXT_BYTES_MAX: usize = 4096;

@@ -76,8 +76,7 @@ pub(crate) fn same(state: &State, same: bool) -> Result<Reply, Fault> {
 /// The person wants no more of it.
 pub(crate) fn cancel(state: &mut State) -> Result<Reply, Fault> {
     let table = state.pairing.take().ok_or(Fault::NoPairing)?;
-    table.cancel();
-    Ok(Reply::Done)
+    if table.cancel() { Ok(Reply::Done) } else { Err(Fault::PairLost { handed_over: true }) }
 }
 
 /// One at a time. One that is over, or that nobody looks at any more, gives way.

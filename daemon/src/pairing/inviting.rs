@@ -17,10 +17,13 @@ use caro_schema::{
         Fault,
         pair::{Attempted, Invitation, Pairing},
     },
+    limits::{PAIR_OPEN_MS, PAIR_TRIES},
     pairing::RelayCard,
     redacted::Redacted,
     relay::{ErrorCode, ToDevice, ToRelay},
 };
+
+use tokio::time::timeout;
 
 use super::{
     line::{Heard, Line, failed, on_loop, out_of_turn, refused},
@@ -50,6 +53,9 @@ pub struct Invite {
     pub address: String,
 }
 
+/// How long after its end a code is still waited with: the relay says so itself, and its clock is another one.
+const LATE: Duration = Duration::from_secs(5);
+
 /// Mailbox numbers that are tried. At most a tenth of them is in use.
 const NUMBERS_TRIED: usize = 20;
 
@@ -62,17 +68,17 @@ pub async fn invite(shared: Arc<Shared>, table: Arc<Table>, plan: Invite) -> Res
     let code = Code::draw(&mut OsEntropy).map_err(|error| failed(error.into(), 0))?;
     let mut inviter = Inviter::new(code, way.relay_key, plan.name.clone(), plan.cards.clone());
     let mut line = Line::open(&way.dialer, table.clone(), true).await?;
-    let (open, tries_left) = open_mailbox(&mut line, way.handle, &mut inviter).await?;
+    let (open, tries) = open_mailbox(&mut line, way.handle, &mut inviter).await?;
     let mut host = Host {
         shared,
         table,
         line,
         inviter,
         stage: Stage::Alone,
-        tries_left,
+        tries: Tries::new(tries),
         last: None,
         contested: false,
-        until: Instant::now() + open,
+        until: Instant::now() + open.min(Duration::from_millis(PAIR_OPEN_MS)),
         plan: &plan,
     };
     host.show_code();
@@ -137,17 +143,35 @@ struct Host<'a> {
     line: Line,
     inviter: Inviter,
     stage: Stage,
-    tries_left: u8,
+    tries: Tries,
     last: Option<Attempted>,
     contested: bool,
     until: Instant,
     plan: &'a Invite,
 }
 
+/// How often the code may still be tried. Counted here as well: a relay could be the one who tries, and it alone knows who
+/// comes.
+struct Tries {
+    left: u8,
+}
+
+impl Tries {
+    fn new(told: u8) -> Self {
+        Self { left: told.min(PAIR_TRIES) }
+    }
+
+    /// Somebody comes, and so many are left by what the relay says.
+    fn take(&mut self, told: u8) -> Result<(), Fault> {
+        self.left = self.left.checked_sub(1).ok_or(Fault::NoTriesLeft)?.min(told);
+        Ok(())
+    }
+}
+
 impl Host<'_> {
     async fn run(&mut self) -> Result<String, Fault> {
         loop {
-            match self.line.hear().await {
+            match self.hear().await? {
                 Heard::Lost => return Err(Fault::PairLost { handed_over: false }),
                 Heard::Said(Said::Cancel) => return Err(Fault::PairDeclined),
                 Heard::Said(Said::Same(false)) => return Err(Fault::WordsDiffer),
@@ -165,10 +189,20 @@ impl Host<'_> {
         }
     }
 
+    /// What is heard next. Who knows the code may take their time to compare words; nobody else is waited for longer than
+    /// the code is worth something, whatever the relay does.
+    async fn hear(&mut self) -> Result<Heard, Fault> {
+        if matches!(self.stage, Stage::Comparing(_)) {
+            return Ok(self.line.hear().await);
+        }
+        let left = (self.until + LATE).saturating_duration_since(Instant::now());
+        timeout(left, self.line.hear()).await.map_err(|_| Fault::CodeExpired)
+    }
+
     async fn told(&mut self, message: ToDevice) -> Result<(), Fault> {
         match message {
             ToDevice::Claimed { tries_left } => {
-                self.tries_left = tries_left;
+                self.tries.take(tries_left)?;
                 self.stage = Stage::Visited;
                 self.table.show(Pairing::Meeting);
                 Ok(())
@@ -182,7 +216,7 @@ impl Host<'_> {
             }
             ToDevice::Left => self.left(),
             ToDevice::Mail { letter } => self.read(&letter).await,
-            ToDevice::Error { code, .. } => Err(refused(code, self.tries_left)),
+            ToDevice::Error { code, .. } => Err(refused(code, self.tries.left)),
             _ => Err(out_of_turn()),
         }
     }
@@ -242,7 +276,7 @@ impl Host<'_> {
             code: Redacted::new(self.inviter.code().text().to_string()),
             relay: self.plan.address.clone(),
             left_ms: 0,
-            tries_left: self.tries_left,
+            tries_left: self.tries.left,
             last: self.last,
         };
         self.table.show_code(invitation, self.until);
@@ -261,6 +295,9 @@ impl Host<'_> {
     async fn finish(&mut self, keys: &[Hash]) -> Result<String, Fault> {
         let mut listed = Vec::new();
         for (at, (way, key)) in self.plan.ways.iter().zip(keys).enumerate() {
+            if self.table.is_cancelled() {
+                return Err(Fault::PairDeclined);
+            }
             if at == 0 {
                 admit(&mut self.line, *key).await?;
             } else if let Err(fault) = list_elsewhere(way, self.table.clone(), *key).await {
@@ -278,6 +315,9 @@ impl Host<'_> {
             account.hand_over(certificate, &listed, &mut env).map_err(|error| failed(error.into(), 0))
         });
         let letter = meeting.hand_over(&handed.await??.handed);
+        if !self.table.begin_hand_over() {
+            return Err(Fault::PairDeclined);
+        }
         self.line.mail(letter).await?;
         self.landed().await.map(|()| name)
     }
@@ -314,5 +354,22 @@ async fn admit(line: &mut Line, key: Hash) -> Result<(), Fault> {
             ToDevice::Left => return Err(Fault::PairLost { handed_over: false }),
             _ => return Err(out_of_turn()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trap_09_a_code_is_tried_three_times_whatever_a_relay_says_is_left() {
+        let mut tries = Tries::new(200);
+        for _ in 0..PAIR_TRIES {
+            tries.take(200).expect("it is left");
+        }
+        assert!(matches!(tries.take(200), Err(Fault::NoTriesLeft)));
+        let mut fewer = Tries::new(3);
+        fewer.take(0).expect("the first");
+        assert!(matches!(fewer.take(3), Err(Fault::NoTriesLeft)), "it does not get more again");
     }
 }

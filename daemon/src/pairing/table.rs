@@ -24,6 +24,8 @@ struct Inner {
     until: Option<Instant>,
     same: Option<bool>,
     cancelled: bool,
+    /// The other device may be in from now on, whatever the person wants.
+    handing_over: bool,
     looked: Instant,
 }
 
@@ -39,8 +41,14 @@ pub(super) enum Said {
 impl Table {
     /// With nothing said yet.
     pub fn new() -> Arc<Self> {
-        let inner =
-            Inner { shown: Pairing::Connecting, until: None, same: None, cancelled: false, looked: Instant::now() };
+        let inner = Inner {
+            shown: Pairing::Connecting,
+            until: None,
+            same: None,
+            cancelled: false,
+            handing_over: false,
+            looked: Instant::now(),
+        };
         Arc::new(Self { inner: Mutex::new(inner), said: Notify::new() })
     }
 
@@ -91,10 +99,26 @@ impl Table {
         true
     }
 
-    /// The person wants no more.
-    pub fn cancel(&self) {
-        self.lock().cancelled = true;
+    /// The person wants no more. False when that comes too late to keep the other device out.
+    pub fn cancel(&self) -> bool {
+        let mut inner = self.lock();
+        inner.cancelled = true;
+        let in_time = !inner.handing_over;
+        drop(inner);
         self.said.notify_one();
+        in_time
+    }
+
+    /// Whether the person wants no more.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.lock().cancelled
+    }
+
+    /// The point from which there is no way back. False when the person wants no more: then nothing may be handed over.
+    pub(super) fn begin_hand_over(&self) -> bool {
+        let mut inner = self.lock();
+        inner.handing_over = !inner.cancelled;
+        inner.handing_over
     }
 
     /// Waits for what the person says, or until they are gone. Cancel safe: what was said is said once.
@@ -136,6 +160,16 @@ mod tests {
         assert_eq!((table.take(), table.take()), (Some(Said::Same(true)), None));
         table.cancel();
         assert_eq!(table.take(), Some(Said::Cancel));
+    }
+
+    #[test]
+    fn trap_09_who_wants_no_more_is_obeyed_or_told_that_it_is_too_late() {
+        let table = Table::new();
+        assert!(table.cancel() && table.is_cancelled());
+        assert!(!table.begin_hand_over(), "nothing goes after that");
+        let table = Table::new();
+        assert!(table.begin_hand_over());
+        assert!(!table.cancel(), "it may be in");
     }
 
     #[test]
