@@ -78,6 +78,10 @@ fn ds001_deleted_here_only_it_stays_elsewhere_and_does_not_come_back() {
         desktop.kill();
         desktop.home.caro_ok(&["daemon", "start"]);
     }
+    // Nor out of the shell's own file.
+    desktop.home.write(".bash_history", "echo not here\n");
+    desktop.home.caro_ok(&["import", "bash"]);
+    desktop.expect_commands(&["echo everywhere"]);
     laptop.expect_commands(&["echo everywhere", "echo not here"]);
 }
 

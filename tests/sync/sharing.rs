@@ -267,6 +267,34 @@ fn pc005_an_export_of_everything_gives_the_same_state_on_a_new_identity() {
 }
 
 #[test]
+fn pc005_a_limit_in_an_export_deletes_nothing_and_is_named() {
+    let relay = Relay::new();
+    let laptop = Device::new();
+    laptop.home.write(".config/caro/config.toml", "# mine\nlog = \"warn\"\n[history]\nkeep_count = 100\n");
+    laptop.type_lines("one", &["echo mine"]);
+    laptop.expect_commands(&["echo mine"]);
+    laptop.init(&relay, "laptop");
+    laptop.home.caro_ok(&["config", "set", "history.keep_days", "30"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let all = folder.path().join("all");
+    laptop.home.caro_ok(&["export", "--all", all.to_str().expect("text")]);
+    let other = Device::new();
+    let lines: Vec<String> = (0..120).map(|number| format!("echo {number}")).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    other.type_lines("two", &lines);
+    eventually("all are there", || (other.home.count() == 120).then_some(()));
+    let taken = import(&other.home, &all);
+    assert_eq!(taken["left_out"], serde_json::json!(["history.keep_count", "history.keep_days"]), "{taken}");
+    assert_eq!(other.home.count(), 121);
+    let config = fs::read_to_string(other.home.path().join(".config/caro/config.toml")).expect("taken");
+    assert!(config.starts_with("# mine\nlog = \"warn\"\n") && !config.contains("keep_count"), "{config}");
+    for name in ["history.keep_count", "history.keep_days"] {
+        assert_eq!(other.home.caro_ok(&["config", "get", name]), "unlimited\n", "{name}");
+    }
+    assert_eq!(import(&other.home, &all)["config"], "same");
+}
+
+#[test]
 fn pc005_a_damaged_export_is_refused_with_nothing_taken_and_holds_no_key() {
     let relay = Relay::new();
     let laptop = Device::new();

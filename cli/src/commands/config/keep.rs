@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The settings that delete.
-const NAMES: [&str; 2] = ["history.keep_days", "history.keep_count"];
+pub(crate) const NAMES: [&str; 2] = ["history.keep_days", "history.keep_count"];
 
 /// What a file says of how much is kept; none for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +96,13 @@ pub(super) fn put_back(before: Option<&File>, after: &mut File) -> Outcome {
         }
     }
     Ok(())
+}
+
+/// The text of a file without its limits, and which it had. One that cannot be read is as it was: it sets nothing.
+pub(crate) fn without_limits(text: &str) -> (String, Vec<&'static str>) {
+    let Ok(mut file) = File::parse(text) else { return (text.to_owned(), Vec::new()) };
+    let had: Vec<&str> = NAMES.into_iter().filter(|name| file.unset(name)).collect();
+    (if had.is_empty() { text.to_owned() } else { file.text() }, had)
 }
 
 /// What limits would delete.

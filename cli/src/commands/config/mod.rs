@@ -8,7 +8,7 @@ mod account;
 mod check;
 mod edit;
 mod file;
-mod keep;
+pub(crate) mod keep;
 mod page;
 mod shown;
 mod value;

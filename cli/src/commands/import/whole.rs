@@ -1,7 +1,7 @@
 //! `caro import --all`: what an export of everything holds, taken in. First all of it is looked at; then settings and items,
 //! counts, and at last the commands, for which the settings may say what is recorded. Doing it again adds nothing.
 
-use std::{fs, io, path::Path};
+use std::{collections::BTreeSet, fs, io, path::Path};
 
 use caro_schema::ipc::{
     Reply, Request,
@@ -12,7 +12,10 @@ use serde_json::json;
 use super::{Import, Report, Sender, Source};
 use crate::{
     client::{Client, places},
-    commands::{config, items, unexpected},
+    commands::{
+        config::{self, keep},
+        items, unexpected,
+    },
     error::{Failure, Outcome},
     import::Input,
     output::{Out, counted, say},
@@ -47,8 +50,12 @@ pub(super) fn import(command: &Import, folder: &Path) -> Outcome {
     }
     let mut client = Client::open()?;
     let (settings, kept) = (std::mem::take(&mut whole.settings), std::mem::take(&mut whole.items));
+    let (limits, settings): (Vec<_>, Vec<_>) =
+        settings.into_iter().partition(|setting| keep::NAMES.contains(&setting.key.as_str()));
+    let mut left_out: BTreeSet<&str> =
+        keep::NAMES.into_iter().filter(|name| limits.iter().any(|limit| limit.key == *name)).collect();
     let settings = take_items(&mut client, settings, command.replace)?;
-    let config = take_config(whole.config.as_deref())?;
+    let config = take_config(whole.config.as_deref(), &mut left_out)?;
     let kept = take_items(&mut client, kept, command.replace)?;
     let counts = take_counts(&mut client, std::mem::take(&mut whole.counts))?;
     let history = match input {
@@ -61,7 +68,7 @@ pub(super) fn import(command: &Import, folder: &Path) -> Outcome {
         out.json(&json!({
             "folder": folder.to_string_lossy(), "dry_run": false, "made": whole.origin(),
             "settings": figures(&settings), "items": figures(&kept), "counts": { "new": counts },
-            "config": config.word(),
+            "config": config.word(), "left_out": left_out,
         }))?;
     }
     if let Some(report) = &history {
@@ -73,6 +80,11 @@ pub(super) fn import(command: &Import, folder: &Path) -> Outcome {
         tell("items", &kept);
         say(&format!("counts: {counts} new, {} known", whole.lines(COUNTS).saturating_sub(counts)));
         config.tell();
+        for name in left_out {
+            say(&format!(
+                "{name}: left out, because it deletes commands; caro config set {name} says how many, and asks"
+            ));
+        }
         if whole.lines(DEVICES) > 0 {
             say(&format!("devices: {} for the record, which are not taken in", whole.lines(DEVICES)));
         }
@@ -146,14 +158,19 @@ fn take_counts(client: &mut Client, counts: Vec<CountOf>) -> Outcome<u64> {
     Ok(news)
 }
 
-/// Puts the configuration where none is. One that is there is the person's.
-fn take_config(text: Option<&str>) -> Outcome<Config> {
+/// Puts the configuration where none is. One that is there is the person's. A limit on what history keeps is left out of it:
+/// it would delete commands, also of those that are about to be taken in, before anybody was asked.
+fn take_config(text: Option<&str>, left_out: &mut BTreeSet<&str>) -> Outcome<Config> {
     let Some(text) = text else { return Ok(Config::None) };
+    let (safe, limits) = keep::without_limits(text);
     let path = places()?.config;
     match fs::read(&path) {
-        Ok(there) if there == text.as_bytes() => Ok(Config::Same),
+        Ok(there) if there == text.as_bytes() || there == safe.as_bytes() => Ok(Config::Same),
         Ok(_) => Ok(Config::Kept),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => config::put(&path, text).map(|()| Config::Taken),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            left_out.extend(limits);
+            config::put(&path, &safe).map(|()| Config::Taken)
+        }
         Err(error) => Err(Failure::at(&path, &error)),
     }
 }

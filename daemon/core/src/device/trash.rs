@@ -210,19 +210,17 @@ impl Device {
             return (Step::default(), None);
         }
         let count = records.len() as u64;
-        let mut marks = Vec::new();
+        let mut marks = recorded::marks(ids, history);
+        // Those of a deletion before are not this one's to take back.
+        marks.retain(|mark| !history.keeps_out(mark));
         let new = if here {
             let ids: Vec<RecordId> = records.iter().map(|record| record.id).collect();
             history.hide(&ids);
             ids
         } else {
-            marks = recorded::marks(ids, history);
-            // Those of a deletion before are not this one's to take back.
-            marks.retain(|mark| !history.keeps_out(mark));
-            let new = history.delete(ids).new;
-            history.hide(&marks);
-            new
+            history.delete(ids).new
         };
+        history.hide(&marks);
         let mut step = Step { writes: history.take_writes(), notices: vec![Notice::History], ..Step::default() };
         if here && let Some(account) = &mut self.account {
             step.writes.extend(account.send_no_more(&new));
@@ -269,8 +267,8 @@ impl Device {
             history.unhide(&batch.ids);
         } else {
             history.undelete(&batch.ids);
-            history.unhide(&batch.marks);
         }
+        history.unhide(&batch.marks);
         let ids: Vec<RecordId> = records.iter().map(|record| record.id).collect();
         let count = history.put(records).added;
         let mut step = Step { writes: history.take_writes(), notices: vec![Notice::History], ..Step::default() };
