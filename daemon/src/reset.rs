@@ -20,6 +20,7 @@ use crate::{
     lifecycle::report,
     lock::Lock,
     paths,
+    spool::Spool,
     start::StartError,
 };
 
@@ -97,7 +98,7 @@ fn is_anothers(folder: &Path) -> bool {
     fs::symlink_metadata(folder).is_ok_and(|meta| meta.uid() != rustix::process::getuid().as_raw())
 }
 
-/// Removes the files in a folder, and the folder if nothing else is in it.
+/// Removes what hooks write into a folder, and the folder if nothing else is in it.
 fn empty(folder: &Path) -> Result<(), Stays> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -106,7 +107,8 @@ fn empty(folder: &Path) -> Result<(), Stays> {
     };
     for entry in entries {
         let path = entry.map_err(|error| (folder.to_owned(), error))?.path();
-        if fs::symlink_metadata(&path).is_ok_and(|meta| !meta.is_dir()) {
+        let is_hooks = path.file_name().is_some_and(|name| Spool::session_of(name).is_some());
+        if is_hooks && fs::symlink_metadata(&path).is_ok_and(|meta| !meta.is_dir()) {
             remove(&path)?;
         }
     }
@@ -168,14 +170,20 @@ mod tests {
     }
 
     #[test]
-    fn in_a_spool_folder_of_ones_own_choice_other_folders_stay() {
+    fn in_a_spool_folder_of_ones_own_choice_what_is_others_stays() {
         let home = tempfile::tempdir().expect("a folder");
         let mut places = places(home.path());
         places.spool = home.path().join("mine");
         fill(&places);
         fs::create_dir(places.spool.join("others")).expect("made");
+        for name in ["notes.txt", ".bashrc"] {
+            fs::write(places.spool.join(name), b"precious").expect("written");
+        }
         remove_all(&places, false).expect("removed");
-        assert!(places.spool.join("others").exists() && !places.spool.join("one.1").exists());
+        for name in ["others", "notes.txt", ".bashrc"] {
+            assert!(places.spool.join(name).exists(), "{name}");
+        }
+        assert!(!places.spool.join("one.1").exists());
     }
 
     #[test]

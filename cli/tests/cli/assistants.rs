@@ -10,7 +10,10 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{Home, without_terminal};
+use crate::{
+    support::{CARO, Home, without_terminal},
+    terminal::Terminal,
+};
 
 /// Runs a command with this on its standard input.
 fn given(mut command: Command, input: &[u8]) -> Output {
@@ -195,4 +198,21 @@ fn a_hook_goes_into_a_configuration_and_out_again() {
     fs::write(&settings, "{ // mine\n}").expect("written");
     assert_eq!(home.run(&["assistant", "install", "claude-code", "--yes"]).code(), 65);
     assert_eq!(fs::read_to_string(&settings).expect("read"), "{ // mine\n}");
+}
+
+#[test]
+fn what_an_assistant_writes_while_the_question_stands_stays() {
+    let home = Home::new();
+    let settings = home.path().join("home/.claude/settings.json");
+    fs::create_dir_all(settings.parent().expect("a folder")).expect("made");
+    fs::write(&settings, r#"{"model":"old"}"#).expect("written");
+    let words = [CARO, "assistant", "install", "claude-code"];
+    let mut asked = Terminal::run(&home, &words, (160, 24));
+    asked.wait_for("Add a hook for");
+    fs::write(&settings, r#"{"model":"new","permissions":{"allow":["Bash(ls)"]}}"#).expect("written");
+    asked.press("y\r");
+    assert_eq!(asked.end(), 0, "{}", asked.screen());
+    let after: Value = serde_json::from_slice(&fs::read(&settings).expect("there")).expect("JSON");
+    assert_eq!((&after["model"], &after["permissions"]["allow"][0]), (&"new".into(), &"Bash(ls)".into()));
+    assert!(after["hooks"].to_string().contains("caro"), "{after}");
 }

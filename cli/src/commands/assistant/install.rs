@@ -53,10 +53,14 @@ impl Install {
     pub(super) fn run(self) -> Outcome {
         let Self { name: agent, project, yes } = self;
         let file = agent.file(Scope::of(project, agent)).ok_or_else(agents::no_home)?;
-        let before = read(&file)?;
-        let mut after = before.clone().unwrap_or_else(|| Json::Object(Vec::new()));
         let snippet = agent.snippet(&own_path()?);
-        merge(&mut after, &snippet, agent).ok_or_else(|| odd(&file))?;
+        let with_hook = || {
+            let before = read(&file)?;
+            let mut after = before.clone().unwrap_or_else(|| Json::Object(Vec::new()));
+            merge(&mut after, &snippet, agent).ok_or_else(|| odd(&file))?;
+            Ok::<_, Failure>((before, after))
+        };
+        let (before, mut after) = with_hook()?;
         let mut out = Out::new();
         if before.as_ref() == Some(&after) {
             out.line(&format!("{} has the hook already", file.display()))?;
@@ -67,6 +71,8 @@ impl Install {
             if !ask::yes(&question, "say so beforehand: --yes; or see caro assistant show")? {
                 return Err(Failure::cancelled());
             }
+            // The assistant may have written something else while the question stood.
+            (_, after) = with_hook()?;
         }
         write(&file, &after.pretty()).map_err(|error| Failure::at(&file, &error))?;
         out.line(&format!("{}: the hook was added; {}", file.display(), agent.about().note))?;
