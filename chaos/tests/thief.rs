@@ -64,8 +64,8 @@ fn cells(relay: &Relay) -> Vec<Vec<u8>> {
     cells.into_iter().map(|(_, cell)| cell).collect()
 }
 
-/// The list from before, the thief among it, and more cells behind those that are there: what a relay does that helps.
-fn help(relay: &Relay, before: &Path, forged: &[Vec<u8>]) {
+/// The list from before, the thief among it.
+fn list_it_again(relay: &Relay, before: &Path) {
     let old = Connection::open(before.join("relay.db")).expect("it opens");
     let sql = "SELECT list, list_signature, list_version, added FROM account";
     let (list, signature, version, added): (Vec<u8>, Vec<u8>, i64, Vec<u8>) =
@@ -74,6 +74,12 @@ fn help(relay: &Relay, before: &Path, forged: &[Vec<u8>]) {
     let sql = "UPDATE account SET list = ?1, list_signature = ?2, list_version = ?3, added = ?4";
     assert_eq!(now.execute(sql, params![list, signature, version, added]).expect("written"), 1);
     now.execute("DELETE FROM removed", []).expect("forgotten");
+}
+
+/// That list, and more cells behind those that are there: what a relay does that helps.
+fn help(relay: &Relay, before: &Path, forged: &[Vec<u8>]) {
+    list_it_again(relay, before);
+    let now = Connection::open(relay.data().join("relay.db")).expect("it opens");
     let sql = "SELECT id, cursor, head FROM account";
     let (account, mut cursor, head): (i64, i64, [u8; 32]) =
         now.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).expect("one account");
@@ -171,15 +177,20 @@ fn trap_14_a_thief_with_a_whole_home_gains_nothing_after_the_revocation_whatever
         device.expect_commands(&[KNOWN, SECRETS[0], SECRETS[1]]);
         assert!(status(device)["refused"].as_u64() > Some(0), "{}", status(device));
     }
+    // The others bring the list on which it is not; a relay that helps has not heard of it.
+    for device in [&desk, &third] {
+        device.home.caro_ok(&["daemon", "stop"]);
+    }
+    relay.stop();
+    list_it_again(&relay, before.path());
+    relay.start_again();
     honest.home.caro_ok(&["daemon", "start"]);
     honest.home.caro_ok(&["sync", "on"]);
     eventually("it has read that it was taken off", || {
         status(&honest)["warnings"].to_string().contains("\"revoked\"").then_some(())
     });
     honest.expect_commands(&[KNOWN]);
-    for device in [&desk, &honest] {
-        device.home.caro_ok(&["daemon", "stop"]);
-    }
+    honest.home.caro_ok(&["daemon", "stop"]);
 
     // Every cell that was written since, with every key that the thief has.
     let key_log = key_of(&cells(&relay)[0]);
