@@ -15,7 +15,7 @@ use super::{
     client::{Member, expect_held},
     database,
     relay::RelayProgram,
-    stage::{Stage, expect_one_after_the_other, keep, log},
+    stage::{Stage, expect_history, expect_one_after_the_other, keep, log},
     strace::{self, Beside, Point, thread_named},
     together::{Authored, expect_log},
 };
@@ -228,6 +228,8 @@ fn device_disk_full(run: &mut Run) {
         stage.desktop.type_lines(&format!("shell-{n}"), &[&line]);
         all.push(line);
     }
+    // What is lost before the disk is full is not lost by the disk.
+    expect_history(&stage.desktop, &all);
     stage.desktop.sync();
     let filler = mount.fill_up_to(60_000 + noise.below(60_000));
     // Started under a full disk; what it fetches has no room.

@@ -146,9 +146,7 @@ impl Stage {
     /// As [`Self::expect_all`].
     pub fn expect_all_by_themselves(&mut self, commands: &[String]) {
         self.start_what_stopped();
-        for device in self.devices() {
-            expect_history(device, commands);
-        }
+        expect_histories(&self.devices(), commands);
     }
 
     fn start_what_stopped(&mut self) {
@@ -168,8 +166,8 @@ impl Stage {
     pub fn expect_all(&mut self, commands: &[String]) {
         self.start_what_stopped();
         settle(&self.devices());
+        expect_histories(&self.devices(), commands);
         for device in self.devices() {
-            expect_history(device, commands);
             expect_whole(device);
         }
         self.relay.stop();
@@ -189,30 +187,40 @@ pub const SHOWS_WITHIN: Duration = Duration::from_secs(8);
 /// # Panics
 /// When the history of a device is not exactly this.
 pub fn expect_history(device: &Device, commands: &[String]) {
+    expect_histories(&[device], commands);
+}
+
+/// # Panics
+/// When the history of one of these devices is not exactly this. Says of all of them what they have: who lost something
+/// is not always the one that lacks it.
+pub fn expect_histories(devices: &[&Device], commands: &[String]) {
     let mut expected = commands.to_vec();
     expected.sort();
     let deadline = Instant::now() + SHOWS_WITHIN;
     loop {
-        let mut have = device.home.commands();
-        have.sort();
-        if have == expected {
+        let all = devices.iter().all(|device| {
+            let mut have = device.home.commands();
+            have.sort();
+            have == expected
+        });
+        if all {
             return;
         }
-        let lacks = || expected.iter().filter(|command| !have.contains(command)).collect::<Vec<_>>();
-        let doctor = || text(&device.home.caro(&["doctor", "--verify"]).stdout);
-        let status = || text(&device.home.caro(&["sync", "status"]).stdout);
-        assert!(
-            Instant::now() < deadline,
-            "not in time: {} of {}, without {:?}\n{}\n{}\n{}",
-            have.len(),
-            expected.len(),
-            lacks(),
-            status(),
-            doctor(),
-            log(device)
-        );
+        if Instant::now() >= deadline {
+            let states: Vec<String> = devices.iter().map(|device| state(device, &expected)).collect();
+            panic!("not in time:\n{}", states.join("\n"));
+        }
         thread::sleep(Duration::from_millis(4));
     }
+}
+
+/// What a device has and lacks, and what it says of itself.
+fn state(device: &Device, expected: &[String]) -> String {
+    let have = device.home.commands();
+    let lacks: Vec<&String> = expected.iter().filter(|command| !have.contains(command)).collect();
+    let said = |words: &[&str]| text(&device.home.caro(words).stdout);
+    let (status, doctor) = (said(&["sync", "status"]), said(&["doctor", "--verify"]));
+    format!("{} of {}, without {lacks:?}\n{status}\n{doctor}\n{}", have.len(), expected.len(), log(device))
 }
 
 /// Waits until a device has what another one wrote, and looks meanwhile that it never shows one before all that its author

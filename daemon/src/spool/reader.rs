@@ -14,6 +14,7 @@ use caro_schema::spool;
 use rustix::fs::{Mode, OFlags};
 
 use super::{
+    process,
     session::{Session, Taken, short_hash},
     translate::{Change, Source, translate},
 };
@@ -67,6 +68,13 @@ impl Spooled {
     /// When it was last written, in microseconds since 1970.
     pub(super) fn modified_us(&self) -> i64 {
         self.meta.mtime() * 1_000_000 + self.meta.mtime_nsec() / 1000
+    }
+
+    /// Whether nobody writes to it any more: its shell has not got it open, and it is as long as when it was opened here.
+    /// In this order, for what was written and closed in between shows in the length.
+    pub(super) fn is_left_by(&self, pid: u32) -> bool {
+        let is_open = process::holds_open(pid, self.meta.dev(), self.meta.ino());
+        !is_open && self.file.metadata().is_ok_and(|now| now.len() == self.meta.len())
     }
 
     /// How much of this file has been taken: the farthest place of the session whose bytes are still there.

@@ -9,7 +9,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     ffi::{OsStr, OsString},
     fs, io,
-    os::unix::{ffi::OsStrExt, fs::MetadataExt},
+    os::unix::ffi::OsStrExt,
     time::Duration,
 };
 
@@ -56,7 +56,7 @@ impl Spool {
     }
 
     /// The sessions whose process is another shell by now: `exec` keeps the number, and the new shell has a file of its
-    /// own, which was written later.
+    /// own, which was written later. Of two that were written in the same moment neither is known to be the older.
     fn followed(&self, stems: &[OsString]) -> BTreeSet<OsString> {
         let mut newest: HashMap<(&str, u32), (i64, &OsString)> = HashMap::new();
         let mut followed = BTreeSet::new();
@@ -66,6 +66,7 @@ impl Spool {
             let Ok(Some(file)) = Spooled::open(&self.folder.join(stem)) else { continue };
             let written = (file.modified_us(), stem);
             match newest.get_mut(&(&*header.host, header.pid)) {
+                Some(known) if written.0 == known.0 => {}
                 Some(known) => {
                     let older = if written.0 > known.0 { std::mem::replace(known, written) } else { written };
                     followed.insert(older.1.clone());
@@ -87,7 +88,9 @@ impl Spool {
             files.iter().map(|spooled| spooled.place(&tracked.session)).collect::<io::Result<_>>()?;
         let all_taken = files.iter().zip(&places).all(|(spooled, place)| place.offset == spooled.meta.len());
         if is_followed || tracked.shell_is_gone(moment, &host, files.iter().copied()) {
-            if !all_taken {
+            // Looked at last: a shell that is writing now must not find its file gone under its hands.
+            let pid = tracked.session.header.pid;
+            if !all_taken || !files.iter().all(|spooled| spooled.is_left_by(pid)) {
                 return Ok(None);
             }
             let ended = tracked.end_with_its_shell();
@@ -100,8 +103,7 @@ impl Spool {
         tracked.alive_us = moment.now_us;
         if let (Some(old), Some(place)) = (&old, places.first()) {
             let pid = tracked.session.header.pid;
-            let quiet = is_quiet(old, moment, QUIET) && !process::holds_open(pid, old.meta.dev(), old.meta.ino());
-            if place.offset == old.meta.len() && quiet {
+            if place.offset == old.meta.len() && is_quiet(old, moment, QUIET) && old.is_left_by(pid) {
                 remove(&old_path)?;
                 return Ok(tracked
                     .keep_places(&places[1..])

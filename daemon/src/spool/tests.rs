@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::{BufRead, BufReader, Write as _},
     os::unix::fs::MetadataExt,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     time::{Duration, SystemTime},
 };
 
@@ -35,6 +35,50 @@ impl Drop for Shell {
         if self.0.stdin.take().is_some() {
             drop(self.0.wait());
         }
+    }
+}
+
+/// A shell that opens a file to append to it when told, and closes it when told again.
+struct Writer {
+    shell: Child,
+    tell: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Writer {
+    fn start() -> Self {
+        let script = "read -r path; exec 3>>\"$path\"; echo; read go; exec 3>&-; echo; read go";
+        let mut command = Command::new("sh");
+        let mut shell =
+            command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sh starts");
+        let answers = BufReader::new(shell.stdout.take().expect("its output"));
+        let tell = shell.stdin.take().expect("its input");
+        Self { shell, tell, answers }
+    }
+
+    fn pid(&self) -> u32 {
+        self.shell.id()
+    }
+
+    fn open(&mut self, path: &Path) {
+        self.go(&path.display().to_string());
+    }
+
+    fn close(&mut self) {
+        self.go("");
+    }
+
+    fn go(&mut self, line: &str) {
+        writeln!(self.tell, "{line}").expect("told");
+        self.answers.read_line(&mut String::new()).expect("done");
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // It waits to be told a last time.
+        drop(writeln!(self.tell));
+        drop(self.shell.wait());
     }
 }
 
@@ -247,6 +291,35 @@ fn a_shell_that_another_has_taken_the_place_of_is_gone() {
 }
 
 #[test]
+fn c_stor_02_a_file_that_is_just_being_written_is_never_swept_as_that_of_a_shell_before_it() {
+    let mut daemon = Daemon::new();
+    let mut shell = Writer::start();
+    let (first, second) = (format!("one.{}", shell.pid()), format!("two.{}", shell.pid()));
+    daemon.append(&first, &(header(shell.pid(), HOST) + &start(1, "ls")));
+    // The second has a header, and its first record is about to follow.
+    daemon.append(&second, &header(shell.pid(), HOST));
+    shell.open(&daemon.path(&second));
+    let modified = |name: &str| fs::metadata(daemon.path(name)).expect("there").modified().expect("told");
+    let begun = modified(&second);
+    for written in [begun, begun + Duration::from_millis(20)] {
+        let file = File::options().append(true).open(daemon.path(&first)).expect("opened");
+        file.set_modified(written).expect("set");
+        assert_eq!(daemon.take().len(), usize::from(written == begun));
+        daemon.sweep(later(0));
+        assert_eq!(daemon.names(), [first.as_str(), second.as_str()]);
+    }
+    shell.close();
+    // Of two that were written at the same moment neither is the older.
+    let file = File::options().append(true).open(daemon.path(&first)).expect("opened");
+    file.set_modified(begun).expect("set");
+    daemon.sweep(later(0));
+    assert_eq!(daemon.names(), [first.as_str(), second.as_str()]);
+    file.set_modified(begun + Duration::from_millis(20)).expect("set");
+    daemon.sweep(later(0));
+    assert_eq!(daemon.names(), [first.as_str()], "an older one that nobody has open goes");
+}
+
+#[test]
 fn a_process_number_that_is_used_again_is_not_the_shell() {
     let mut daemon = Daemon::new();
     let shell = Shell::start();
@@ -346,34 +419,18 @@ fn a_large_file_is_moved_aside_and_drained_and_nothing_is_lost() {
 #[test]
 fn a_file_aside_that_the_shell_holds_open_stays() {
     let mut daemon = Daemon::new();
-    // Opens the file for writing when told, and closes it when told again.
-    let script = "read go; exec 3>>\"$1\"; echo; read go; exec 3>&-; echo; read go";
-    let mut shell = Command::new("sh")
-        .args(["-c", script, "sh"])
-        .arg(daemon.path("held"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("sh starts");
-    let mut answers = BufReader::new(shell.stdout.take().expect("its output"));
-    let mut tell = shell.stdin.take().expect("its input");
-    let mut go = || {
-        tell.write_all(b"\n").expect("told");
-        answers.read_line(&mut String::new()).expect("done");
-    };
-    let name = format!("sid.{}", shell.id());
-    daemon.append(&name, &(header(shell.id(), HOST) + &start(1, &"x".repeat(300_000))));
+    let mut shell = Writer::start();
+    let name = format!("sid.{}", shell.pid());
+    daemon.append(&name, &(header(shell.pid(), HOST) + &start(1, &"x".repeat(300_000))));
     fs::hard_link(daemon.path(&name), daemon.path("held")).expect("a second name for it");
-    go();
+    shell.open(&daemon.path("held"));
     daemon.take();
     daemon.sweep(later(0));
     daemon.sweep(later(61));
     assert_eq!(daemon.names(), ["held".to_owned(), format!("{name}.old")]);
-    go();
+    shell.close();
     daemon.sweep(later(61));
     assert_eq!(daemon.names(), ["held"]);
-    drop(tell);
-    shell.wait().expect("it ends");
 }
 
 #[test]
