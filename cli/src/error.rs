@@ -356,7 +356,8 @@ fn words(fault: Fault) -> (u8, String, String) {
 }
 
 /// What an item of a category is called.
-fn sort_of(category: &str) -> &'static str {
+/// What an item of this category is called.
+pub(crate) fn sort_of(category: &str) -> &'static str {
     Sort::of(category).map_or("setting", Sort::in_words)
 }
 

@@ -1,4 +1,4 @@
-//! Settings, items and counts: told in pages, changed all at once or not at all. What may be kept is
+//! Settings, items and counts: told in pages, changed all at once or not at all unless it is asked for otherwise. What may be kept is
 //! `caro_schema::items`; what looks like a secret is kept, and said.
 
 use caro_core::{
@@ -10,7 +10,7 @@ use caro_schema::{
     id::DeviceId,
     ipc::{
         Fault, Reply,
-        items::{CountOf, Counts, Item, ItemChange, Items, ItemsChange, ItemsChanged, ItemsQuery},
+        items::{CountOf, Counts, Item, ItemChange, ItemUnfit, Items, ItemsChange, ItemsChanged, ItemsQuery},
     },
     items::{ITEMS_BYTES_MAX, ITEMS_MAX, Sort},
     uses,
@@ -78,17 +78,21 @@ pub(crate) fn list(state: &State, query: &ItemsQuery) -> Reply {
     Reply::Items(page)
 }
 
-/// Gives new values, or takes them away.
+/// Gives new values, or takes them away. What cannot be kept keeps back all others, or is named and left out.
 pub(crate) fn change(state: &mut State, change: ItemsChange) -> Result<Reply, Fault> {
-    let ItemsChange { changes, only_new, keep_known } = change;
+    let ItemsChange { changes, only_new, keep_known, leave_unfit } = change;
     if changes.len() > CHANGES_MAX {
         return Err(Fault::ItemsFull { reason: format!("{CHANGES_MAX} changes at once") });
     }
     let shared = state.device.shared();
     let mut outcome = ItemsChanged { joined: state.device.account().is_some(), ..ItemsChanged::default() };
     let mut sets = Vec::new();
+    let mut size = shared.size();
     for ItemChange { category, key, value } in changes {
-        check(&category, &key, value.as_deref().map(|value| &value[..]))?;
+        if let Err(fault) = check(&category, &key, value.as_deref().map(|value| &value[..])) {
+            outcome.unfit.push(left_out(fault, (&category, &key), leave_unfit)?);
+            continue;
+        }
         let known = shared.get(&category, &key);
         if known == value.as_deref().map(|value| &value[..]) {
             outcome.same += 1;
@@ -101,12 +105,18 @@ pub(crate) fn change(state: &mut State, change: ItemsChange) -> Result<Reply, Fa
             outcome.kept += 1;
             continue;
         }
-        if value.as_deref().is_some_and(|value| is_secret(&key, value)) {
-            outcome.secrets.push(key.clone());
+        let is_secret = value.as_deref().is_some_and(|value| is_secret(&key, value));
+        let set = Set { category, key, value };
+        match room_after(size, &set, known) {
+            Ok(after) => size = after,
+            Err(fault) => {
+                outcome.unfit.push(left_out(fault, (&set.category, &set.key), leave_unfit)?);
+                continue;
+            }
         }
-        sets.push(Set { category, key, value });
+        outcome.secrets.extend(is_secret.then(|| set.key.clone()));
+        sets.push(set);
     }
-    check_room(shared.size(), &sets)?;
     outcome.changed = sets.len() as u64;
     if !sets.is_empty() {
         state.decide(|device, _, env| Ok((device.set_all(sets, env)?, ())))?;
@@ -126,18 +136,34 @@ fn check(category: &str, key: &str, value: Option<&[u8]>) -> Result<(), Fault> {
     set.check().map_err(|why| unfit(why.to_string()))
 }
 
-/// Whether there is room for all of them. What the other devices have written is not refused: all must come to the same.
-fn check_room(now: (usize, usize), sets: &[Set]) -> Result<(), Fault> {
-    let new = sets.iter().filter_map(|set| Some(set.category.len() + set.key.len() + set.value.as_ref()?.len()));
-    let (count, bytes) = new.fold(now, |(count, bytes), size| (count + 1, bytes + size));
-    let grows = count > now.0;
-    if grows && count > ITEMS_MAX {
+/// What is said of an item that is left out, where that is wanted.
+fn left_out(fault: Fault, (category, key): (&str, &str), is_wanted: bool) -> Result<ItemUnfit, Fault> {
+    let reason = match &fault {
+        Fault::ItemUnfit { reason, .. } => reason.clone(),
+        Fault::ItemsFull { reason } => format!("no room for it: {reason}"),
+        _ => return Err(fault),
+    };
+    if !is_wanted {
+        return Err(fault);
+    }
+    Ok(ItemUnfit { category: category.to_owned(), key: key.to_owned(), reason })
+}
+
+/// How many items and bytes there are after a change, if there is room for it. What the other devices have written is not
+/// refused: all must come to the same. What makes it less is never refused.
+fn room_after(now: (usize, usize), set: &Set, known: Option<&[u8]>) -> Result<(usize, usize), Fault> {
+    let size = |value: Option<&[u8]>| {
+        value.map_or((0, 0), |value| (1, set.category.len() + set.key.len() + value.len()))
+    };
+    let (before, after) = (size(known), size(set.value.as_deref().map(|value| &value[..])));
+    let (count, bytes) = (now.0.saturating_sub(before.0) + after.0, now.1.saturating_sub(before.1) + after.1);
+    if count > ITEMS_MAX && after.0 > before.0 {
         return Err(Fault::ItemsFull { reason: format!("the limit is {ITEMS_MAX} items") });
     }
-    if grows && bytes > ITEMS_BYTES_MAX {
+    if bytes > ITEMS_BYTES_MAX && after.1 > before.1 {
         return Err(Fault::ItemsFull { reason: format!("the limit is {ITEMS_BYTES_MAX} bytes of them together") });
     }
-    Ok(())
+    Ok((count, bytes))
 }
 
 /// Whether a value looks like a secret, by itself or under its name.
@@ -186,11 +212,15 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused_with_the_limit() {
         let set = |bytes: usize| Set { category: "kv".into(), key: "k".into(), value: Some(vec![0; bytes].into()) };
-        assert_eq!(check_room((ITEMS_MAX - 1, 0), &[set(1)]), Ok(()));
-        assert!(matches!(check_room((ITEMS_MAX, 0), &[set(1)]), Err(Fault::ItemsFull { .. })));
-        assert!(matches!(check_room((1, ITEMS_BYTES_MAX), &[set(1)]), Err(Fault::ItemsFull { .. })));
-        let away = Set { value: None, ..set(0) };
-        assert_eq!(check_room((ITEMS_MAX + 5, ITEMS_BYTES_MAX + 5), &[away]), Ok(()), "what is full can be emptied");
+        assert_eq!(room_after((ITEMS_MAX - 1, 0), &set(1), None), Ok((ITEMS_MAX, 4)));
+        assert!(matches!(room_after((ITEMS_MAX, 0), &set(1), None), Err(Fault::ItemsFull { .. })));
+        assert!(matches!(room_after((1, ITEMS_BYTES_MAX), &set(1), None), Err(Fault::ItemsFull { .. })));
+        let full = (ITEMS_MAX, ITEMS_BYTES_MAX);
+        assert_eq!(room_after(full, &set(7), Some(&[0; 7])), Ok(full), "another value in the place of one");
+        assert!(matches!(room_after(full, &set(8), Some(&[0; 7])), Err(Fault::ItemsFull { .. })));
+        let (away, over) = (Set { value: None, ..set(0) }, (ITEMS_MAX + 5, ITEMS_BYTES_MAX + 5));
+        let less = (ITEMS_MAX + 4, ITEMS_BYTES_MAX + 1);
+        assert_eq!(room_after(over, &away, Some(&[0])), Ok(less), "what is full can be emptied");
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub struct Items {
     pub joined: bool,
 }
 
-/// What is to be changed, all at once or not at all.
+/// What is to be changed, all at once or not at all, unless it says otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ItemsChange {
@@ -54,6 +54,8 @@ pub struct ItemsChange {
     pub only_new: bool,
     /// Leave out, without a word, what would replace another value.
     pub keep_known: bool,
+    /// Leave out, and name, what cannot be kept; the others are taken.
+    pub leave_unfit: bool,
 }
 
 /// One of them.
@@ -78,10 +80,24 @@ pub struct ItemsChanged {
     pub same: u64,
     /// How many were left out because there is another value.
     pub kept: u64,
+    /// What was left out because it cannot be kept.
+    pub unfit: Vec<ItemUnfit>,
     /// Whether this device is in an account, so that the others get them too.
     pub joined: bool,
     /// Keys whose value looks like a secret. They are kept all the same.
     pub secrets: Vec<String>,
+}
+
+/// An item that cannot be kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ItemUnfit {
+    /// What sort of thing.
+    pub category: String,
+    /// Its name.
+    pub key: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// How often one device has counted something.

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, io, path::Path};
 
 use caro_schema::ipc::{
     Reply, Request,
-    items::{CountOf, ItemChange, ItemsChange, ItemsChanged},
+    items::{CountOf, ItemChange, ItemUnfit, ItemsChange, ItemsChanged},
 };
 use serde_json::json;
 
@@ -16,9 +16,9 @@ use crate::{
         config::{self, keep},
         items, unexpected,
     },
-    error::{Failure, Outcome},
+    error::{Failure, Outcome, sort_of},
     import::Input,
-    output::{Out, counted, say},
+    output::{Out, counted, say, visible},
     whole::{COUNTS, DEVICES, HISTORY, ITEMS, SETTINGS, Whole},
 };
 
@@ -122,12 +122,14 @@ fn take_items(client: &mut Client, all: Vec<ItemChange>, replace: bool) -> Outco
     let mut batch = Vec::new();
     let mut bytes = 0;
     let mut send = |batch: Vec<ItemChange>| -> Outcome {
-        let changes = ItemsChange { changes: batch, only_new: false, keep_known: !replace };
-        let ItemsChanged { changed, same, kept, joined, secrets: _ } = items::change(client, changes)?;
+        let changes =
+            ItemsChange { changes: batch, keep_known: !replace, leave_unfit: true, ..ItemsChange::default() };
+        let ItemsChanged { changed, same, kept, unfit, joined, secrets: _ } = items::change(client, changes)?;
         sum = ItemsChanged {
             changed: sum.changed + changed,
             same: sum.same + same,
             kept: sum.kept + kept,
+            unfit: [std::mem::take(&mut sum.unfit), unfit].concat(),
             joined,
             secrets: Vec::new(),
         };
@@ -196,7 +198,12 @@ impl Config {
 }
 
 fn figures(changed: &ItemsChanged) -> serde_json::Value {
-    json!({ "new": changed.changed, "known": changed.same, "kept": changed.kept })
+    let unfit: Vec<serde_json::Value> = changed
+        .unfit
+        .iter()
+        .map(|ItemUnfit { category, key, reason }| json!({ "category": category, "name": key, "reason": reason }))
+        .collect();
+    json!({ "new": changed.changed, "known": changed.same, "kept": changed.kept, "unfit": unfit })
 }
 
 fn tell(what: &str, changed: &ItemsChanged) {
@@ -205,4 +212,7 @@ fn tell(what: &str, changed: &ItemsChanged) {
         line += &format!(", {} left as they are here, which is otherwise (--replace takes them)", changed.kept);
     }
     say(&line);
+    for ItemUnfit { category, key, reason } in &changed.unfit {
+        say(&format!("{} {}: left out: {reason}", sort_of(category), visible::line(key.as_bytes())));
+    }
 }

@@ -141,7 +141,7 @@ impl Import {
             }
             return out.finish();
         }
-        let request = ItemsChange { changes, only_new: false, keep_known: !self.replace };
+        let request = ItemsChange { changes, keep_known: !self.replace, ..ItemsChange::default() };
         let changed = change(&mut Client::open()?, request)?;
         let mut words =
             format!("{} taken, {} known", counted(changed.changed, "alias").replace("aliass", "aliases"), changed.same);
