@@ -152,9 +152,8 @@ fn left_out(fault: Fault, (category, key): (&str, &str), is_wanted: bool) -> Res
 /// How many items and bytes there are after a change, if there is room for it. What the other devices have written is not
 /// refused: all must come to the same. What makes it less is never refused.
 fn room_after(now: (usize, usize), set: &Set, known: Option<&[u8]>) -> Result<(usize, usize), Fault> {
-    let size = |value: Option<&[u8]>| {
-        value.map_or((0, 0), |value| (1, set.category.len() + set.key.len() + value.len()))
-    };
+    let size =
+        |value: Option<&[u8]>| value.map_or((0, 0), |value| (1, set.category.len() + set.key.len() + value.len()));
     let (before, after) = (size(known), size(set.value.as_deref().map(|value| &value[..])));
     let (count, bytes) = (now.0.saturating_sub(before.0) + after.0, now.1.saturating_sub(before.1) + after.1);
     if count > ITEMS_MAX && after.0 > before.0 {

@@ -122,8 +122,7 @@ fn take_items(client: &mut Client, all: Vec<ItemChange>, replace: bool) -> Outco
     let mut batch = Vec::new();
     let mut bytes = 0;
     let mut send = |batch: Vec<ItemChange>| -> Outcome {
-        let changes =
-            ItemsChange { changes: batch, keep_known: !replace, leave_unfit: true, ..ItemsChange::default() };
+        let changes = ItemsChange { changes: batch, keep_known: !replace, leave_unfit: true, ..ItemsChange::default() };
         let ItemsChanged { changed, same, kept, unfit, joined, secrets: _ } = items::change(client, changes)?;
         sum = ItemsChanged {
             changed: sum.changed + changed,
