@@ -4,7 +4,7 @@
 use caro_schema::{
     body::{self, again::Again, history::Delete, snapshot::Origin},
     codec,
-    id::RecordId,
+    id::{DeviceId, RecordId},
     op::{Body, Header, RawChange, kind},
 };
 use serde::Deserialize;
@@ -36,6 +36,11 @@ impl Said {
     /// The record's id, when it is one.
     pub(super) fn record_id(&self) -> Option<RecordId> {
         id_of_record(&self.change)
+    }
+
+    /// Whether it says with which keys this device comes to relays.
+    pub(super) fn is_relay_keys_of(&self, device: &DeviceId) -> bool {
+        self.change.0 == body::kind::RELAY_KEYS && self.origin.author == *device
     }
 
     /// The same in every carrier that says it: what merges without author and time is known by its bytes alone.

@@ -159,7 +159,10 @@ impl Account {
             to_op = id;
         }
         let mut writes = Vec::new();
-        for packed in backfill::fill(fold.into_changes(), &mut self.kept_here) {
+        let (alone, changes) = fold.into_changes();
+        let mut payloads = backfill::fill(alone, &mut self.kept_here);
+        payloads.extend(backfill::fill(changes, &mut self.kept_here));
+        for packed in payloads {
             let size = packed.len() as u32;
             let (id, queued) = self.make_part(packed, rows, env)?;
             writes.extend(queued);
@@ -215,7 +218,7 @@ impl Account {
 }
 
 /// What is left of a run: each record once, as it is known now and unless it was deleted; each deletion once; the last
-/// name; and whatever this version does not know, with its origin.
+/// name and relay keys; and whatever this version does not know, with its origin.
 struct Fold<'a> {
     /// Whose ops they are. What these say of others' changes, because an op of theirs was emptied, stays as it is.
     own: DeviceId,
@@ -224,6 +227,8 @@ struct Fold<'a> {
     seen: BTreeSet<RecordId>,
     deleted: BTreeSet<RecordId>,
     name: Option<(Origin, RawChange)>,
+    /// With which keys this author comes to relays, as it said last.
+    relay_keys: Option<(Origin, RawChange)>,
     /// The last value of each key of this author.
     sets: BTreeMap<(String, String), (Origin, RawChange)>,
     /// The last total of each key.
@@ -240,6 +245,7 @@ impl<'a> Fold<'a> {
             seen: BTreeSet::new(),
             deleted: BTreeSet::new(),
             name: None,
+            relay_keys: None,
             sets: BTreeMap::new(),
             counts: BTreeMap::new(),
             others: Vec::new(),
@@ -285,8 +291,15 @@ impl<'a> Fold<'a> {
                 }
                 _ => self.others.push((*origin, change)),
             },
-            body::kind::DEVICE_NAME | body::kind::SET | body::kind::COUNT if origin.author != self.own => {
+            body::kind::DEVICE_NAME | body::kind::RELAY_KEYS | body::kind::SET | body::kind::COUNT
+                if origin.author != self.own =>
+            {
                 self.others.push((*origin, change));
+            }
+            body::kind::RELAY_KEYS => {
+                if self.relay_keys.as_ref().is_none_or(|(known, _)| known.stamp <= origin.stamp) {
+                    self.relay_keys = Some((*origin, change));
+                }
             }
             body::kind::DEVICE_NAME => {
                 if self.name.as_ref().is_none_or(|(known, _)| known.stamp < origin.stamp) {
@@ -313,16 +326,19 @@ impl<'a> Fold<'a> {
         }
     }
 
-    fn into_changes(self) -> Vec<RawChange> {
+    /// What goes into a part of its own, and the rest. Nobody but a device itself is believed about its relay keys, so
+    /// they are in no part that anybody ever empties because of a record.
+    fn into_changes(self) -> (Vec<RawChange>, Vec<RawChange>) {
         let delete = |id: RecordId| RawChange(body::kind::DELETE, codec::encode(&Delete { id }).into());
         let mut changes: Vec<RawChange> = self.deleted.into_iter().map(delete).collect();
         // Next to each other those with an origin, so that a part does not begin in the middle of two.
         let counts = self.counts.into_values().map(|(origin, _, change)| (origin, change));
-        for (origin, change) in self.name.into_iter().chain(self.sets.into_values()).chain(counts).chain(self.others) {
-            changes.push(RawChange(body::kind::ORIGIN, codec::encode(&origin).into()));
-            changes.push(change);
-        }
+        let said = |(origin, change): (Origin, RawChange)| {
+            [RawChange(body::kind::ORIGIN, codec::encode(&origin).into()), change]
+        };
+        let others = self.name.into_iter().chain(self.sets.into_values()).chain(counts).chain(self.others);
+        changes.extend(others.flat_map(said));
         changes.extend(self.records);
-        changes
+        (self.relay_keys.into_iter().flat_map(said).collect(), changes)
     }
 }

@@ -148,6 +148,8 @@ impl Account {
     /// What is left of a change when what was deleted is gone, and how it is known.
     fn left_of(&self, said: Said, history: &History) -> Option<([u8; 32], RawChange)> {
         let said = match said.record_id() {
+            // Said anew, as it is by now.
+            None if said.is_relay_keys_of(&self.vault.device_id()) => return None,
             None => said,
             Some(id) if history.is_deleted(&id) => return None,
             // As it is known by now.
@@ -210,6 +212,10 @@ impl Account {
         for packed in backfill::fill(rest, &mut self.kept_here) {
             writes.extend(self.append_packed(kind::CHANGES, packed, env)?);
         }
+        if self.says_own_relay_keys(found, rows)? {
+            // Nobody else is believed about them, so that others cannot say them again for it.
+            writes.extend(self.say_relay_keys_again(env)?);
+        }
         let mut rows = Overlay::new(rows);
         let mut gone = Vec::new();
         for place in found {
@@ -252,6 +258,18 @@ impl Account {
             self.note_part_emptied(id, rows);
         }
         Ok(writes)
+    }
+
+    /// Whether this device says in one of these with which keys it comes to relays.
+    fn says_own_relay_keys(&self, places: &[Place], rows: &dyn Rows) -> Result<bool, DeviceError> {
+        let own = self.vault.device_id();
+        for place in places {
+            let Some(Carrier { header, said, .. }) = Carrier::read(place, rows)? else { continue };
+            if header.author == own && said.iter().any(|said| said.is_relay_keys_of(&own)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// An emptied part is worth packing again: it is not full any more.

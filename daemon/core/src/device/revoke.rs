@@ -217,13 +217,17 @@ impl Account {
         if !self.owes_relay_keys() {
             return Ok(Step::default());
         }
+        Ok(Step { writes: self.say_relay_keys_again(env)?, notices: vec![Notice::Sync], ..Step::default() })
+    }
+
+    /// Tells them whether they know or not, in an op of its own: one with records in it may be emptied.
+    pub(super) fn say_relay_keys_again(&mut self, env: &mut Env<'_>) -> Result<Vec<Write>, DeviceError> {
         let keys = self.relay_keys();
         let change = self.change(body::kind::RELAY_KEYS, &keys);
-        let writes = self.append(vec![change], env)?;
+        let mut writes = self.append(vec![change], env)?;
         self.members.note_relay_keys(&self.vault.device_id(), &keys);
-        let mut step = Step { writes, notices: vec![Notice::Sync], ..Step::default() };
-        step.writes.push(self.row(state::MEMBERS, state::encode(&self.members)));
-        Ok(step)
+        writes.push(self.row(state::MEMBERS, state::encode(&self.members)));
+        Ok(writes)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod erasing;
+mod keys_said;
 mod laws;
 mod letting_in;
 mod missed;
