@@ -23,9 +23,10 @@ use caro_schema::{
 };
 use serde_bytes::ByteBuf;
 
-use super::{Account, DeviceError, Env, Rules, backfill, overlay::Overlay, record::put, snapshots::Kept, state};
+use super::{
+    Account, DeviceError, Env, Rules, backfill, overlay::Overlay, record::put, snapshots::Kept, state, trash::Fates,
+};
 use crate::{
-    history::History,
     oplog::{Stored, row_key},
     step::{Notice, Rows, Space, Step, Write},
     sync::State,
@@ -70,7 +71,7 @@ impl Account {
     /// Compacts one run of own ops.
     pub(super) fn compact(
         &mut self,
-        history: &History,
+        fates: Fates<'_>,
         rules: &Rules,
         rows: &dyn Rows,
         env: &mut Env<'_>,
@@ -82,7 +83,7 @@ impl Account {
         let mut step = Step { notices: vec![Notice::Sync], ..Step::default() };
         match self.next_run(rules.compact_after / 2, &rows)? {
             (Some(run), looked_to) => {
-                step.writes = self.compact_run(run, history, &mut rows, env)?;
+                step.writes = self.compact_run(run, fates, &mut rows, env)?;
                 self.compacted = looked_to;
             }
             (None, looked_to) => self.compacted = looked_to,
@@ -118,7 +119,7 @@ impl Account {
     fn compact_run(
         &mut self,
         run: Run,
-        history: &History,
+        fates: Fates<'_>,
         rows: &mut Overlay<'_>,
         env: &mut Env<'_>,
     ) -> Result<Vec<Write>, DeviceError> {
@@ -129,7 +130,7 @@ impl Account {
             list.author == own && list.to + 1 == run.from && list.part_ids().count() < PARTS_MAX - 128
         });
         let base = base.cloned();
-        let mut fold = Fold::new(own, history);
+        let mut fold = Fold::new(own, fates);
         let (mut parts, mut gone) = (Vec::new(), Vec::new());
         let mut named = BTreeMap::new();
         let mut from = run.from;
@@ -217,12 +218,12 @@ impl Account {
     }
 }
 
-/// What is left of a run: each record once, as it is known now and unless it was deleted; each deletion once; the last
-/// name and relay keys; and whatever this version does not know, with its origin.
+/// What is left of a run: each record once, as it is known now and unless it was deleted for good; each deletion once;
+/// the last name and relay keys; and whatever this version does not know, with its origin.
 struct Fold<'a> {
     /// Whose ops they are. What these say of others' changes, because an op of theirs was emptied, stays as it is.
     own: DeviceId,
-    history: &'a History,
+    fates: Fates<'a>,
     records: Vec<RawChange>,
     seen: BTreeSet<RecordId>,
     deleted: BTreeSet<RecordId>,
@@ -237,10 +238,10 @@ struct Fold<'a> {
 }
 
 impl<'a> Fold<'a> {
-    fn new(own: DeviceId, history: &'a History) -> Self {
+    fn new(own: DeviceId, fates: Fates<'a>) -> Self {
         Self {
             own,
-            history,
+            fates,
             records: Vec::new(),
             seen: BTreeSet::new(),
             deleted: BTreeSet::new(),
@@ -268,12 +269,13 @@ impl<'a> Fold<'a> {
         match change.0 {
             body::kind::RECORD => {
                 let Ok(record) = codec::decode::<Record>(&change.1) else { return };
-                let is_new = self.seen.insert(record.id) || self.history.is_hidden(&record.id);
-                if self.history.is_deleted(&record.id) || !is_new {
+                let known = self.fates.history.record(&record.id);
+                // What is only not to be here, for ever or for a moment, is kept for the others, as it was said.
+                let is_new = self.seen.insert(record.id) || known.is_none();
+                if self.fates.is_gone(&record.id) || !is_new {
                     return;
                 }
-                // What is only not to be here is kept for the others, as it was said.
-                self.records.push(self.history.record(&record.id).map_or(change, |record| put(&record)));
+                self.records.push(known.map_or(change, |record| put(&record)));
             }
             body::kind::DELETE => {
                 if let Ok(delete) = codec::decode::<Delete>(&change.1) {

@@ -4,6 +4,8 @@
 //! with the header alone stands in their place. What else was in it is said again first, in an op of its own, in the same
 //! transaction.
 //!
+//! What was deleted and may still be taken back ([`Fates`]) is not deleted yet, and is said again with the rest.
+//!
 //! Any device may empty any op, for a deletion always wins and an author may never come back. Who deleted does it at
 //! once; the others look a moment later, find most of it done, and do what is left. So nobody has to be waited for, and
 //! what is said again is said once, nearly always: a change that some other carrier holds is not said again.
@@ -25,6 +27,7 @@ use super::{
     receive::class_of,
     record::put,
     state,
+    trash::Fates,
 };
 use crate::{
     history::History,
@@ -88,7 +91,7 @@ impl Account {
     }
 
     /// One piece of looking, or emptying what was found.
-    pub(super) fn erase(&mut self, history: &History, rows: &dyn Rows, env: &mut Env<'_>) -> Result<Step, DeviceError> {
+    pub(super) fn erase(&mut self, fates: Fates<'_>, rows: &dyn Rows, env: &mut Env<'_>) -> Result<Step, DeviceError> {
         let Some(Erasing { due_ms, stage }) = self.erasing.take() else { return Ok(Step::default()) };
         if due_ms > env.now_ms {
             self.erasing = Some(Erasing { due_ms, stage });
@@ -98,9 +101,9 @@ impl Account {
             Stage::Due => {
                 (Some(Stage::Looking { todo: self.carriers(rows)?.into(), found: Vec::new() }), Step::default())
             }
-            Stage::Looking { todo, found } => self.look(todo, found, history, rows)?,
+            Stage::Looking { todo, found } => self.look(todo, found, fates, rows)?,
             Stage::Comparing { todo, found, rest, check } => {
-                self.compare(todo, found, rest, check, history, rows, env)?
+                self.compare(todo, found, rest, check, fates, rows, env)?
             }
         };
         self.erasing = stage.map(|stage| Erasing { due_ms, stage });
@@ -111,7 +114,7 @@ impl Account {
         &mut self,
         mut todo: VecDeque<Place>,
         mut found: Vec<Place>,
-        history: &History,
+        fates: Fates<'_>,
         rows: &dyn Rows,
     ) -> Result<(Option<Stage>, Step), DeviceError> {
         let mut looked = 0;
@@ -121,7 +124,7 @@ impl Account {
         {
             let Some(carrier) = Carrier::read(&place, rows)? else { continue };
             looked += carrier.stored.op.len();
-            let is_deleted = |said: &Said| said.record_id().is_some_and(|id| history.is_deleted(&id));
+            let is_deleted = |said: &Said| said.record_id().is_some_and(|id| fates.is_gone(&id));
             if carrier.said.iter().any(is_deleted) {
                 found.push(place);
             }
@@ -137,7 +140,7 @@ impl Account {
         let mut rest = BTreeMap::new();
         for place in &found {
             let Some(carrier) = Carrier::read(place, rows)? else { continue };
-            rest.extend(carrier.said.into_iter().filter_map(|said| self.left_of(said, history)));
+            rest.extend(carrier.said.into_iter().filter_map(|said| self.left_of(said, fates)));
         }
         let taken: BTreeSet<&Place> = found.iter().collect();
         let check = if rest.is_empty() { Vec::new() } else { self.carriers(rows)? };
@@ -146,14 +149,14 @@ impl Account {
     }
 
     /// What is left of a change when what was deleted is gone, and how it is known.
-    fn left_of(&self, said: Said, history: &History) -> Option<([u8; 32], RawChange)> {
+    fn left_of(&self, said: Said, fates: Fates<'_>) -> Option<([u8; 32], RawChange)> {
         let said = match said.record_id() {
             // Said anew, as it is by now.
             None if said.is_relay_keys_of(&self.vault.device_id()) => return None,
             None => said,
-            Some(id) if history.is_deleted(&id) => return None,
+            Some(id) if fates.is_gone(&id) => return None,
             // As it is known by now.
-            Some(id) => Said { change: history.record(&id).map_or(said.change, |record| put(&record)), ..said },
+            Some(id) => Said { change: fates.history.record(&id).map_or(said.change, |record| put(&record)), ..said },
         };
         Some((said.digest(), said.into_change()))
     }
@@ -165,7 +168,7 @@ impl Account {
         found: Vec<Place>,
         mut rest: BTreeMap<[u8; 32], RawChange>,
         mut check: VecDeque<Place>,
-        history: &History,
+        fates: Fates<'_>,
         rows: &dyn Rows,
         env: &mut Env<'_>,
     ) -> Result<(Option<Stage>, Step), DeviceError> {
@@ -176,7 +179,7 @@ impl Account {
         {
             let Some(carrier) = Carrier::read(&place, rows)? else { continue };
             looked += carrier.stored.op.len();
-            let is_deleted = |said: &Said| said.record_id().is_some_and(|id| history.is_deleted(&id));
+            let is_deleted = |said: &Said| said.record_id().is_some_and(|id| fates.is_gone(&id));
             if carrier.said.iter().any(is_deleted) {
                 // Its turn comes. What it holds is not safe there.
                 continue;
@@ -188,7 +191,7 @@ impl Account {
         if !check.is_empty() && !rest.is_empty() {
             return Ok((Some(Stage::Comparing { todo, found, rest, check }), Step::default()));
         }
-        let step = self.empty(&found, rest.into_values().collect(), history, rows, env)?;
+        let step = self.empty(&found, rest.into_values().collect(), fates, rows, env)?;
         Ok((Some(Stage::Looking { todo, found: Vec::new() }), step))
     }
 
@@ -197,14 +200,14 @@ impl Account {
         &mut self,
         found: &[Place],
         mut rest: Vec<RawChange>,
-        history: &History,
+        fates: Fates<'_>,
         rows: &dyn Rows,
         env: &mut Env<'_>,
     ) -> Result<Step, DeviceError> {
         // Deleted while this was looked for.
         let is_left = |change: &RawChange| {
             let id = super::carriers::id_of_record(change);
-            !id.is_some_and(|id| history.is_deleted(&id))
+            !id.is_some_and(|id| fates.is_gone(&id))
         };
         rest.retain(is_left);
         rest.sort_by_key(|change| id_of_delete(change).is_none());
@@ -243,9 +246,9 @@ impl Account {
         // To be purged when its author packs its ops.
         let mut kept = Stored { cells: Vec::new(), op: stub };
         let mut writes = Vec::new();
-        // What is on no chain is missed by nobody.
+        // Also what is on no chain: others follow it, and wait where nothing of it came.
         let lacking: Vec<RemoteNumber> = self.remotes.keys().copied().collect();
-        for number in lacking.into_iter().filter(|_| place.0 != Space::Fork) {
+        for number in lacking {
             if let Some(there) = self.emptied.remove(&(number, place.clone())) {
                 kept.add_cell(there);
             } else if let Some(remote) = self.remotes.get_mut(&number) {

@@ -68,7 +68,7 @@ use caro_schema::{
     relay::{ToDevice, ToRelay},
 };
 
-use self::trash::Trash;
+use self::trash::{Fates, Trash};
 use crate::{
     history::History,
     shared::Shared,
@@ -256,7 +256,7 @@ impl Device {
             return self.empty_trash(false, env);
         }
         match &mut self.account {
-            Some(account) => account.handle_timer(history, &self.rules, rows, env),
+            Some(account) => account.handle_timer(Fates::new(history, &self.trash), &self.rules, rows, env),
             None => Ok(Step::default()),
         }
     }
@@ -352,7 +352,7 @@ impl Device {
         let close = close.or(wants_list.then_some(Some(NEW_SESSION_MS)));
         step.writes.extend(row);
         if !elsewhere.is_empty() {
-            step.writes.extend(self.note_deleted_elsewhere(&elsewhere, rows)?);
+            step.writes.extend(self.note_deleted_elsewhere(&elsewhere, rows, env.now_ms)?);
         }
         Ok((step, close))
     }

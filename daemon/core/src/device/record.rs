@@ -13,7 +13,7 @@ use caro_schema::{
     op::{RawChange, kind},
 };
 
-use super::{Account, Device, DeviceError, Env, backfill, recorded, selection::Selection, state};
+use super::{Account, Device, DeviceError, Env, backfill, recorded, selection::Selection, state, trash::Fates};
 use crate::{
     history::{History, PutOutcome},
     step::{Notice, Rows, Space, Step, Write},
@@ -164,11 +164,12 @@ impl Account {
 
     pub(super) fn handle_timer(
         &mut self,
-        history: &History,
+        fates: Fates<'_>,
         rules: &Rules,
         rows: &dyn Rows,
         env: &mut Env<'_>,
     ) -> Result<Step, DeviceError> {
+        let history = fates.history;
         let mut step = self.flush(history, rules, env)?;
         step.extend(self.say_relay_keys(env)?);
         step.extend(self.continue_backfill(history, rules, env)?);
@@ -179,13 +180,13 @@ impl Account {
             step = self.forward(rows, env)?;
         }
         if step.writes.is_empty() {
-            step = self.erase(history, rows, env)?;
+            step = self.erase(fates, rows, env)?;
         }
         if step.writes.is_empty() {
             step = self.see_to_missing(rows, env)?;
         }
         if step.writes.is_empty() {
-            step = self.compact(history, rules, rows, env)?;
+            step = self.compact(fates, rules, rows, env)?;
         }
         if step.writes.is_empty() {
             step = self.reseal(rows, env)?;

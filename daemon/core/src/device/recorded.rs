@@ -160,7 +160,7 @@ pub(super) fn marks(ids: &[RecordId], history: &History) -> Vec<RecordId> {
     let different: HashSet<&RecordId> = ids.iter().collect();
     for record in different.into_iter().filter_map(|id| history.record(id)) {
         if !record.session.is_empty() {
-            all.push(at_second(&record.command, record.start_us.div_euclid(SECOND_US)));
+            all.push(mark_of_second(&record));
         }
         if !record.session.is_empty() && tool(&record.session).is_empty() {
             *hooked.entry(record.command.clone().into_vec()).or_default() += 1;
@@ -175,6 +175,37 @@ pub(super) fn marks(ids: &[RecordId], history: &History) -> Vec<RecordId> {
     let gone = hooked.keys().filter(|command| live.get(&command[..]) == runs.get(&command[..]));
     all.extend(gone.map(|command| nth_line(command, EVERY_LINE)));
     all
+}
+
+/// Of the marks that a deletion left, those that go when these of its records come back. The others keep out what stays
+/// deleted. To be asked before the records are there again.
+pub(super) fn marks_to_lift(back: &[Record], marks: &[RecordId], history: &History) -> Vec<RecordId> {
+    let left: HashSet<&RecordId> = marks.iter().collect();
+    let mut all = Vec::new();
+    let mut hooked: HashMap<&[u8], usize> = HashMap::new();
+    for record in back {
+        all.push(nth_line(&record.command, EVERY_LINE));
+        if !record.session.is_empty() {
+            all.push(mark_of_second(record));
+        }
+        if !record.session.is_empty() && tool(&record.session).is_empty() {
+            *hooked.entry(&record.command).or_default() += 1;
+        }
+    }
+    all.retain(|mark| left.contains(mark));
+    // Lines without a time are told by how many runs were deleted and not by which, so the last numbers go: a gap
+    // before another one would let its line in.
+    for (command, count) in hooked {
+        let taken = (0..EVERY_LINE).map(|nth| nth_line(command, nth)).take_while(|mark| history.keeps_out(mark));
+        let taken: Vec<RecordId> = taken.collect();
+        all.extend(taken.iter().rev().take(count));
+    }
+    all
+}
+
+/// The mark that a deleted run leaves by its time.
+pub(super) fn mark_of_second(record: &Record) -> RecordId {
+    at_second(&record.command, record.start_us.div_euclid(SECOND_US))
 }
 
 /// The mark of a deleted run of this command in this second.

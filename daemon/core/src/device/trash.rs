@@ -1,7 +1,8 @@
 //! What was deleted and may still be taken back. A deletion takes a record out of the history at once, and keeps it aside,
 //! sealed like everything, for a moment; only then does it become an op, because on other devices a deletion is for ever.
 //!
-//! While it is aside its id counts as deleted, so that nothing brings it back meanwhile but the person.
+//! While it is aside its id counts as deleted, so that nothing brings it back meanwhile but the person. What carries
+//! it stays as it is ([`Fates`]): if it was emptied, only this device could bring the record to a relay again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,6 +36,7 @@ struct Batch {
     until_ms: u64,
     by: String,
     here: bool,
+    /// Ascending, unless it is only for here.
     ids: Vec<RecordId>,
     /// What keeps the same runs out of imports here.
     marks: Vec<RecordId>,
@@ -84,6 +86,24 @@ impl Ending {
     }
 }
 
+/// The history, and which of the records that it takes for deleted are so for good.
+#[derive(Clone, Copy)]
+pub(super) struct Fates<'a> {
+    pub(super) history: &'a History,
+    trash: &'a Trash,
+}
+
+impl<'a> Fates<'a> {
+    pub(super) fn new(history: &'a History, trash: &'a Trash) -> Self {
+        Self { history, trash }
+    }
+
+    /// Whether a record was deleted and cannot be taken back.
+    pub(super) fn is_gone(&self, id: &RecordId) -> bool {
+        self.history.is_deleted(id) && !self.trash.may_bring_back(id)
+    }
+}
+
 /// A deletion that can be taken back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Aside {
@@ -124,7 +144,14 @@ impl Trash {
             batch.records += records.len() as u64;
             batch.pieces = batch.pieces.max(piece + 1);
         }
+        // A store gives its rows in any order.
+        trash.batches.values_mut().for_each(|batch| batch.ids.sort_unstable());
         Ok(trash)
+    }
+
+    /// Whether a record that was deleted for every device may still be taken back.
+    fn may_bring_back(&self, id: &RecordId) -> bool {
+        self.batches.values().any(|batch| !batch.here && batch.ids.binary_search(id).is_ok())
     }
 
     pub(super) fn due_ms(&self) -> Option<u64> {
@@ -268,13 +295,24 @@ impl Device {
         } else {
             history.undelete(&batch.ids);
         }
-        history.unhide(&batch.marks);
+        // What was deleted for good meanwhile does not come back, and what keeps its runs out of imports stays.
+        records.retain(|record| !history.keeps_out(&record.id));
+        let lifted = recorded::marks_to_lift(&records, &batch.marks, history);
+        history.unhide(&lifted);
         let ids: Vec<RecordId> = records.iter().map(|record| record.id).collect();
+        let running: BTreeSet<RecordId> =
+            records.iter().filter(|record| !record.has_ended()).map(|record| record.id).collect();
         let count = history.put(records).added;
+        if let Some(account) = &self.account
+            && !running.is_empty()
+        {
+            // What others said of them meanwhile was kept out, and they may say it only once.
+            history.put(account.said_by_others(&running, rows)?);
+        }
         let mut step = Step { writes: history.take_writes(), notices: vec![Notice::History], ..Step::default() };
         self.trash.remove(number, &mut step.writes);
         if let Some(account) = &mut self.account {
-            // What was on its way, or was packed meanwhile without these, is said again.
+            // What was only on its way when it was deleted is in no op.
             step.writes.extend(account.upload_later(ids));
         }
         Ok((step, count))
@@ -297,29 +335,45 @@ impl Device {
         Ok(step)
     }
 
-    /// Another device deleted some of what is aside: that cannot be taken back.
+    /// Another device deleted some of what is aside: that cannot be taken back, and what carries it is emptied.
     pub(super) fn note_deleted_elsewhere(
         &mut self,
         ids: &BTreeSet<RecordId>,
         rows: &dyn Rows,
+        now_ms: u64,
     ) -> Result<Vec<Write>, DeviceError> {
         let mut writes = Vec::new();
         for (number, batch) in &mut self.trash.batches {
-            if batch.here || !batch.ids.iter().any(|id| ids.contains(id)) {
+            if !batch.ids.iter().any(|id| ids.contains(id)) {
                 continue;
             }
-            batch.ids.retain(|id| !ids.contains(id));
-            batch.records = 0;
+            let mut pieces = Vec::new();
             for piece in 0..batch.pieces {
                 let key = key(*number, piece);
                 let Some(bytes) = rows.row(Space::Trash, &key)? else { continue };
-                let mut kept: Piece = codec::decode(&bytes).map_err(|_| DeviceError::State("trash"))?;
+                let piece: Piece = codec::decode(&bytes).map_err(|_| DeviceError::State("trash"))?;
+                pieces.push((key, piece));
+            }
+            // Another run of the same second may come back, and these are not to come in with it.
+            let gone = pieces.iter().flat_map(|(_, piece)| &piece.records).filter(|record| ids.contains(&record.id));
+            let stay: BTreeSet<RecordId> = gone.map(recorded::mark_of_second).collect();
+            batch.marks.retain(|mark| !stay.contains(mark));
+            batch.ids.retain(|id| !ids.contains(id));
+            batch.records = 0;
+            for (key, mut kept) in pieces {
+                let marks: Vec<u8> = ids_of(&kept.marks).filter(|id| !stay.contains(id)).flat_map(|id| id.0).collect();
+                kept.marks = ByteBuf::from(marks);
                 kept.records.retain(|record| !ids.contains(&record.id));
                 let left: Vec<u8> = ids_of(&kept.ids).filter(|id| !ids.contains(id)).flat_map(|id| id.0).collect();
                 kept.ids = ByteBuf::from(left);
                 batch.records += kept.records.len() as u64;
                 writes.push(Write::Row(Space::Trash, key, Some(codec::encode(&kept))));
             }
+        }
+        if !writes.is_empty()
+            && let Some(account) = &mut self.account
+        {
+            writes.extend(account.erase_later(false, now_ms));
         }
         Ok(writes)
     }

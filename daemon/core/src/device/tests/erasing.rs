@@ -12,7 +12,7 @@ use caro_schema::{
 };
 
 /// Commands imported together: one large op.
-fn import(world: &mut World, at: usize, word: &str, count: u32) -> Vec<RecordId> {
+pub(super) fn import(world: &mut World, at: usize, word: &str, count: u32) -> Vec<RecordId> {
     let now_ms = world.now_ms;
     let records: Vec<Record> = (0..count)
         .map(|n| {
@@ -43,7 +43,7 @@ pub(super) fn cell_says(machine: &Machine, cell: &[u8], needle: &str) -> bool {
 }
 
 /// Where a text still is.
-fn found(world: &World, needle: &str) -> Vec<String> {
+pub(super) fn found(world: &World, needle: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (at, machine) in world.machines.iter().enumerate() {
         let texts = machine.disk.blocks.values().flatten();

@@ -1,5 +1,6 @@
 //! Whole devices over an honest relay: what one records, the others have; whatever order, cut or crash.
 
+mod aside;
 mod bounds;
 mod erasing;
 mod keys_said;
