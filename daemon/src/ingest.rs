@@ -73,7 +73,7 @@ impl Batch {
         let Folded { records, retracted, ends } = fold(self.changes, |id| history.record(id));
         let mut step = Step::default();
         for ending in ends {
-            step.extend(device.end_aside(ending));
+            step.extend(device.end_aside(ending, history, env.now_ms));
         }
         if !records.is_empty() {
             step.extend(device.record(records, history, env.now_ms));

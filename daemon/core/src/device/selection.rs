@@ -1,7 +1,12 @@
 //! Which commands leave this device at all. Rules look at a record alone; what a person keeps here by hand is known by
 //! its id. Asked wherever a record is about to become an op, so that what stays is in no cell, ever.
 
-use std::{collections::BTreeSet, ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt,
+    path::Path,
+};
 
 use caro_schema::{body::history::Record, id::RecordId, ipc::selecting::Stays, limits::COMMAND_SYNC_BYTES_MAX};
 use regex::bytes::RegexSet;
@@ -38,6 +43,9 @@ pub struct Selection {
     pub command_bytes: usize,
     /// What a person keeps here.
     pub(super) kept: BTreeSet<RecordId>,
+    /// Commands that were withdrawn while they ran, by the ids under which their shells will tell their ends, and what
+    /// their ids are now.
+    renamed: BTreeMap<RecordId, RecordId>,
 }
 
 impl Default for Selection {
@@ -47,6 +55,7 @@ impl Default for Selection {
             include: Traits::default(),
             command_bytes: COMMAND_SYNC_BYTES_MAX,
             kept: BTreeSet::new(),
+            renamed: BTreeMap::new(),
         }
     }
 }
@@ -79,7 +88,7 @@ impl Traits {
 impl Selection {
     /// Why a record stays here, if it does.
     pub fn stays(&self, record: &Record) -> Option<Stays> {
-        let Self { exclude, include, command_bytes, kept } = self;
+        let Self { exclude, include, command_bytes, kept, renamed: _ } = self;
         if kept.contains(&record.id) {
             Some(Stays::Hand)
         } else if exclude.has_command(record) {
@@ -99,11 +108,23 @@ impl Selection {
         }
     }
 
-    /// The records that are kept here by hand.
+    /// The records that are kept here by hand, and those that have other ids than their shells know.
     pub(super) fn load(&mut self, rows: &dyn Rows) -> Result<(), DeviceError> {
         self.kept = rows.rows(Space::Kept)?.iter().filter_map(|(id, _)| RecordId::from_slice(id)).collect();
+        let renamed = |(key, id): &(Vec<u8>, Vec<u8>)| {
+            Some((RecordId::from_slice(key.strip_prefix(RENAMED)?)?, RecordId::from_slice(id)?))
+        };
+        self.renamed = rows.rows(Space::State)?.iter().filter_map(renamed).collect();
         Ok(())
     }
+}
+
+/// A row of the state for each command that was withdrawn while it ran: which id it has now. No account's, because the
+/// command and its shell outlive the membership.
+const RENAMED: &[u8] = b"renamed/";
+
+fn renamed_row(shells: &RecordId, now: Option<&RecordId>) -> Write {
+    Write::Row(Space::State, [RENAMED, &shells.0].concat(), now.map(|now| now.0.to_vec()))
 }
 
 /// What would be sent of the whole history, and what is elsewhere already.
@@ -121,8 +142,10 @@ impl Device {
     /// Goes by other rules from now on. What was sent stays where it is ([`Self::withdraw`]).
     pub fn set_rules(&mut self, rules: Rules) {
         let kept = std::mem::take(&mut self.rules.selection.kept);
+        let renamed = std::mem::take(&mut self.rules.selection.renamed);
         self.rules = rules;
         self.rules.selection.kept = kept;
+        self.rules.selection.renamed = renamed;
     }
 
     /// What goes and what stays, the newest first.
@@ -181,16 +204,20 @@ impl Device {
         let records: Vec<Record> = ids.iter().filter_map(|id| history.record(id)).collect();
         let old: Vec<RecordId> = records.iter().map(|record| record.id).collect();
         let mut step = Step { notices: vec![Notice::History], ..Step::default() };
-        let mut renamed = Vec::with_capacity(records.len());
+        let (mut renamed, mut running) = (Vec::with_capacity(records.len()), Vec::new());
         for record in records {
             let mut id = [0; RecordId::LEN];
             env.entropy.fill(&mut id)?;
+            if !record.has_ended() {
+                running.push((record.id, RecordId(id)));
+            }
             renamed.push(Record { id: RecordId(id), ..record });
         }
         let new: Vec<RecordId> = renamed.iter().map(|record| record.id).collect();
         history.delete(&old);
         history.put(renamed);
         step.writes.extend(history.take_writes());
+        step.writes.extend(self.note_renamed(&running, history));
         if let Some(account) = &mut self.account {
             step.extend(account.delete(&old, env)?);
         }
@@ -200,6 +227,43 @@ impl Device {
             step.writes.extend(self.keep(&new));
         }
         Ok(step)
+    }
+
+    /// Remembers which ids commands have now that still run.
+    fn note_renamed(&mut self, running: &[(RecordId, RecordId)], history: &History) -> Vec<Write> {
+        if running.is_empty() {
+            return Vec::new();
+        }
+        let renamed = &mut self.rules.selection.renamed;
+        let mut writes = Vec::new();
+        for (old, new) in running {
+            // One that is withdrawn again is known to its shell by the id that it had first.
+            let first = renamed.iter().find(|(_, now)| *now == old).map_or(*old, |(first, _)| *first);
+            renamed.insert(first, *new);
+            writes.push(renamed_row(&first, Some(new)));
+        }
+        // Some never end, because their shell was killed. What is not here any more is not waited for.
+        if history.is_complete() {
+            let trash = &self.trash;
+            renamed.retain(|shells, now| {
+                let waits = history.contains(now) || trash.holds(now);
+                if !waits {
+                    writes.push(renamed_row(shells, None));
+                }
+                waits
+            });
+        }
+        writes
+    }
+
+    /// The id that a record has here, of the one under which its shell knows it.
+    pub(super) fn known_as(&self, shells: &RecordId) -> RecordId {
+        self.rules.selection.renamed.get(shells).copied().unwrap_or(*shells)
+    }
+
+    /// A command has ended that had another id than its shell knew.
+    pub(super) fn forget_renamed(&mut self, shells: &RecordId) -> Option<Write> {
+        self.rules.selection.renamed.remove(shells).map(|_| renamed_row(shells, None))
     }
 
     /// Keeps records on this device alone. What was sent of them is withdrawn.

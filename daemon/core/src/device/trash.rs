@@ -154,6 +154,11 @@ impl Trash {
         self.batches.values().any(|batch| !batch.here && batch.ids.binary_search(id).is_ok())
     }
 
+    /// Whether a record is aside, for every device or for this one.
+    pub(super) fn holds(&self, id: &RecordId) -> bool {
+        self.batches.values().any(|batch| batch.ids.contains(id))
+    }
+
     pub(super) fn due_ms(&self) -> Option<u64> {
         self.batches.values().map(|batch| batch.until_ms).min()
     }
@@ -257,9 +262,21 @@ impl Device {
         (step, Some(Aside { number, count, until_ms, by: by.to_owned() }))
     }
 
-    /// A command ended that is not in the history. When it was deleted and can be taken back, its end is kept for then.
-    pub fn end_aside(&mut self, ending: Ending) -> Step {
-        Step { writes: self.trash.end(ending).into_iter().collect(), ..Step::default() }
+    /// A command ended that is not in the history under the id that its shell gave it. When it was deleted and can be
+    /// taken back, its end is kept for then; when it was withdrawn, it ends under the id that it has here now.
+    pub fn end_aside(&mut self, ending: Ending, history: &mut History, now_ms: u64) -> Step {
+        let shells = ending.id;
+        let ending = Ending { id: self.known_as(&shells), ..ending };
+        let mut step = if let Some(mut record) = history.record(&ending.id) {
+            ending.finish(&mut record);
+            self.record(vec![record], history, now_ms)
+        } else if let Some(write) = self.trash.end(ending) {
+            Step { writes: vec![write], ..Step::default() }
+        } else {
+            return Step::default();
+        };
+        step.writes.extend(self.forget_renamed(&shells));
+        step
     }
 
     /// What can be taken back, the newest first.

@@ -12,6 +12,7 @@ mod restored;
 mod sharing;
 mod snapshots;
 mod taking_off;
+mod withdrawing;
 mod world;
 
 use caro_schema::{
