@@ -95,6 +95,11 @@ impl Shared {
 
     /// Takes in a value. Whether it holds now.
     pub fn set(&mut self, set: Set, origin: Origin) -> bool {
+        // No op has such a stamp, but one that says another's value again may claim it, and nothing would ever hold
+        // against it.
+        if !origin.stamp.is_plausible() {
+            return false;
+        }
         let name = Name { category: set.category, key: set.key };
         let rank = |origin: &Origin| (origin.stamp, origin.author);
         if self.values.get(&name).is_some_and(|known| rank(&known.origin) >= rank(&origin)) {
@@ -273,6 +278,15 @@ mod tests {
         assert_eq!((shared.get("", "k"), shared.list("").count()), (None, 0));
         assert!(shared.set(set("k", Some("new")), origin(2, 10)));
         assert_eq!(shared.list("").collect::<Vec<_>>(), [("k", &b"new"[..])]);
+    }
+
+    #[test]
+    fn trap_17_a_value_that_is_said_to_be_of_no_possible_moment_is_none() {
+        let mut shared = Shared::default();
+        let claimed = Origin { author: DeviceId([1; 32]), stamp: Stamp(u64::MAX) };
+        assert!(!shared.set(set("k", Some("for ever")), claimed));
+        assert!(shared.set(set("k", Some("now")), origin(2, 5)));
+        assert_eq!(shared.get("", "k"), Some(&b"now"[..]));
     }
 
     #[test]
