@@ -1,9 +1,9 @@
 //! A person's settings, items and counts as this device changes them, in an account or in none. How they merge is
 //! [`crate::shared`]'s; what is counted, and when it is said to the others, is in `counting.rs`.
 //!
-//! In no account they are this device's alone, under the name of its home ([`HOME`]). A device that comes into an account
-//! says them there with the moments at which they were given, so that a value of the account that is newer holds, and
-//! takes them along when it leaves.
+//! In no account they are this device's alone, under the name of its home ([`HOME`]). A device that comes into an
+//! account says them there with the moments at which they were given or taken away, so that what is newer holds,
+//! wherever it was decided, and takes them along when it leaves.
 
 use caro_schema::{
     body::{
@@ -14,9 +14,10 @@ use caro_schema::{
     codec,
     id::DeviceId,
     op::{RawChange, kind},
+    stamp::Stamp,
 };
 
-use super::{Account, Device, DeviceError, Env, backfill};
+use super::{Account, Device, DeviceError, Env, backfill, carriers::Said};
 use crate::{
     shared::{Left, Shared},
     step::{Notice, Space, Step, Write},
@@ -26,10 +27,6 @@ use crate::{
 /// The row that holds what this home is called where no account names its device: 32 random bytes. It stays when an
 /// account is left, because counts go by it.
 pub(super) const HOME: &[u8] = b"home";
-
-/// Ops for what is said again in another account. Few values are of different moments that matter; of so many ops each
-/// keeps the earliest moment of what it says, and so claims nothing that is newer than it was.
-const AGAIN_MAX: usize = 64;
 
 impl Device {
     /// Settings, items and counts.
@@ -144,21 +141,38 @@ impl Account {
         Ok(step)
     }
 
-    /// Says what was here before this account, or in another one. To be called before anything else is said: the moment of
-    /// an op is never before that of the one in front of it.
+    /// Says what was here before this account, or in another one.
     pub(super) fn say_again(&mut self, before: Shared, env: &mut Env<'_>) -> Result<Step, DeviceError> {
         let Left { values, counts, rows } = before.into_what_is_left();
         let mut step = Step { writes: rows, ..Step::default() };
-        let each = values.len().div_ceil(AGAIN_MAX).max(1);
-        for group in values.chunks(each) {
-            let moment = group.first().map_or(0, |(stamp, _)| stamp.ms());
-            let mut then = Env { now_ms: moment, entropy: &mut *env.entropy };
-            let sets = group.iter().map(|(_, set)| set.clone()).collect();
-            step.extend(self.set_all(sets, &mut then)?);
-        }
+        step.extend(self.set_again(values, env)?);
         if !counts.is_empty() {
             step.extend(self.say(&counts, env)?);
         }
+        Ok(step)
+    }
+
+    /// Says values, and what was taken away, each with its own moment and not with that of the op that says it: a value
+    /// that the account was given in between holds against it, and one from before does not.
+    fn set_again(&mut self, values: Vec<(Stamp, Set)>, env: &mut Env<'_>) -> Result<Step, DeviceError> {
+        let author = self.vault.device_id();
+        let again = |(stamp, set): &(Stamp, Set)| {
+            let change = RawChange(body::kind::SET, codec::encode(set).into());
+            Said { change, origin: Origin { author, stamp: *stamp } }.into_change()
+        };
+        let changes: Vec<RawChange> = values.iter().map(again).collect();
+        // Clocks go by the moments of ops. Whoever has read this one is to overrule all that it says with what comes
+        // next.
+        let after_ms = values.iter().map(|(stamp, _)| stamp.ms() + 1).max().unwrap_or(0);
+        let mut then = Env { now_ms: env.now_ms.max(after_ms), entropy: &mut *env.entropy };
+        let mut step = Step { notices: vec![Notice::Sync, Notice::Shared], ..Step::default() };
+        for packed in backfill::fill(changes, &mut self.kept_here) {
+            step.writes.extend(self.append_packed(kind::CHANGES, packed, &mut then)?);
+        }
+        for (stamp, set) in values {
+            self.shared.set(set, Origin { author, stamp });
+        }
+        step.writes.extend(self.shared.take_writes());
         Ok(step)
     }
 

@@ -58,7 +58,7 @@ pub struct Entry<'a> {
 
 /// What is left when an account is left.
 pub struct Left {
-    /// Values, with when they were given, the oldest first.
+    /// Values, and where there is none any more the mark of that, with when they were given or taken away.
     pub values: Vec<(Stamp, Set)>,
     /// Counts, each under the name of the device that counted.
     pub counts: Vec<Count>,
@@ -188,8 +188,9 @@ impl Shared {
         self.counts.keys().filter(move |(_, author)| *author == device).map(|(key, _)| key.as_str())
     }
 
-    /// Empties it, for another account: what is to be said there again, values with the moment when they were given and
-    /// the oldest first, and the rows to drop. What was taken away is not among it: nobody there has it.
+    /// Empties it, for another account: what is to be said there again, values with the moment when they were given,
+    /// and the rows to drop. What was taken away is among it: the account that is joined may be one that this device
+    /// was in before, whose log has the value, and whoever follows to a new one may not have heard of it.
     pub fn into_what_is_left(self) -> Left {
         let drop = |key: Vec<u8>| Write::Row(Space::Shared, key, None);
         let mut rows: Vec<Write> = self.values.keys().map(|name| drop(value_key(name))).collect();
@@ -197,11 +198,10 @@ impl Shared {
         let counts = self.counts().into_iter();
         let counts = counts.map(|((key, device), total)| Count { key: uses::of_device(key, &device), total });
         let counts = counts.filter(|count| count.check().is_ok()).collect();
-        let values = self.values.into_iter().filter(|(_, value)| value.value.is_some());
-        let mut values: Vec<(Stamp, Set)> = values
+        let values = self.values.into_iter();
+        let values = values
             .map(|(Name { category, key }, Value { origin, value })| (origin.stamp, Set { category, key, value }))
             .collect();
-        values.sort_by_key(|(stamp, _)| *stamp);
         Left { values, counts, rows }
     }
 
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_of_an_account_is_what_has_a_value_the_oldest_first() {
+    fn ds002_what_is_left_of_an_account_is_what_has_a_value_and_what_was_taken_away() {
         let mut shared = Shared::default();
         for (key, value, ms) in [("a", Some("1"), 9), ("b", None, 8), ("c", Some("3"), 7)] {
             shared.set(set(key, value), origin(1, ms));
@@ -332,8 +332,8 @@ mod tests {
         assert_eq!(shared.entries_after(Some(("", "a"))).map(|entry| entry.key).collect::<Vec<_>>(), ["c"]);
         let Left { values, rows, .. } = shared.into_what_is_left();
         assert_eq!(
-            values.iter().map(|(stamp, set)| (stamp.ms(), &set.key[..])).collect::<Vec<_>>(),
-            [(7, "c"), (9, "a")]
+            values.iter().map(|(stamp, set)| (stamp.ms(), &set.key[..], set.value.is_some())).collect::<Vec<_>>(),
+            [(9, "a", true), (8, "b", false), (7, "c", true)]
         );
         assert_eq!(rows.len(), 3);
     }
