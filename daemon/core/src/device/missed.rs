@@ -1,7 +1,8 @@
-//! What a relay lost while it lives on: a cell rotted on its disk, a thief had it purged, or the relay is one that forgets
-//! what is old. Nobody at the relay can bring
-//! it back, and whoever has it does not look at what it has. So a device that has read all logs to their ends, and lacks
-//! something, says so in what it attests; who has it brings it again, sealed anew.
+//! What a relay lost while it lives on: a cell rotted on its disk, a thief had it purged, or the relay is one that
+//! forgets what is old. Nobody at the relay can bring it back, and whoever has it does not look at what it has. So a
+//! device that has read all logs to their ends, and lacks something, says so in what it attests; who has it brings it
+//! again, sealed anew. A log that it does not read, because the relay is stopped or has not answered for a while,
+//! does not hold that up: what is there comes by the other relays as well.
 //!
 //! Who wrote it does so at once, the others a while later and only if nobody did meanwhile. Bringing something twice costs
 //! a cell and nothing else.
@@ -25,6 +26,11 @@ use crate::{
 
 /// Milliseconds of having read everything, after which something is missing and not on its way.
 const MISSING_AFTER_MS: u64 = 3_000;
+
+/// The same while a relay is not there: what is missing may be at that one. Long enough for a connection to come back
+/// and for the others to bring here what they have read there; a relay that is gone for good must not hold it up for
+/// ever.
+const MISSING_AWAY_AFTER_MS: u64 = 60_000;
 
 /// The longest pause between two times of saying so.
 const SAID_EVERY_MS_MAX: u64 = 3_600_000;
@@ -69,22 +75,57 @@ impl Missing {
 /// What is to be brought again, and when.
 pub(super) type Again = BTreeMap<(RemoteNumber, Place), u64>;
 
+/// How much was read of what is at the relays.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ReadSoFar {
+    /// All that there is.
+    All,
+    /// All of those that are there; another one is away.
+    AllButAway,
+    /// A log is being read, or none is there.
+    Reading,
+}
+
 impl Account {
     /// Looks whether something is missing although everything was read.
     pub(super) fn look_for_missing(&mut self, now_ms: u64) {
-        let is_read = self.remotes.values().all(|remote| remote.state() == State::Live && remote.pending_down() == 0);
+        let read = self.read_so_far();
         let unsure = self.remotes.values().any(|remote| {
             // Cells that are gone are mostly purged ones. A device that is new cannot tell, and is told nothing.
             remote.has_missed() || (self.attested.is_new() && remote.has_seen_gone())
         });
         let lacks = self.lacks();
-        if !is_read || self.remotes.is_empty() || !(lacks || unsure) {
+        if read == ReadSoFar::Reading || !(lacks || unsure) {
             self.missing = self.missing.filter(|missing| lacks || (missing.unsure && missing.said > 0));
             return;
         }
-        let due_ms = now_ms + MISSING_AFTER_MS;
+        let after_ms = if read == ReadSoFar::All { MISSING_AFTER_MS } else { MISSING_AWAY_AFTER_MS };
+        let due_ms = now_ms + after_ms;
         let new = Missing { due_ms, pause_ms: MISSING_AFTER_MS, said: 0, came: self.came, unsure };
-        self.missing.get_or_insert(new).unsure |= unsure;
+        let missing = self.missing.get_or_insert(new);
+        missing.unsure |= unsure;
+        if missing.said == 0 {
+            // One that was away has come back since, and it is not there either.
+            missing.due_ms = missing.due_ms.min(due_ms);
+        }
+    }
+
+    /// A relay that was stopped is nobody's to wait for: a person decides about it, or nobody does.
+    fn read_so_far(&self) -> ReadSoFar {
+        let (mut is_any_live, mut is_any_away) = (false, false);
+        for remote in self.remotes.values() {
+            match remote.state() {
+                State::Stopped(_) => {}
+                State::Down | State::Opening => is_any_away = true,
+                State::Live if remote.pending_down() == 0 => is_any_live = true,
+                State::CatchingUp | State::Live => return ReadSoFar::Reading,
+            }
+        }
+        match (is_any_live, is_any_away) {
+            (true, false) => ReadSoFar::All,
+            (true, true) => ReadSoFar::AllButAway,
+            (false, _) => ReadSoFar::Reading,
+        }
     }
 
     fn lacks(&self) -> bool {

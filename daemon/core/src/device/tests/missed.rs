@@ -1,12 +1,16 @@
 //! What a relay lost, or forgot as relays do that keep things for a while, comes again from the other devices.
 
 use caro_link::proof;
-use caro_schema::ipc::sync::{RemoteState, StopReason, Warning};
+use caro_schema::{
+    id::{Hash, RelayKey},
+    ipc::sync::{RemoteState, StopReason, Warning},
+};
 
 use super::{
     erasing::{cell_says, late},
     world::{Machine, World},
 };
+use crate::{device::join::fresh_remote, sync::State};
 
 #[test]
 fn c_stor_03_what_rotted_at_the_relay_is_brought_again_by_itself_and_a_newcomer_is_complete() {
@@ -220,6 +224,58 @@ fn mailbox_a_device_that_joins_when_a_change_of_keys_is_forgotten_is_told_to_and
     world.settle();
     assert_eq!(world.machines[at].commands().len(), 2);
     world.assert_converged();
+}
+
+/// A world whose relay has lost some of what two machines wrote, and one more machine that has not read anything yet
+/// and has another relay beside this one, to which it cannot come.
+fn newcomer_with_another_relay(stopped: Option<StopReason>) -> (World, usize) {
+    let mut world = World::joined(2);
+    for n in 0..5 {
+        world.record(n % 2, &format!("command {n}"));
+        world.settle();
+        world.now_ms += 60_000;
+    }
+    let held: Vec<_> = world.relay.cells.iter().map(|cell| proof::cell_id(cell)).collect();
+    world.relay.gone.extend([held[held.len() - 4], held[held.len() - 5]]);
+    world.machines.push(Machine::new(99));
+    let at = world.machines.len() - 1;
+    world.join(at);
+    let now_ms = world.now_ms;
+    let other = fresh_remote("wss://other:1/".to_owned(), RelayKey([43; 32]), Hash([9; 32]), None);
+    world.machines[at].decide(now_ms, |device, _, _, _| device.add_remote(other));
+    if let Some(reason) = stopped {
+        world.machines[at].decide(now_ms, |device, _, _, _| device.stop_remote(2, reason));
+    }
+    (world, at)
+}
+
+fn is_missing(world: &World, at: usize) -> bool {
+    world.machines[at].device.account().unwrap().missing.is_some()
+}
+
+#[test]
+fn c_stor_03_what_a_relay_lost_is_brought_again_though_another_one_is_stopped() {
+    for reason in [StopReason::RolledBack, StopReason::Revoked, StopReason::KeyChanged] {
+        let (mut world, at) = newcomer_with_another_relay(Some(reason));
+        world.turn_until(|world| is_missing(world, at));
+        let since_ms = world.now_ms;
+        world.turn_until(|world| world.machines[at].commands().len() == 5);
+        assert!(world.now_ms - since_ms < 30_000, "it is not waited for");
+        world.settle();
+        assert_eq!(world.machines[at].device.account().unwrap().status(|_| None).waiting, 0);
+    }
+}
+
+#[test]
+fn c_stor_03_what_a_relay_lost_is_brought_again_though_another_one_is_down_and_that_one_is_waited_for_first() {
+    let (mut world, at) = newcomer_with_another_relay(None);
+    assert!(world.machines[at].device.account().unwrap().remotes().any(|remote| remote.state() == State::Down));
+    world.turn_until(|world| is_missing(world, at));
+    let since_ms = world.now_ms;
+    world.turn_until(|world| world.machines[at].commands().len() == 5);
+    assert!(world.now_ms - since_ms >= 60_000, "it may be there, and come back");
+    world.settle();
+    assert_eq!(world.machines[at].device.account().unwrap().status(|_| None).waiting, 0);
 }
 
 #[test]
