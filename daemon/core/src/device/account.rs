@@ -120,7 +120,6 @@ impl Account {
         let mut account = Self {
             log: state::required(rows, state::LOG, "log")?,
             members: state::required(rows, state::MEMBERS, "member list")?,
-            backfill: rows.row(Space::State, state::BACKFILL)?.map(|row| Backfill::from_the_beginning(&row)),
             compacted: state::optional(rows, state::COMPACTED, "log")?.unwrap_or_default(),
             attested: state::optional(rows, state::ATTESTED, "log")?.unwrap_or_default(),
             evidence: state::optional(rows, state::EVIDENCE, "evidence")?.unwrap_or_default(),
@@ -132,6 +131,7 @@ impl Account {
         }
         let state_rows = rows.rows(Space::State)?;
         account.snapshots = Snapshots::load(&state_rows)?;
+        account.backfill = Backfill::load(&state_rows);
         for (key, value) in &state_rows {
             if let Some(number) = state::remote_number(key) {
                 let record = codec::decode(value).map_err(|_| DeviceError::State("relay"))?;
@@ -208,13 +208,14 @@ impl Account {
         let backfill = Backfill::new(history, rules, env.now_ms);
         let outside_window = (history.len() as u64).saturating_sub(backfill.len());
         let profile = Profile { name: Redacted::new(name), platform, enabled: true, cloned: false, outside_window };
+        let backfill_rows = backfill.rows();
         let mut account = Self { backfill: Some(backfill), ..Self::new(vault, profile) };
         let mut step = Step::default();
         account.add_remote(1, remote);
         account.note_own_admission(&admission);
         step.writes.push(Write::Row(Space::State, state::VAULT.to_vec(), Some(account.vault.encode().to_vec())));
         step.writes.push(account.row(state::PROFILE, state::encode(&account.profile)));
-        step.writes.push(account.row(state::BACKFILL, Vec::new()));
+        step.writes.extend(backfill_rows);
         step.writes.extend(account.entry_writes(&admission, env)?);
         step.extend(account.say_again(before, env)?);
         step.extend(account.say_name(env)?);

@@ -1,7 +1,12 @@
 //! Uploading what was here before: history from before joining, and imports. Goes in full cells, a bounded piece at a
 //! time, so that live commands never wait behind it.
+//!
+//! Which records those are is kept, or a restart would leave out what the window does not hold: an import is uploaded
+//! whatever their number, and by then the newest of the history may be another device's. So their ids are in rows of
+//! a piece each, written once and dropped in the step that makes ops of them. Where it is all that there is, the
+//! marker alone says so, and a restart begins anew.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use caro_schema::{
     body::history::Record,
@@ -14,21 +19,45 @@ use caro_schema::{
 use super::{Account, DeviceError, Env, Rules, record::put, state};
 use crate::{
     history::History,
-    step::{Notice, Space, Step, Write},
+    step::{KeyAndValue, Notice, Space, Step, Write},
     vault::payload,
 };
 
-/// Records that are to be uploaded, newest first.
+/// Records that are to be uploaded.
+#[derive(Default)]
 pub(super) struct Backfill {
-    ids: VecDeque<RecordId>,
-    /// The ids were not kept: begin again from the whole history. Repeating is harmless, records have ids.
-    all: bool,
+    /// What is looked for in the history when it begins, and again after a restart. Repeating is harmless, records
+    /// have ids.
+    whole: Option<Whole>,
+    /// What is known by its ids, by the numbers of the rows that hold them.
+    pieces: BTreeMap<u64, Vec<RecordId>>,
+}
+
+/// All of the history, or what the window holds of it.
+struct Whole {
     /// Whatever its age: the account is a new one for what an earlier one had.
+    everything: bool,
+    /// What is left of it, newest first; none before it was looked for.
+    ids: Option<VecDeque<RecordId>>,
+}
+
+/// What is uploaded together.
+struct Piece {
+    ids: Vec<RecordId>,
+    /// The rows that hold these and no others.
+    rows: Vec<u64>,
+    /// Whatever its age.
     everything: bool,
 }
 
-/// What the row says while everything is uploaded.
+/// What the marker says while everything is uploaded.
 const EVERYTHING: &[u8] = b"everything";
+
+/// What it says while what the window holds is looked for; an earlier version knew nothing else.
+const WINDOW: &[u8] = b"";
+
+/// What it says while all that is left is in rows of its own.
+const PIECES: &[u8] = b"pieces";
 
 /// Records per piece. More would hold up live commands while it is packed; fewer would leave cells unfilled.
 const PIECE: usize = 8192;
@@ -37,28 +66,113 @@ const PIECE: usize = 8192;
 const FULL_BYTES: usize = CELL_BYTES_MAX - CELL_OVERHEAD_BYTES - OP_OVERHEAD_BYTES - 2048;
 
 impl Backfill {
-    /// Everything within the window.
+    /// Everything within the window. Without a number of records it is found again after a restart, and its ids, of
+    /// which there may be millions, are not kept.
     pub(super) fn new(history: &History, rules: &Rules, now_ms: u64) -> Self {
-        let since_us = rules.since_us(now_ms).unwrap_or(i64::MIN);
-        let most = rules.window_count.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
-        let goes = |record: &Record| rules.selection.stays(record).is_none();
-        let newest = history.newest().take_while(|record| record.start_us >= since_us).filter(goes).take(most);
-        Self { ids: newest.map(|record| record.id).collect(), all: false, everything: false }
+        let ids = newest(history, rules, now_ms);
+        let mut backfill = Self::default();
+        match rules.window_count {
+            None => backfill.whole = Some(Whole { everything: false, ids: Some(ids.into()) }),
+            Some(_) => backfill.add(&ids),
+        }
+        backfill
     }
 
     /// How many records are to be uploaded.
     pub(super) fn len(&self) -> u64 {
-        self.ids.len() as u64
+        self.ids().count() as u64
     }
 
-    /// A backfill that a restart interrupted.
-    pub(super) fn from_the_beginning(row: &[u8]) -> Self {
-        Self { ids: VecDeque::new(), all: true, everything: row == EVERYTHING }
+    /// A backfill that a restart interrupted, from the rows of the state.
+    pub(super) fn load(rows: &[KeyAndValue]) -> Option<Self> {
+        let marker = rows.iter().find(|(key, _)| key == state::BACKFILL).map(|(_, marker)| &marker[..]);
+        let whole = marker.filter(|marker| *marker != PIECES);
+        let whole = whole.map(|marker| Whole { everything: marker == EVERYTHING, ids: None });
+        let piece = |(key, ids): &KeyAndValue| {
+            let ids: Vec<RecordId> = ids.chunks_exact(RecordId::LEN).filter_map(RecordId::from_slice).collect();
+            Some((state::backfill_number(key)?, ids))
+        };
+        let pieces: BTreeMap<u64, Vec<RecordId>> = rows.iter().filter_map(piece).collect();
+        (marker.is_some() || !pieces.is_empty()).then_some(Self { whole, pieces })
     }
 
-    fn row(&self) -> Vec<u8> {
-        if self.everything { EVERYTHING.to_vec() } else { Vec::new() }
+    /// All of it, as rows.
+    pub(super) fn rows(&self) -> Vec<Write> {
+        let mut rows = vec![self.marker()];
+        rows.extend(self.pieces.keys().map(|number| self.row(*number)));
+        rows
     }
+
+    fn marker(&self) -> Write {
+        let marker = match &self.whole {
+            Some(Whole { everything: true, .. }) => EVERYTHING,
+            Some(Whole { everything: false, .. }) => WINDOW,
+            None => PIECES,
+        };
+        Write::Row(Space::State, state::BACKFILL.to_vec(), Some(marker.to_vec()))
+    }
+
+    fn row(&self, number: u64) -> Write {
+        let ids: Option<Vec<u8>> = self.pieces.get(&number).map(|piece| piece.iter().flat_map(|id| id.0).collect());
+        Write::Row(Space::State, state::backfill_key(number), ids)
+    }
+
+    fn ids(&self) -> impl Iterator<Item = &RecordId> {
+        let whole = self.whole.iter().filter_map(|whole| whole.ids.as_ref()).flatten();
+        whole.chain(self.pieces.values().flatten())
+    }
+
+    fn next_number(&self) -> u64 {
+        self.pieces.last_key_value().map_or(0, |(last, _)| last + 1)
+    }
+
+    fn add(&mut self, ids: &[RecordId]) {
+        for piece in ids.chunks(PIECE) {
+            let number = self.next_number();
+            self.pieces.insert(number, piece.to_vec());
+        }
+    }
+
+    /// Takes the next ones out.
+    fn take(&mut self, history: &History, rules: &Rules, now_ms: u64) -> Piece {
+        if let Some(Whole { everything, ids }) = &mut self.whole {
+            let everything = *everything;
+            let left = ids.get_or_insert_with(|| newest(history, &window(rules, everything), now_ms).into());
+            let ids = left.drain(..left.len().min(PIECE)).collect();
+            if left.is_empty() {
+                self.whole = None;
+            }
+            return Piece { ids, rows: Vec::new(), everything };
+        }
+        let mut taken = Piece { ids: Vec::new(), rows: Vec::new(), everything: false };
+        while let Some(next) = self.pieces.first_entry()
+            && (taken.rows.is_empty() || taken.ids.len() + next.get().len() <= PIECE)
+        {
+            let (number, ids) = next.remove_entry();
+            taken.rows.push(number);
+            taken.ids.extend(ids);
+        }
+        taken
+    }
+
+    fn is_done(&self) -> bool {
+        self.whole.is_none() && self.pieces.is_empty()
+    }
+}
+
+/// What of the history goes, newest first.
+fn newest(history: &History, rules: &Rules, now_ms: u64) -> Vec<RecordId> {
+    let since_us = rules.since_us(now_ms).unwrap_or(i64::MIN);
+    let most = rules.window_count.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
+    let goes = |record: &Record| rules.selection.stays(record).is_none();
+    let newest = history.newest().take_while(|record| record.start_us >= since_us).filter(goes).take(most);
+    newest.map(|record| record.id).collect()
+}
+
+/// The rules, without a window where everything goes.
+fn window(rules: &Rules, everything: bool) -> Rules {
+    let rules = rules.clone();
+    if everything { Rules { window_days: None, window_count: None, ..rules } } else { rules }
 }
 
 /// Records that are to be sent and are in no op yet.
@@ -78,9 +192,10 @@ impl Waiting {
 impl Account {
     /// What is to be sent and is in no op yet.
     pub(super) fn waiting(&self) -> Waiting {
-        let later = self.backfill.iter().flat_map(|backfill| &backfill.ids);
+        let later = self.backfill.iter().flat_map(Backfill::ids);
         let ids = self.pending.keys().chain(later).copied().collect();
-        Waiting { ids, all: self.backfill.as_ref().is_some_and(|backfill| backfill.all) }
+        let whole = self.backfill.as_ref().and_then(|backfill| backfill.whole.as_ref());
+        Waiting { ids, all: whole.is_some_and(|whole| whole.ids.is_none()) }
     }
 
     /// Of what stayed outside of the window when the account was joined, so many are sent now.
@@ -91,23 +206,23 @@ impl Account {
     }
 
     /// Adds records to what is uploaded in the background.
-    pub(super) fn upload_later(&mut self, ids: Vec<RecordId>) -> Option<Write> {
+    pub(super) fn upload_later(&mut self, ids: Vec<RecordId>) -> Vec<Write> {
         if ids.is_empty() {
-            return None;
+            return Vec::new();
         }
-        let backfill =
-            self.backfill.get_or_insert_with(|| Backfill { ids: VecDeque::new(), all: false, everything: false });
-        backfill.ids.extend(ids);
-        let row = backfill.row();
-        Some(self.row(state::BACKFILL, row))
+        let backfill = self.backfill.get_or_insert_default();
+        let first = backfill.next_number();
+        backfill.add(&ids);
+        let mut rows = vec![backfill.marker()];
+        rows.extend(backfill.pieces.range(first..).map(|(number, _)| backfill.row(*number)));
+        rows
     }
 
     /// Uploads everything that is here, whatever its age and however much it is.
     pub(super) fn carry_everything(&mut self) -> Write {
-        let backfill = Backfill { ids: VecDeque::new(), all: true, everything: true };
-        let row = backfill.row();
-        self.backfill = Some(backfill);
-        self.row(state::BACKFILL, row)
+        let backfill = self.backfill.get_or_insert_default();
+        backfill.whole = Some(Whole { everything: true, ids: None });
+        backfill.marker()
     }
 
     pub(super) fn continue_backfill(
@@ -117,15 +232,10 @@ impl Account {
         env: &mut Env<'_>,
     ) -> Result<Step, DeviceError> {
         let Some(mut backfill) = self.backfill.take() else { return Ok(Step::default()) };
-        let everything = backfill.everything;
-        let unwindowed = Rules { window_days: None, window_count: None, ..rules.clone() };
-        let rules = if everything { &unwindowed } else { rules };
-        if backfill.all {
-            backfill = Backfill { everything, ..Backfill::new(history, rules, env.now_ms) };
-        }
-        let since_us = rules.since_us(env.now_ms).unwrap_or(i64::MIN);
-        let piece: Vec<RecordId> = backfill.ids.drain(..backfill.ids.len().min(PIECE)).collect();
-        let records = piece.iter().filter_map(|id| history.record(id));
+        let was_whole = backfill.whole.is_some();
+        let Piece { ids, rows, everything } = backfill.take(history, rules, env.now_ms);
+        let since_us = rules.since_us(env.now_ms).filter(|_| !everything).unwrap_or(i64::MIN);
+        let records = ids.iter().filter_map(|id| history.record(id));
         let (inside, outside): (Vec<_>, Vec<_>) = records.partition(|record| record.start_us >= since_us);
         let changes: Vec<RawChange> =
             inside.iter().filter(|record| rules.selection.stays(record).is_none()).map(put).collect();
@@ -137,9 +247,13 @@ impl Account {
         for packed in fill(changes, &mut self.kept_here) {
             step.writes.extend(self.append_packed(kind::CHANGES, packed, env)?);
         }
-        if backfill.ids.is_empty() {
+        step.writes.extend(rows.iter().map(|number| backfill.row(*number)));
+        if backfill.is_done() {
             step.writes.push(Write::Row(Space::State, state::BACKFILL.to_vec(), None));
         } else {
+            if was_whole && backfill.whole.is_none() {
+                step.writes.push(backfill.marker());
+            }
             self.backfill = Some(backfill);
         }
         step.notices.push(Notice::Sync);

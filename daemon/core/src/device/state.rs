@@ -27,6 +27,7 @@ pub(super) const UNSAID: &[u8] = b"unsaid counts";
 const SNAPSHOT: &[u8] = b"snapshot/";
 const PURGE: &[u8] = b"purge/";
 const PENDING: &[u8] = b"pending/";
+const BACKFILL_PIECE: &[u8] = b"backfill/";
 const REMOTE: &[u8] = b"remote/";
 const ENTRY: &[u8] = b"keylog/";
 const LEFT: &[u8] = b"left account/";
@@ -35,7 +36,8 @@ const LEFT: &[u8] = b"left account/";
 pub(super) fn is_of_account(key: &[u8]) -> bool {
     let whole =
         [VAULT, LOG, MEMBERS, PROFILE, BACKFILL, LOOSE, COMPACTED, ATTESTED, ERASE, EVIDENCE, UNSAID, NEWS, RESEAL];
-    whole.contains(&key) || [SNAPSHOT, PURGE, PENDING, REMOTE, ENTRY].iter().any(|prefix| key.starts_with(prefix))
+    let many = [SNAPSHOT, PURGE, PENDING, BACKFILL_PIECE, REMOTE, ENTRY];
+    whole.contains(&key) || many.iter().any(|prefix| key.starts_with(prefix))
 }
 
 pub(super) fn pending_key(id: &RecordId) -> Vec<u8> {
@@ -44,6 +46,15 @@ pub(super) fn pending_key(id: &RecordId) -> Vec<u8> {
 
 pub(super) fn pending_id(key: &[u8]) -> Option<RecordId> {
     RecordId::from_slice(key.strip_prefix(PENDING)?)
+}
+
+/// Ids of records that are to be uploaded.
+pub(super) fn backfill_key(number: u64) -> Vec<u8> {
+    [BACKFILL_PIECE, &number.to_be_bytes()].concat()
+}
+
+pub(super) fn backfill_number(key: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(key.strip_prefix(BACKFILL_PIECE)?.try_into().ok()?))
 }
 
 pub(super) fn remote_key(number: RemoteNumber) -> Vec<u8> {

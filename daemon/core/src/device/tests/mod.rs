@@ -12,6 +12,7 @@ mod restored;
 mod sharing;
 mod snapshots;
 mod taking_off;
+mod uploading;
 mod withdrawing;
 mod world;
 
