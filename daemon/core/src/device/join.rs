@@ -174,6 +174,7 @@ pub(super) fn fresh_remote(address: String, relay_key: RelayKey, account: Hash, 
         position: None,
         list: None,
         shows_older_list: false,
+        new_on_list: Default::default(),
         next_list: None,
     }
 }

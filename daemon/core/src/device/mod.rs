@@ -30,6 +30,7 @@ mod record;
 mod recorded;
 mod refill;
 mod relays;
+mod relisted;
 mod reseal;
 mod revoke;
 mod roster;
@@ -401,6 +402,7 @@ impl Account {
             let pull = self.remote_mut(number).map(crate::sync::Remote::read_again);
             step.sends.extend(pull.map(|message| (number, message)));
         } else if caught_up {
+            step.writes.extend(self.look_at_list(number));
             step.extend(self.offer_again(number, rows, env)?);
         }
         if self.note_in_step(number, env.now_ms) || save {

@@ -2,12 +2,17 @@
 //! phrase was at hand, follows exactly the one that was known then, and is offered until the relay has taken it. Where
 //! somebody else was faster, it cannot be taken any more, and a person has to give the phrase once more.
 //!
-//! A relay that was restored from a backup shows an older list, on which there are devices that were taken off since. It
-//! is offered the newest one that is known here; whoever of the account's devices comes first brings it.
+//! A relay that was restored from a backup shows an older list, on which there are devices that were taken off since.
+//! It is offered the newest one that is known here; whoever of the account's devices comes first brings it. Where
+//! somebody who did not know that one has signed another in its place, with the same number or a greater one, the
+//! relay takes it no more: then the keys that are there again are remembered, until it is known whether one of them
+//! is to be taken off.
+
+use std::collections::BTreeSet;
 
 use caro_link::proof;
 use caro_schema::{
-    id::DeviceId,
+    id::{DeviceId, Hash},
     relay::list::{DeviceList, SignedList},
 };
 use serde::{Deserialize, Serialize};
@@ -45,13 +50,23 @@ impl RemoteRecord {
                 next.list = None;
             }
         }
+        let there: BTreeSet<Hash> = keys(&shown).collect();
+        if let Some(known) = &self.list {
+            let before: BTreeSet<Hash> = keys(known).collect();
+            self.new_on_list.extend(there.difference(&before));
+        }
+        self.new_on_list.retain(|key| there.contains(key));
         self.list = Some(shown);
+    }
+
+    /// The keys on the list that was shown last, and those that were added behind it.
+    pub fn listed(&self) -> BTreeSet<Hash> {
+        self.list.iter().flat_map(keys).collect()
     }
 
     /// How many devices the list has that was shown last.
     pub(super) fn listed_count(&self) -> usize {
-        let keys = |list: &SignedList| DeviceList::decode(&list.list).map_or(0, |decoded| decoded.keys.len());
-        self.list.as_ref().map_or(0, |list| keys(list) + list.added.len())
+        self.list.as_ref().map_or(0, |list| keys(list).count())
     }
 
     /// The relay has taken a list. False when none was offered.
@@ -82,7 +97,12 @@ impl RemoteRecord {
     }
 }
 
-fn version_and_prev(list: &SignedList) -> Option<(u64, caro_schema::id::Hash)> {
+fn version_and_prev(list: &SignedList) -> Option<(u64, Hash)> {
     let list = DeviceList::decode(&list.list).ok()?;
     Some((list.version, list.prev))
+}
+
+fn keys(list: &SignedList) -> impl Iterator<Item = Hash> {
+    let signed = DeviceList::decode(&list.list).map_or_else(|_| Vec::new(), |decoded| decoded.keys);
+    signed.into_iter().chain(list.added.iter().map(|addition| addition.key))
 }

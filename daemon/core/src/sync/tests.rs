@@ -103,6 +103,7 @@ fn record() -> RemoteRecord {
         position: None,
         list: None,
         shows_older_list: false,
+        new_on_list: Default::default(),
         next_list: None,
     }
 }

@@ -7,7 +7,7 @@ use caro_schema::{
     relay::list::{DeviceList, SignedList},
 };
 
-use super::world::{RELAY_KEY, World};
+use super::world::{Machine, RELAY_KEY, World};
 
 /// What a backup of the relay has.
 struct Backup {
@@ -103,6 +103,81 @@ fn trap_14_a_decision_that_a_restored_relay_was_not_told_yet_is_told_and_needs_n
     online(&mut world, 0);
     assert_eq!(listed(&world), [true, false, false, false]);
     assert!(!is_unfinished(&world, 0));
+}
+
+fn version(world: &World) -> u64 {
+    DeviceList::decode(&world.relay.list.as_ref().unwrap().list).unwrap().version
+}
+
+/// One more machine comes in with the phrase alone.
+fn comes_in(world: &mut World, seed: u64) -> usize {
+    world.machines.push(Machine::new(seed));
+    let at = world.machines.len() - 1;
+    world.join(at);
+    world.settle();
+    at
+}
+
+#[test]
+fn trap_14_a_removal_that_a_restored_relay_lost_to_another_list_is_told_until_the_phrase_finishes_it() {
+    for first in [0, 1] {
+        let mut world = World::joined(3);
+        world.record(0, "before");
+        world.settle();
+        let backup = Backup::of(&world);
+        world.machines[2].online = false;
+        world.decide_with_phrase(0, &[2], false);
+        world.settle();
+        // A relay shows its list at the beginning of a session.
+        world.machines[1].online = false;
+        world.settle();
+        online(&mut world, 1);
+        let known = version(&world);
+        assert_eq!(listed(&world), [true, true, false]);
+        backup.restored(&mut world, 7);
+        comes_in(&mut world, 99);
+        assert_eq!((version(&world), listed(&world)), (known, vec![true; 4]), "two lists of one number");
+        let second = 1 - first;
+        online(&mut world, first);
+        assert!(is_unfinished(&world, first), "with {first}");
+        world.machines[first].crash();
+        world.settle();
+        online(&mut world, second);
+        for at in [first, second] {
+            assert!(is_unfinished(&world, at), "{at}, with {first} first");
+        }
+        world.decide_with_phrase(first, &[], false);
+        world.settle();
+        assert_eq!(listed(&world), [true, true, false, true]);
+        for at in [first, second] {
+            world.machines[at].online = false;
+            world.settle();
+            online(&mut world, at);
+            assert!(!is_unfinished(&world, at), "{at}, with {first} first");
+            world.machines[at].crash();
+            assert!(!is_unfinished(&world, at), "{at}, with {first} first, after a restart");
+        }
+    }
+}
+
+#[test]
+fn trap_14_where_nobody_was_taken_off_another_list_of_the_same_number_asks_for_nothing() {
+    let mut world = World::joined(2);
+    let backup = Backup::of(&world);
+    comes_in(&mut world, 98);
+    for at in [0, 1] {
+        world.machines[at].online = false;
+        world.settle();
+        online(&mut world, at);
+    }
+    let known = version(&world);
+    backup.restored(&mut world, 7);
+    comes_in(&mut world, 99);
+    assert_eq!((version(&world), listed(&world)), (known, vec![true, true, false, true]));
+    for at in [0, 1] {
+        online(&mut world, at);
+        assert!(!is_unfinished(&world, at), "{at}");
+    }
 }
 
 #[test]

@@ -62,6 +62,9 @@ pub struct RemoteRecord {
     /// In this session it has shown an older one.
     #[serde(skip)]
     pub shows_older_list: bool,
+    /// Keys that it has shown on its list and that were not on the one before, until it is known whose they are.
+    #[serde(default)]
+    pub new_on_list: BTreeSet<Hash>,
     /// The list that it is to take next.
     #[serde(default)]
     pub next_list: Option<NextList>,
