@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     oplog::{
-        Stored, Tip,
+        Need, Stored, Tip,
         fork::{self, Link},
         row_key,
     },
@@ -27,7 +27,7 @@ impl Account {
         let author = header.author;
         let key = fork::row_key(&author, header.seq, id);
         if batch.rows.row(Space::Fork, &key)?.is_some() {
-            return self.note_cell_of(Space::Fork, key, *cell_id, batch);
+            return self.note_again((Space::Fork, key), *cell_id, op, header, batch);
         }
         self.apply_body(op.body.as_ref(), header, batch);
         self.log.observe(header.stamp);
@@ -42,8 +42,21 @@ impl Account {
         batch.rows.set(Space::Fork, key, Stored::new(*cell_id, op.encode()).encode());
         if self.follows_the_chain(&author, header.seq, header.prev, batch)? {
             self.choose_branch(author, header.seq, batch)?;
+        } else {
+            self.log.note_severed(author, header.seq, &header.prev, &batch.rows)?;
         }
-        Ok(())
+        // What follows it, or names it as a parent, may have waited for it, and the chain may never come to its number.
+        let released = self.waiting.released_at(Need { author, seq: header.seq });
+        self.release(released, batch)
+    }
+
+    /// The chain went on by one: an op that came before that may follow it.
+    pub(super) fn go_on_beside(&mut self, author: DeviceId, batch: &mut Batch<'_>) -> Result<(), DeviceError> {
+        if !self.log.may_go_on(&author) {
+            return Ok(());
+        }
+        let next = self.log.vector().seq(&author) + 1;
+        self.choose_branch(author, next, batch)
     }
 
     /// Whether an op follows one that is on the chain; if not, it goes where its predecessor went.

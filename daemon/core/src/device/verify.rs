@@ -138,7 +138,7 @@ impl Account {
                     found.note(Wrong::Missing { author: short(&author), seq });
                     None
                 }
-                Some(bytes) => self.verify_op(&author, seq, before, &bytes, found),
+                Some(bytes) => self.verify_op(&author, seq, before, &bytes, rows, found)?,
             };
             seq += 1;
         }
@@ -156,20 +156,24 @@ impl Account {
         seq: u64,
         before: Option<OpId>,
         bytes: &[u8],
+        rows: &dyn Rows,
         found: &mut Verified,
-    ) -> Option<OpId> {
+    ) -> Result<Option<OpId>, DeviceError> {
         let here = |(header, _): &(Header, OpId)| header.author == *author && header.seq == seq;
         let Some((header, id)) = checked(bytes).filter(here) else {
             found.note(Wrong::Altered { author: short(author), seq });
-            return None;
+            return Ok(None);
         };
         if before.is_some_and(|before| before != header.prev) {
             found.note(Wrong::OutOfOrder { author: short(author), seq });
         }
-        if header.parents.iter().any(|parent| self.log.vector().seq(&parent.author) < parent.seq) {
-            found.note(Wrong::Orphan { author: short(author), seq });
+        for parent in &header.parents {
+            if !self.log.knows(parent, rows)? {
+                found.note(Wrong::Orphan { author: short(author), seq });
+                break;
+            }
         }
-        Some(id)
+        Ok(Some(id))
     }
 }
 

@@ -1,17 +1,17 @@
 //! Where an op belongs: next, known, later, or beside. And the header of the next own op.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use caro_link::proof;
 use caro_schema::{
     id::{Dataset, DeviceId, Hash, OpId},
     limits::PARENTS_MAX,
-    op::{Header, Parent},
+    op::{Header, Parent, kind},
     stamp::Stamp,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Bloom, Need, Stored, Tip, Vector, row_key};
+use super::{Bloom, Need, Stored, Tip, Vector, fork, row_key};
 use crate::step::{RowError, Rows, Space};
 
 /// What a device has of every author.
@@ -26,6 +26,9 @@ pub struct OpLog {
     /// Of authors whose chain was ever in doubt, how many ops were found beside it.
     #[serde(default)]
     beside: BTreeMap<DeviceId, u64>,
+    /// Numbers of ops beside an author's chain that came before the op that they follow.
+    #[serde(default)]
+    severed: BTreeMap<DeviceId, BTreeSet<u64>>,
     /// Of authors whose ops count no more after one of them, its number. What followed later ones of theirs need not wait.
     #[serde(default)]
     ends: BTreeMap<DeviceId, u64>,
@@ -69,6 +72,7 @@ impl OpLog {
             vector: Vector::default(),
             named: BTreeMap::new(),
             beside: BTreeMap::new(),
+            severed: BTreeMap::new(),
             ends: BTreeMap::new(),
             clock: Stamp::default(),
         }
@@ -132,7 +136,7 @@ impl OpLog {
             prev: tip.op,
             parents: Vec::new(),
             stamp: self.clock,
-            kind: caro_schema::op::kind::PART,
+            kind: kind::PART,
             payload_commit,
         })
     }
@@ -156,19 +160,43 @@ impl OpLog {
             });
         }
         if header.seq > have + 1 {
-            return Ok(Placement::Waits(Need { author: header.author, seq: header.seq - 1 }));
+            // What follows an op beside the chain is beside it too, and waits for nothing. Not a list: the chain may go on
+            // after the run that it says again, whatever is here of that run.
+            let is_beside =
+                header.kind != kind::SNAPSHOT && self.is_beside(&header.author, header.seq - 1, &header.prev, rows)?;
+            let need = Need { author: header.author, seq: header.seq - 1 };
+            return Ok(if is_beside { Placement::Fork } else { Placement::Waits(need) });
         }
         if header.prev != tip.map_or(OpId([0; 32]), |tip| tip.op) {
             return Ok(Placement::Fork);
         }
         for parent in &header.parents {
-            let known = self.vector.seq(&parent.author);
-            let seq = self.ends.get(&parent.author).map_or(parent.seq, |end| parent.seq.min(*end));
-            if known < seq {
-                return Ok(Placement::Waits(Need { author: parent.author, seq }));
+            if !self.knows(parent, rows)? {
+                return Ok(Placement::Waits(Need { author: parent.author, seq: self.counted(parent) }));
             }
         }
         Ok(Placement::Next)
+    }
+
+    /// Whether an op is here that another one names as a parent, on its author's chain or beside it. Whoever named it may
+    /// have done so when the chain went on with it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn knows(&self, parent: &Parent, rows: &dyn Rows) -> Result<bool, RowError> {
+        Ok(self.vector.seq(&parent.author) >= self.counted(parent)
+            || self.is_beside(&parent.author, parent.seq, &parent.op, rows)?)
+    }
+
+    /// The number up to which its author's ops have to be here for a parent: those beyond its end never come.
+    fn counted(&self, parent: &Parent) -> u64 {
+        self.ends.get(&parent.author).map_or(parent.seq, |end| parent.seq.min(*end))
+    }
+
+    /// Whether an op is kept beside its author's chain.
+    fn is_beside(&self, author: &DeviceId, seq: u64, op: &OpId, rows: &dyn Rows) -> Result<bool, RowError> {
+        // Nearly nobody's chain was ever in doubt, and then the store need not be asked.
+        Ok(self.is_forked(author) && rows.row(Space::Fork, &fork::row_key(author, seq, op))?.is_some())
     }
 
     /// Counts an op that was placed as next, or made from [`Self::next_header`].
@@ -209,9 +237,35 @@ impl OpLog {
         *count <= most
     }
 
+    /// An op beside its author's chain came before the one that it follows, `prev` with the number before, unless that is
+    /// beside the chain too.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn note_severed(&mut self, author: DeviceId, seq: u64, prev: &OpId, rows: &dyn Rows) -> Result<(), RowError> {
+        if !self.is_beside(&author, seq.saturating_sub(1), prev, rows)? {
+            let numbers = self.severed.entry(author).or_default();
+            if numbers.len() < SEVERED_MAX {
+                numbers.insert(seq);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an op beside an author's chain may follow the last one on it, having come before that.
+    pub fn may_go_on(&self, author: &DeviceId) -> bool {
+        let next = self.vector.seq(author) + 1;
+        self.severed.get(author).is_some_and(|numbers| numbers.contains(&next))
+    }
+
     /// Authors of whom two different ops with one number were seen.
     pub fn forked(&self) -> impl Iterator<Item = &DeviceId> {
         self.beside.keys()
+    }
+
+    /// Whether two different ops of this author with one number were seen.
+    pub fn is_forked(&self, author: &DeviceId) -> bool {
+        self.beside.contains_key(author)
     }
 
     /// Ids of the last `most` ops of each author, for a hint to somebody else ([`super::Bloom`]).
@@ -247,6 +301,11 @@ impl OpLog {
         *named = parent.seq.max(*named);
     }
 }
+
+/// Numbers of severed ops that are remembered of one author. Relays keep the order in which ops were sent, so there are
+/// hardly any; what is beyond counts and does not come onto the chain. More would make the log's row large, which is
+/// written with each op.
+const SEVERED_MAX: usize = 1_000;
 
 /// The id of an op that was applied before, unless a snapshot says it again.
 pub(super) fn stored_id(rows: &dyn Rows, author: &DeviceId, seq: u64) -> Result<Option<OpId>, RowError> {

@@ -22,7 +22,8 @@ struct Ops(BTreeMap<Vec<u8>, Vec<u8>>);
 
 impl Rows for Ops {
     fn row(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, RowError> {
-        assert_eq!(space, Space::Op);
+        // Keys in the two are of different lengths.
+        assert!(matches!(space, Space::Op | Space::Fork));
         Ok(self.0.get(key).cloned())
     }
 
@@ -61,13 +62,22 @@ impl Author {
     }
 
     fn keep(&mut self, header: &Header) {
+        self.log.advance(header, op_id(&header.encode()));
+        self.ops.0.insert(row_key(&header.author, header.seq), self.stored(header));
+    }
+
+    fn keep_beside(&mut self, header: &Header) {
+        assert_eq!(self.place(header), Placement::Fork);
+        assert!(self.log.count_beside(header.author, 10));
+        let key = fork::row_key(&header.author, header.seq, &op_id(&header.encode()));
+        self.ops.0.insert(key, self.stored(header));
+    }
+
+    fn stored(&self, header: &Header) -> Vec<u8> {
         let header_bytes = header.encode();
-        let id = op_id(&header_bytes);
         let signature = sign_op(&signer(self.name), &header_bytes);
-        self.log.advance(header, id);
         let op = SignedOp { header_bytes, signature, body: None };
-        let stored = Stored::new(CellId([0; 32]), op.encode());
-        self.ops.0.insert(row_key(&header.author, header.seq), stored.encode());
+        Stored::new(CellId([0; 32]), op.encode()).encode()
     }
 
     fn place(&self, header: &Header) -> Placement {
@@ -113,6 +123,39 @@ fn trap_15_a_successor_of_another_branch_is_a_fork() {
     copy.write(b"b");
     let next = copy.write(b"c");
     assert_eq!(one.place(&next), Placement::Fork);
+}
+
+/// A reader who has one op of the shorter branch, and the three of the longer one.
+fn reader_of_the_shorter_branch() -> (Author, [Header; 3]) {
+    let (mut one, mut copy, mut reader) = (Author::new(1), Author::new(1), Author::new(2));
+    reader.take(&one.write(b"a"));
+    (reader, [copy.write(b"b"), copy.write(b"c"), copy.write(b"d")])
+}
+
+#[test]
+fn trap_15_what_follows_an_op_beside_the_chain_is_beside_it_however_far_on() {
+    let (mut reader, longer) = reader_of_the_shorter_branch();
+    let waits = Placement::Waits(Need { author: device(1), seq: 2 });
+    reader.keep_beside(&longer[0]);
+    assert_eq!(reader.place(&longer[2]), waits, "nobody can tell what it follows");
+    reader.keep_beside(&longer[1]);
+    let list = Header { kind: kind::SNAPSHOT, ..longer[2].clone() };
+    assert_eq!(reader.place(&list), waits, "the chain may go on after what it says again");
+    reader.keep_beside(&longer[2]);
+}
+
+#[test]
+fn trap_15_a_parent_beside_the_chain_is_known() {
+    let (mut reader, longer) = reader_of_the_shorter_branch();
+    let mut third = Author::new(3);
+    longer.iter().for_each(|header| third.take(header));
+    let answer = third.write(b"e");
+    assert_eq!(answer.parents[0].seq, 3);
+    for header in &longer {
+        assert_eq!(reader.place(&answer), Placement::Waits(Need { author: device(1), seq: 3 }));
+        reader.keep_beside(header);
+    }
+    reader.take(&answer);
 }
 
 #[test]

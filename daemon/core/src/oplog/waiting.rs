@@ -109,6 +109,15 @@ impl Waiting {
         cells
     }
 
+    /// Takes out the cells that wait for this op. For one that came and is not on its author's chain.
+    pub fn released_at(&mut self, need: Need) -> Vec<CellId> {
+        let cells: Vec<CellId> = self.for_op.remove(&need).unwrap_or_default().into_iter().collect();
+        if let Some(count) = self.per_author.get_mut(&need.author) {
+            *count = count.saturating_sub(cells.len());
+        }
+        cells
+    }
+
     /// Takes out the cells that wait for ops of some authors, whichever ops those are.
     pub fn released_of(&mut self, of: impl Fn(&DeviceId) -> bool) -> Vec<CellId> {
         let needs: Vec<Need> = self.for_op.keys().filter(|need| of(&need.author)).copied().collect();
@@ -190,5 +199,10 @@ mod tests {
         assert_eq!(waiting.released_by(author, &vector), [CellId([1; 32])]);
         assert_eq!(waiting.released_by(author, &vector), []);
         assert_eq!(waiting.len(), 1);
+        // By one that is not on the chain too, and nothing else is.
+        assert_eq!(waiting.released_at(need(1, 4)), []);
+        assert_eq!(waiting.released_at(need(1, 5)), [CellId([2; 32])]);
+        assert_eq!(waiting.released_at(need(1, 5)), []);
+        assert!(waiting.is_empty());
     }
 }

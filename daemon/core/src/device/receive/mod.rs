@@ -296,7 +296,8 @@ impl Account {
         } else {
             self.apply_body(op.body.as_ref(), header, batch);
         }
-        self.go_on_with(header.author, batch)
+        self.go_on_with(header.author, batch)?;
+        self.go_on_beside(header.author, batch)
     }
 
     /// What waited for an op of this author may have its turn.

@@ -2,6 +2,7 @@
 
 mod aside;
 mod bounds;
+mod copied;
 mod erasing;
 mod keys_said;
 mod laws;
