@@ -10,6 +10,7 @@ use caro_schema::{
     codec,
     id::{DeviceId, Hash, OpId},
     keylog::SignedEntry,
+    op::Header,
 };
 
 use super::{Account, DeviceError, Env, account::as_op_id, overlay::Overlay, receive::class_of, state};
@@ -22,8 +23,23 @@ use crate::{
 /// What a relay that is being compared has been seen to have.
 #[derive(Default)]
 pub(super) struct Offer {
-    ops: BTreeMap<DeviceId, BTreeSet<u64>>,
+    /// Ops by number and id: of a home that was copied there are several with one number.
+    ops: BTreeMap<DeviceId, BTreeSet<(u64, OpId)>>,
     parts: BTreeSet<OpId>,
+}
+
+impl Offer {
+    /// Whether it has an op of this number.
+    fn has_number(&self, author: &DeviceId, seq: u64) -> bool {
+        let all = (seq, OpId([0; 32]))..=(seq, OpId([0xff; 32]));
+        self.ops.get(author).is_some_and(|ops| ops.range(all).next().is_some())
+    }
+
+    /// Whether it has the op of this row.
+    fn has_stored(&self, bytes: &[u8]) -> Result<bool, DeviceError> {
+        let (header, id) = header_of(bytes)?;
+        Ok(self.ops.get(&header.author).is_some_and(|ops| ops.contains(&(header.seq, id))))
+    }
 }
 
 /// Milliseconds that an op's author has to bring it to a relay before somebody else does.
@@ -35,12 +51,12 @@ impl Account {
     }
 
     /// Remembers that a relay has this op.
-    pub(super) fn note_at_remote(&mut self, number: RemoteNumber, author: DeviceId, seq: u64) {
+    pub(super) fn note_at_remote(&mut self, number: RemoteNumber, header: &Header, id: OpId) {
         if let Some(remote) = self.remotes.get_mut(&number) {
-            remote.note_op(author, seq);
+            remote.note_op(header.author, header.seq);
         }
         if let Some(offer) = self.offers.get_mut(&number) {
-            offer.ops.entry(author).or_default().insert(seq);
+            offer.ops.entry(header.author).or_default().insert((header.seq, id));
         }
     }
 
@@ -79,7 +95,7 @@ impl Account {
     }
 
     /// Queues, for a relay that was compared, whatever it was not seen to have: key-log entries first, then snapshots,
-    /// then ops.
+    /// then ops, then those beside their author's chain.
     pub(super) fn offer_again(
         &mut self,
         number: RemoteNumber,
@@ -94,15 +110,22 @@ impl Account {
             cells.extend(self.seal_again(Space::Part, id.0.to_vec(), &mut rows, env)?);
         }
         for run in self.log.missing(&BTreeMap::new()) {
-            let has = offer.ops.get(&run.author);
+            let is_forked = self.log.is_forked(&run.author);
             let mut seq = run.from;
             while seq <= run.to {
                 if let Some(covered) = self.snapshots.covered_to(&run.author, seq) {
                     seq = covered + 1;
                     continue;
                 }
-                if !has.is_some_and(|has| has.contains(&seq)) {
-                    cells.extend(self.seal_again(Space::Op, row_key(&run.author, seq), &mut rows, env)?);
+                let key = row_key(&run.author, seq);
+                // What a relay has with a number may be of the other branch.
+                let stored = if is_forked { rows.row(Space::Op, &key)? } else { None };
+                let is_there = match stored {
+                    Some(bytes) => offer.has_stored(&bytes)?,
+                    None => offer.has_number(&run.author, seq),
+                };
+                if !is_there {
+                    cells.extend(self.seal_again(Space::Op, key, &mut rows, env)?);
                 }
                 seq += 1;
             }
@@ -110,10 +133,32 @@ impl Account {
                 remote.record.has.insert(run.author, run.to);
             }
         }
+        cells.extend(self.seal_beside(&offer, &mut rows, env)?);
         if let Some(remote) = self.remotes.get_mut(&number) {
             remote.record.comparing = false;
         }
         self.queue_for(number, cells, rows)
+    }
+
+    /// The ops on no chain that a relay was not seen to have, sealed for it: what they say counts like everything else. Of
+    /// a device that was taken off nobody takes them in any more.
+    fn seal_beside(
+        &self,
+        offer: &Offer,
+        rows: &mut Overlay<'_>,
+        env: &mut Env<'_>,
+    ) -> Result<Vec<Vec<u8>>, DeviceError> {
+        let mut cells = Vec::new();
+        if self.log.forked().next().is_none() {
+            return Ok(cells);
+        }
+        for (key, bytes) in rows.rows(Space::Fork)? {
+            let counts = self.members.cut_of(&header_of(&bytes)?.0.author).is_none();
+            if counts && !offer.has_stored(&bytes)? {
+                cells.extend(self.seal_again(Space::Fork, key, rows, env)?);
+            }
+        }
+        Ok(cells)
     }
 
     /// An op came from one relay: the others are looked after once its author has had time to.
@@ -154,7 +199,9 @@ impl Account {
             for seq in run.from..=run.to {
                 cells.extend(self.seal_again(Space::Op, row_key(&run.author, seq), &mut rows, env)?);
             }
-            self.note_at_remote(number, run.author, run.to);
+            if let Some(remote) = self.remotes.get_mut(&number) {
+                remote.note_op(run.author, run.to);
+            }
         }
         self.queue_for(number, cells, rows)
     }
@@ -214,6 +261,10 @@ impl Account {
         step.writes.extend(self.remote_row(number));
         Ok(step)
     }
+}
+
+fn header_of(bytes: &[u8]) -> Result<(Header, OpId), DeviceError> {
+    Stored::decode(bytes).and_then(|stored| stored.header()).map_err(|_| DeviceError::State("op"))
 }
 
 fn hash_of_entry(bytes: &[u8]) -> Result<Hash, DeviceError> {

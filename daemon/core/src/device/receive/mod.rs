@@ -243,7 +243,7 @@ impl Account {
             self.refused += 1;
             return Ok(());
         }
-        self.note_at_remote(batch.from, header.author, header.seq);
+        self.note_at_remote(batch.from, header, arrived.id);
         match placement {
             Placement::Known => {
                 let place = (Space::Op, row_key(&header.author, header.seq));
