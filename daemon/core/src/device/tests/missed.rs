@@ -12,14 +12,20 @@ use super::{
 };
 use crate::{device::join::fresh_remote, sync::State};
 
-#[test]
-fn c_stor_03_what_rotted_at_the_relay_is_brought_again_by_itself_and_a_newcomer_is_complete() {
+/// A world in which two machines have written in turn, a minute apart.
+fn written_by_two() -> World {
     let mut world = World::joined(2);
     for n in 0..5 {
         world.record(n % 2, &format!("command {n}"));
         world.settle();
         world.now_ms += 60_000;
     }
+    world
+}
+
+#[test]
+fn c_stor_03_what_rotted_at_the_relay_is_brought_again_by_itself_and_a_newcomer_is_complete() {
+    let mut world = written_by_two();
     // A relay finds out when it reads what it kept, and sends it as gone: in the middle, and at the end of a chain.
     let held: Vec<_> = world.relay.cells.iter().map(|cell| proof::cell_id(cell)).collect();
     let last = held.len();
@@ -229,12 +235,7 @@ fn mailbox_a_device_that_joins_when_a_change_of_keys_is_forgotten_is_told_to_and
 /// A world whose relay has lost some of what two machines wrote, and one more machine that has not read anything yet
 /// and has another relay beside this one, to which it cannot come.
 fn newcomer_with_another_relay(stopped: Option<StopReason>) -> (World, usize) {
-    let mut world = World::joined(2);
-    for n in 0..5 {
-        world.record(n % 2, &format!("command {n}"));
-        world.settle();
-        world.now_ms += 60_000;
-    }
+    let mut world = written_by_two();
     let held: Vec<_> = world.relay.cells.iter().map(|cell| proof::cell_id(cell)).collect();
     world.relay.gone.extend([held[held.len() - 4], held[held.len() - 5]]);
     world.machines.push(Machine::new(99));
